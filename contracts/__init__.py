@@ -1,0 +1,49 @@
+"""What the gateway and the stream workers agree on; knows pydantic and the standard library only."""
+
+from contracts.application import (
+    DESCRIPTION_MAX,
+    USER_NAME_MAX,
+    Application,
+    Description,
+    NewApplication,
+    UserName,
+    created_at_text,
+)
+from contracts.codec import (
+    EVENT_SOURCE,
+    EVENT_TYPE,
+    Header,
+    UndecodableError,
+    fresh_traceparent,
+    from_record,
+    header,
+    id_of,
+    to_headers,
+    to_key,
+    to_value,
+)
+from contracts.topics import JOURNAL_TABLE, METRICS_TABLE, Topics
+
+__all__ = [
+    "DESCRIPTION_MAX",
+    "EVENT_SOURCE",
+    "EVENT_TYPE",
+    "JOURNAL_TABLE",
+    "METRICS_TABLE",
+    "USER_NAME_MAX",
+    "Application",
+    "Description",
+    "Header",
+    "NewApplication",
+    "Topics",
+    "UndecodableError",
+    "UserName",
+    "created_at_text",
+    "fresh_traceparent",
+    "from_record",
+    "header",
+    "id_of",
+    "to_headers",
+    "to_key",
+    "to_value",
+]

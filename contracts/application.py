@@ -1,0 +1,48 @@
+"""The application itself: what a person submits, and what is stored, answered and published."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+USER_NAME_MAX = 255
+DESCRIPTION_MAX = 10_000
+
+# PostgreSQL's text cannot hold NUL, so it is refused at the door and by every consumer.
+_NO_NUL = r"^[^\x00]*$"
+
+UserName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=USER_NAME_MAX, pattern=_NO_NUL)
+]
+Description = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=DESCRIPTION_MAX, pattern=_NO_NUL)
+]
+
+
+class NewApplication(BaseModel):
+    """What a submitter sends. Lengths are counted in characters, after stripping surrounding white space."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user_name: UserName
+    description: Description
+
+
+class Application(BaseModel):
+    """An accepted application: the row, the answer 201 and the event's value have exactly these four fields.
+
+    ``created_at`` has millisecond precision and equals the timestamp inside the UUIDv7 ``id`` (RFC 9562, 5.7).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    user_name: UserName
+    description: Description
+    created_at: AwareDatetime
+
+
+def created_at_text(created_at: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds and ``Z``: the one form used on the wire."""
+    return created_at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
