@@ -1,0 +1,70 @@
+"""One application on its way through the gateway, from the request to the commit."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+import uuid_utils.compat as uuids
+
+from contracts import NewApplication, to_value
+
+Outcome = asyncio.Future["Accepted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a submitter is answered: ``value`` is the body of the 201, ``replayed`` tells a first answer repeated."""
+
+    value: bytes
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyClaim:
+    """An idempotency key that is to be won in the same transaction as the row.
+
+    ``client`` is the scope (the same key of two clients is two keys), ``seconds`` how long it is kept.
+    """
+
+    client: str
+    key: str
+    seconds: float
+
+
+@dataclass(slots=True, eq=False)
+class Submission:
+    """A validated application with its identity; ``done`` is resolved once its commit's outcome is known."""
+
+    id: UUID
+    user_name: str
+    description: str
+    created_at: datetime
+    value: bytes
+    done: Outcome
+    deadline: float = 0.0
+    traceparent: str | None = None
+    claim: KeyClaim | None = None
+
+
+def from_new(
+    new: NewApplication,
+    *,
+    traceparent: str | None = None,
+    claim: KeyClaim | None = None,
+    new_id: Callable[[], UUID] = uuids.uuid7,
+) -> Submission:
+    """Give an application its id, the time inside that id, and the bytes that are answered and published."""
+    id_ = new_id()
+    created_at = time_of(id_)
+    value = to_value(id=id_, user_name=new.user_name, description=new.description, created_at=created_at)
+    done: Outcome = asyncio.get_running_loop().create_future()
+    return Submission(
+        id_, new.user_name, new.description, created_at, value, done, traceparent=traceparent, claim=claim
+    )
+
+
+def time_of(id_: UUID) -> datetime:
+    """The milliseconds inside a UUIDv7 (RFC 9562, 5.7): ``created_at`` is this and nothing else."""
+    return datetime.fromtimestamp((id_.int >> 80) / 1000, UTC)
