@@ -1,12 +1,12 @@
 """Everything that the gateway answers instead of success, as one tree.
 
-    GatewayError
-    ├── QueueFullError       503  more waits for a commit than is allowed
-    ├── DatabaseAwayError    503  no commit within the deadline, or the outcome of one is not known yet
-    ├── DrainingError        503  the process is stopping
-    ├── RefusedError         422  PostgreSQL refused this row, and this row alone
-    ├── KeyInFlightError     409  the first request with this idempotency key has not been answered yet
-    └── KeyReusedError       422  this idempotency key came with another body before
+GatewayError
+├── QueueFullError       503  more waits for a commit than is allowed
+├── DatabaseAwayError    503  no commit within the deadline, or the outcome of one is not known yet
+├── DrainingError        503  the process is stopping
+├── RefusedError         422  PostgreSQL refused this row, and this row alone
+├── KeyInFlightError     409  the first request with this idempotency key has not been answered yet
+└── KeyReusedError       422  this idempotency key came with another body before
 """
 
 from typing import ClassVar
