@@ -78,6 +78,7 @@ gateway_leases = Table(
     Column(
         "heartbeat", BigInteger, nullable=False, server_default="0", comment="a counter: judged by change, not by clock"
     ),
+    Column("seconds", Double, nullable=False, comment="silent for this long, its holder is taken for dead"),
     Column("started_at", _Instant, nullable=False, server_default=func.now()),
     Column(
         "renewed_at", _Instant, nullable=False, server_default=func.now(), comment="for people; no decision reads it"
