@@ -1,0 +1,86 @@
+"""Creates the topics: one step of every installation, since brokers and services create none by themselves."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+
+from cli.errors import CommandError
+from contracts import Topics
+
+_ALREADY_EXISTS = 36
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How the topics are laid out; ``retention_days`` 0 keeps events for ever."""
+
+    partitions: int = 4
+    replication_factor: int = 1
+    min_insync_replicas: int = 1
+    retention_days: int = 30
+
+
+async def create(bootstrap: str, topics: Topics, shape: Shape) -> dict[str, bool]:
+    """Create what is missing; for each topic, whether it was created now. Safe to run twice, also at once.
+
+    Raises CommandError if the brokers cannot be reached or refuse, or if a topic exists with other partitions.
+    """
+    wanted = new_topics(topics, shape)
+    async with admin(bootstrap) as client:
+        response = await client.create_topics(wanted)
+        created = {}
+        for name, code, message in (error[:3] for error in response.topic_errors):
+            if code not in {0, _ALREADY_EXISTS}:
+                raise CommandError(f"the brokers did not create the topic {name}: {message or f'error {code}'}")
+            created[name] = code == 0
+        await _refuse_other_partitions(client, wanted)
+    return created
+
+
+def new_topics(topics: Topics, shape: Shape) -> list[NewTopic]:
+    """All topics of the two services. The changelogs have the source topic's partition count, as Faust requires."""
+    forever = "-1"
+    retention = str(shape.retention_days * _DAY_MS) if shape.retention_days else forever
+    compacted = {"cleanup.policy": "compact"}
+    return [
+        _new_topic(topics.applications, shape, {"retention.ms": retention}),
+        _new_topic(topics.dead_letters, shape, {"retention.ms": forever}),
+        _new_topic(topics.journal_changelog, shape, compacted),
+        _new_topic(topics.metrics_changelog, shape, compacted),
+    ]
+
+
+@asynccontextmanager
+async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A connected admin client; CommandError if no broker answers."""
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await client.start()
+        yield client
+    except KafkaError as error:
+        raise CommandError(f"Kafka at {bootstrap}: {error}") from error
+    finally:
+        await client.close()
+
+
+def _new_topic(name: str, shape: Shape, config: dict[str, str]) -> NewTopic:
+    return NewTopic(
+        name,
+        shape.partitions,
+        shape.replication_factor,
+        topic_configs={"min.insync.replicas": str(shape.min_insync_replicas), **config},
+    )
+
+
+async def _refuse_other_partitions(client: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
+    found = {
+        topic["topic"]: len(topic["partitions"]) for topic in await client.describe_topics([t.name for t in wanted])
+    }
+    for topic in wanted:
+        if found.get(topic.name) not in {0, None, topic.num_partitions}:
+            has = f"the topic {topic.name} has {found[topic.name]} partitions"
+            raise CommandError(f"{has}, and KAFKA_PARTITIONS is {topic.num_partitions}")

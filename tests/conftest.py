@@ -1,0 +1,118 @@
+"""One PostgreSQL and one Kafka broker for each test run; a database and topic names of its own for each test."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+from sqlalchemy.engine import make_url
+
+from cli.topics import Shape, admin, create
+from contracts import Topics
+from devstack.broker import Broker
+from devstack.postgres import Postgres
+from migrations import migrate
+
+# Only the disk is lied to: a killed server finds everything in the page cache.
+_FAST_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off"}
+_TEMPLATE = "template_headgate"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """The run's server. A test that stops, pauses or kills one starts its own."""
+    server = Postgres(tmp_path_factory.mktemp("postgres"), options=_FAST_NOT_DURABLE)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The run's broker. A test that stops, pauses or kills one starts its own."""
+    node = Broker(tmp_path_factory.mktemp("kafka"))
+    try:
+        node.start()
+        yield node
+    finally:
+        node.kill()
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres: Postgres) -> str:
+    """A migrated database that is copied for each test; nobody may stay connected to it."""
+    asyncio.run(_execute(postgres, f"CREATE DATABASE {_TEMPLATE} OWNER headgate"))
+    asyncio.run(migrate(postgres.url(_TEMPLATE)))
+    return _TEMPLATE
+
+
+@pytest.fixture
+async def database_url(postgres: Postgres, template_database: str) -> AsyncIterator[str]:
+    """A database of this test's own, migrated and empty: ``postgresql+asyncpg://…``."""
+    name = f"test_{secrets.token_hex(6)}"
+    await _execute(postgres, f"CREATE DATABASE {name} OWNER headgate TEMPLATE {template_database}")
+    yield postgres.url(name)
+    await _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def empty_database_url(postgres: Postgres) -> AsyncIterator[str]:
+    """A database of this test's own, with nothing in it."""
+    name = f"test_{secrets.token_hex(6)}"
+    await _execute(postgres, f"CREATE DATABASE {name} OWNER headgate")
+    yield postgres.url(name)
+    await _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def kafka(broker: Broker) -> str:
+    """Bootstrap servers of the run's broker."""
+    return broker.bootstrap
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A KAFKA_PREFIX of this test's own."""
+    return f"t{secrets.token_hex(4)}."
+
+
+@pytest.fixture
+async def topics(kafka: str, prefix: str) -> AsyncIterator[Topics]:
+    """This test's topics, created as `headgate topics create` does; removed afterwards."""
+    names = Topics(prefix)
+    await create(kafka, names, Shape())
+    yield names
+    async with admin(kafka) as client:
+        await client.delete_topics([name for name in await client.list_topics() if name.startswith(prefix)])
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Where every package can be installed, a skipped test is a hole: say so in the summary."""
+    yield
+    if _must_not_skip() and terminalreporter.stats.get("skipped"):
+        terminalreporter.write_line("CI=true: a skipped test is a failure", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if _must_not_skip() and exitstatus == 0 and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _must_not_skip() -> bool:
+    return os.environ.get("CI") == "true"
+
+
+async def _execute(server: Postgres, statement: str) -> None:
+    """One statement as superuser, outside any transaction."""
+    url = make_url(server.admin_url()).set(drivername="postgresql")
+    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
