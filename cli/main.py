@@ -1,0 +1,95 @@
+"""`headgate`: every command of the project."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Coroutine
+from typing import Annotated
+
+import typer
+
+from cli import config as config_
+from cli import environment, tail, topics
+from cli.errors import CommandError
+from cli.settings import Settings as TopicSettings
+from gateway.settings import Settings as GatewaySettings
+from migrations import MigrationError
+from migrations import migrate as migrate_
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+topics_app = typer.Typer(no_args_is_help=True, help="The topics: create them, look at what is on them.")
+app.add_typer(topics_app, name="topics")
+
+
+@app.callback()
+def prepare() -> None:
+    """The front door of a Kafka stream: applications in over HTTP, stored in PostgreSQL, published on Kafka.
+
+    Settings come from the environment and `.env`; `headgate config` shows what is in force.
+    """
+    environment.prepare()
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version. Safe to repeat, also twice at once."""
+    settings = environment.read(GatewaySettings)
+    revision = asyncio.run(migrate_(settings.database_url.get_secret_value()))
+    typer.echo(f"the database is at revision {revision}")
+
+
+@app.command()
+def config() -> None:
+    """Show the effective settings and where each comes from; secrets are masked."""
+    lines = config_.effective()
+    names, values = (max(map(len, column)) for column in zip(*((line.name, line.value) for line in lines), strict=True))
+    for line in lines:
+        typer.echo(f"{line.name:{names}}  {line.value:{values}}  {line.source}")
+
+
+@topics_app.command("create")
+def create_topics() -> None:
+    """Create the topics that are missing. Safe to repeat, also twice at once."""
+    settings = environment.read(GatewaySettings)
+    wanted = environment.read(TopicSettings)
+    shape = topics.Shape(
+        partitions=wanted.kafka_partitions,
+        replication_factor=wanted.kafka_replication_factor,
+        min_insync_replicas=wanted.kafka_min_insync_replicas,
+        retention_days=wanted.kafka_retention_days,
+    )
+    for name, new in asyncio.run(topics.create(settings.kafka_bootstrap_servers, settings.topics, shape)).items():
+        typer.echo(f"{name}  {'created' if new else 'was there'}")
+
+
+@topics_app.command("tail")
+def tail_topic(
+    *,
+    dead_letters: Annotated[bool, typer.Option("--dead-letters", help="The dead letters instead.")] = False,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="From the oldest record on.")] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many records.")] = None,
+) -> None:
+    """Print events with their headers as a consumer sees them, until Ctrl-C."""
+    settings = environment.read(GatewaySettings)
+    topic = settings.topics.dead_letters if dead_letters else settings.topics.applications
+    _until_interrupted(
+        tail.tail(settings.kafka_bootstrap_servers, topic, from_beginning=from_beginning, count=count, show=typer.echo)
+    )
+
+
+def main() -> None:
+    """The entry point: an expected failure is one line on the error stream and exit code 1."""
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it reports comes as an error too
+    try:
+        app()
+    except (CommandError, MigrationError) as error:
+        typer.echo(f"headgate: {error}", err=True)
+        sys.exit(1)
+
+
+def _until_interrupted(work: Coroutine[object, object, None]) -> None:
+    """Ctrl-C is how one leaves a command that never ends by itself: no error."""
+    try:
+        asyncio.run(work)
+    except KeyboardInterrupt:
+        sys.exit(0)

@@ -1,0 +1,17 @@
+"""Settings of the commands alone: the shape in which `headgate topics create` makes the topics."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One frozen tree; an impossible value stops the command with a message that names it."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    kafka_partitions: int = Field(4, ge=1, le=1000, description="of every topic; Faust needs the same for all")
+    kafka_replication_factor: int = Field(1, ge=1, le=9)
+    kafka_min_insync_replicas: int = Field(
+        1, ge=1, le=9, description="replicas that must have an event before the 201's event counts as published"
+    )
+    kafka_retention_days: int = Field(30, ge=0, le=36500, description="how long events are kept; 0 = for ever")
