@@ -8,6 +8,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from cli.errors import CommandError
+from cli.topics import partitions_of
 
 
 async def tail(
@@ -31,28 +32,19 @@ def printed(record: ConsumerRecord) -> str:
 
 
 async def _records(bootstrap: str, topic: str, *, from_beginning: bool) -> AsyncIterator[ConsumerRecord]:
+    """All partitions, without a group: looking on changes nothing for the real consumers."""
+    partitions = [TopicPartition(topic, number) for number in await partitions_of(bootstrap, topic)]
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     try:
         await consumer.start()
-        await _assign(consumer, topic, from_beginning=from_beginning)
+        consumer.assign(partitions)
+        await (consumer.seek_to_beginning() if from_beginning else consumer.seek_to_end())
         async for record in consumer:
             yield record
     except KafkaError as error:
         raise CommandError(f"Kafka at {bootstrap}: {error}") from error
     finally:
         await consumer.stop()
-
-
-async def _assign(consumer: AIOKafkaConsumer, topic: str, *, from_beginning: bool) -> None:
-    """All partitions, without a group: looking on changes nothing for the real consumers."""
-    if topic not in await consumer.topics():
-        raise CommandError(f"there is no topic {topic}: `headgate topics create` makes it")
-    partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
-    consumer.assign(partitions)
-    if from_beginning:
-        await consumer.seek_to_beginning(*partitions)
-    else:
-        await consumer.seek_to_end(*partitions)
 
 
 def _safe(raw: bytes | None) -> str:

@@ -54,6 +54,15 @@ def new_topics(topics: Topics, shape: Shape) -> list[NewTopic]:
     ]
 
 
+async def partitions_of(bootstrap: str, topic: str) -> list[int]:
+    """The numbers of the topic's partitions; CommandError if there is no such topic."""
+    async with admin(bootstrap) as client:
+        found = (await client.describe_topics([topic]))[0]["partitions"]
+    if not found:
+        raise CommandError(f"there is no topic {topic}: `headgate topics create` makes it")
+    return sorted(partition["partition"] for partition in found)
+
+
 @asynccontextmanager
 async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     """A connected admin client; CommandError if no broker answers."""
