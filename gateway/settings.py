@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     publish_memory_max_bytes: int = Field(16 * 1024 * 1024, ge=64 * 1024, description="bytes of events kept in memory")
     lease_seconds: float = Field(12.0, ge=3, le=60, description="a gateway silent for this long is taken for dead")
     send_timeout_seconds: float = Field(4.0, ge=1, le=20, description="the producer's request timeout; below the lease")
+    lame_duck_seconds: float = Field(
+        0.5, ge=0, description="after SIGTERM: not ready, but still serving, for this long"
+    )
     drain_seconds: float = Field(20.0, ge=0, description="how long a stop waits for Kafka to confirm what was accepted")
 
     @property

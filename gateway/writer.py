@@ -119,7 +119,7 @@ class Writer:
                 if batch.submissions:
                     await self._commit(batch, lease)
             if self._confirmed:
-                await self._delete_confirmed()
+                await self.delete_confirmed()
 
     async def expire(self, sleep: Callable[[float], Any] = asyncio.sleep) -> None:
         """Answer 503 to whoever has waited past the deadline, whatever the database is doing."""
@@ -274,8 +274,8 @@ class Writer:
             return None
         return [submission for submission in batch.submissions if submission.id in stored]
 
-    async def _delete_confirmed(self) -> None:
-        """Nothing to commit: the confirmed rows go by themselves. They leave memory once that has committed."""
+    async def delete_confirmed(self) -> None:
+        """Without a commit to go with: the rows go by themselves, and leave memory once that has committed."""
         count = len(self._confirmed)
         try:
             await self._session.execute(DELETE_CONFIRMED, {"confirmed": self._confirmed})
