@@ -13,9 +13,10 @@ from cli.settings import Settings as TopicSettings
 from devstack import addresses
 from devstack.settings import Settings as DevstackSettings
 from gateway.settings import Settings as GatewaySettings
+from stream_workers.settings import Settings as WorkerSettings
 
 ENV_FILE = ".env"
-MODELS: tuple[type[BaseSettings], ...] = (GatewaySettings, TopicSettings, DevstackSettings)
+MODELS: tuple[type[BaseSettings], ...] = (GatewaySettings, WorkerSettings, TopicSettings, DevstackSettings)
 # Other programs that read the same file: docker compose and the OpenTelemetry SDK.
 _FOREIGN_PREFIXES = ("COMPOSE_", "DOCKER_", "OTEL_")
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli import config as config_
-from cli import environment, tail, topics
+from cli import environment, tail, topics, worker
 from cli.errors import CommandError
 from cli.settings import Settings as TopicSettings
 from gateway.settings import Settings as GatewaySettings
@@ -19,6 +19,7 @@ from migrations import migrate as migrate_
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 topics_app = typer.Typer(no_args_is_help=True, help="The topics: create them, look at what is on them.")
 app.add_typer(topics_app, name="topics")
+app.add_typer(worker.app, name="worker")
 
 
 @app.callback()

@@ -12,6 +12,7 @@ from contracts.application import (
 from contracts.codec import (
     EVENT_SOURCE,
     EVENT_TYPE,
+    REPLAYED_HEADER,
     Header,
     UndecodableError,
     fresh_traceparent,
@@ -30,6 +31,7 @@ __all__ = [
     "EVENT_TYPE",
     "JOURNAL_TABLE",
     "METRICS_TABLE",
+    "REPLAYED_HEADER",
     "USER_NAME_MAX",
     "Application",
     "Description",

@@ -15,6 +15,9 @@ from contracts.application import Application, created_at_text
 EVENT_TYPE = "headgate.application.submitted.v1"
 EVENT_SOURCE = "/headgate"
 
+# Marks an event that was published again on purpose: consumers that count do not count it twice.
+REPLAYED_HEADER = "headgate-replayed"
+
 Header = tuple[str, bytes]
 
 _FIXED_HEADERS: tuple[Header, ...] = (

@@ -1,0 +1,26 @@
+"""`headgate worker journal` and `headgate worker metrics`: one worker in the foreground."""
+
+import typer
+
+from cli import environment
+from stream_workers.settings import Kind, Settings
+
+app = typer.Typer(help="Run one stream worker in the foreground.", no_args_is_help=True)
+
+
+@app.command()
+def journal() -> None:
+    """Write one line for each event."""
+    _run("journal")
+
+
+@app.command()
+def metrics() -> None:
+    """Keep the exact counters, and serve the web view."""
+    _run("metrics")
+
+
+def _run(kind: Kind) -> None:
+    from stream_workers.worker import run
+
+    raise typer.Exit(run(environment.read(Settings), kind))

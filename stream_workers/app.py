@@ -1,0 +1,137 @@
+"""The Faust apps, made by a factory: nothing happens at import time."""
+
+import asyncio
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import mode
+from faust import StreamT
+from faust.types import EventT
+
+from contracts import JOURNAL_TABLE, METRICS_TABLE
+from stream_workers.batches import BatchApp, Room, StateTable, by_hand
+from stream_workers.broker import Broker
+from stream_workers.journal import Journal
+from stream_workers.ledger import rank
+from stream_workers.metrics import Counters
+from stream_workers.partitions import Partitions
+from stream_workers.settings import Kind, Settings
+
+# Records fetched at once, and records that may wait for the agent before no more are fetched.
+FETCH_RECORDS = 1_000
+WAITING_RECORDS = 4_000
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One worker: the Faust app, its table and the partitions that it owns."""
+
+    kind: Kind
+    app: BatchApp
+    table: StateTable
+    partitions: Partitions[Any]
+    failed: "asyncio.Future[BaseException]"
+
+
+def create_app(settings: Settings, kind: Kind, *, broker: Broker, partition_count: int) -> Worker:
+    """A Faust app with its agent; ``partition_count`` is what the source topic and the changelog have today."""
+    app = _app(settings, kind, partition_count)
+    source = app.topic(app.source, key_type=bytes, key_serializer="raw", value_type=bytes, value_serializer="raw")
+    table = app.state_table(METRICS_TABLE if kind == "metrics" else JOURNAL_TABLE, partition_count)
+    partitions: Partitions[Any] = Partitions(
+        app, table, _book(settings, kind, app), broker, write_seconds=settings.worker_write_seconds
+    )
+    failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+
+    async def next_offsets(owned: set[int]) -> Any:
+        try:
+            return await partitions.assign(owned)
+        except Exception as error:
+            fail(failed, error)
+            raise
+
+    app.next_offsets = next_offsets
+
+    @app.agent(source, name=f"{app.conf.id}-agent")
+    async def fold(stream: StreamT[bytes]) -> None:
+        async for event in by_hand(stream).events():
+            await _take(partitions, event, failed)
+
+    return Worker(kind, app, table, partitions, failed)
+
+
+async def _take(partitions: Partitions[Any], event: EventT[bytes], failed: "asyncio.Future[BaseException]") -> None:
+    """Apply a batch; after a failure the agent stands still, so that nothing after it is acknowledged."""
+    try:
+        await partitions.take(event)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the worker ends with it
+        fail(failed, error)
+        await asyncio.Event().wait()
+
+
+def fail(failed: "asyncio.Future[BaseException]", error: BaseException) -> None:
+    """The first failure is the one that is told."""
+    if not failed.done():
+        failed.set_result(error)
+
+
+def owner_name(settings: Settings, kind: Kind) -> str:
+    """What people see as the owner of a partition: the instance id, or host, process and web port."""
+    return settings.worker_instance_id or f"{socket.gethostname()}:{settings.web_port(kind)}#{os.getpid()}"
+
+
+def _book(settings: Settings, kind: Kind, app: BatchApp) -> Any:
+    owner = owner_name(settings, kind)
+    if kind == "journal":
+        return Journal(sys.stdout.buffer, owner=owner, user_names=settings.journal_user_names, form=settings.log_format)
+    letters = app.topic(
+        settings.topics.dead_letters,
+        key_type=bytes,
+        key_serializer="raw",
+        value_type=bytes,
+        value_serializer="raw",
+        allow_empty=True,
+    )
+    return Counters(app.source, letters, owner=owner)
+
+
+def _app(settings: Settings, kind: Kind, partition_count: int) -> BatchApp:
+    topics = settings.topics
+    app = BatchApp(
+        topics.metrics if kind == "metrics" else topics.journal,
+        broker=[f"kafka://{address.strip()}" for address in settings.kafka_bootstrap_servers.split(",")],
+        store="memory://",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=partition_count,
+        table_standby_replicas=0,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        agent_supervisor=mode.CrashingSupervisor,
+        consumer_group_instance_id=settings.worker_instance_id,
+        broker_max_poll_records=FETCH_RECORDS,
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=3.0,
+        broker_rebalance_timeout=20.0,
+        broker_request_timeout=30.0,
+        broker_commit_interval=2.0,
+        broker_commit_every=None,
+        producer_request_timeout=30.0,
+        producer_linger=0.0,
+        producer_compression_type="lz4",
+        producer_max_request_size=2 * 1024 * 1024,
+        consumer_metadata_max_age_ms=30_000,
+        web_bind=settings.worker_web_host,
+        web_port=settings.web_port(kind),
+        web_host=socket.gethostname(),
+        web_stats_enabled=False,
+        web_tables_enabled=False,
+        web_router_enabled=False,
+    )
+    app.source = topics.applications
+    app.room = Room(WAITING_RECORDS)
+    app.rank = rank
+    return app

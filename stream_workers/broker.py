@@ -1,0 +1,212 @@
+"""What the broker itself says: offsets, partitions, topic ids. The private parts of aiokafka that we use are here.
+
+Source: Kafka protocol, Metadata version 12 (the first that tells a topic's id is 10; aiokafka 0.14 stops at 5).
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from io import BytesIO
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import (
+    AbstractType,
+    Boolean,
+    CompactArray,
+    CompactString,
+    Int16,
+    Int32,
+    Schema,
+    TaggedFields,
+)
+
+from stream_workers.errors import KafkaAwayError
+
+
+class Broker:
+    """A connection that belongs to no group and only asks; every call raises KafkaAwayError rather than hanging."""
+
+    def __init__(self, bootstrap: str, *, timeout: float = 10.0) -> None:
+        self._bootstrap = bootstrap
+        self._timeout = timeout
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            request_timeout_ms=int(timeout * 1000),
+        )
+        self._reading = asyncio.Lock()
+
+    @classmethod
+    async def connected(cls, bootstrap: str) -> Self:
+        """A started one, for ``async with``; KafkaAwayError if nobody answers."""
+        broker = cls(bootstrap)
+        try:
+            await broker.start()
+        except KafkaAwayError:
+            await broker.stop()
+            raise
+        return broker
+
+    async def start(self) -> None:
+        await self._asked(self._consumer.start())
+
+    async def stop(self) -> None:
+        await self._consumer.stop()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def partitions(self, topic: str) -> set[int]:
+        """Today's partitions of a topic, from fresh metadata; empty if there is no such topic."""
+        return set((await self._describe(topic)).partitions)
+
+    async def topic_id(self, topic: str) -> str | None:
+        """The id that the topic got when it was created: another id is another topic."""
+        return (await self._describe(topic)).id
+
+    async def first_offsets(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        """The log start of each partition."""
+        return await self._offsets(self._consumer.beginning_offsets, topic, partitions)
+
+    async def end_offsets(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        """The offset that the next record of each partition will get (high watermark)."""
+        return await self._offsets(self._consumer.end_offsets, topic, partitions)
+
+    async def record_from(self, topic: str, partition: int, offset: int) -> ConsumerRecord[bytes, bytes] | None:
+        """The first record at or after an offset, or None when nothing comes in time."""
+        at = TopicPartition(topic, partition)
+        async with self._reading:
+            self._consumer.assign([at])
+            self._consumer.seek(at, offset)
+            got = await self._asked(self._consumer.getmany(at, timeout_ms=5000, max_records=1))
+            self._consumer.assign([])
+        return got[at][0] if got.get(at) else None
+
+    async def _offsets(self, ask: Any, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        wanted = [TopicPartition(topic, partition) for partition in partitions]
+        found: Mapping[TopicPartition, int] = await self._asked(ask(wanted)) if wanted else {}
+        return {at.partition: offset for at, offset in found.items()}
+
+    async def _describe(self, topic: str) -> "Description":
+        client: AIOKafkaClient = self._consumer._client
+        found: Description = await self._asked(describe(client, topic))
+        return found
+
+    async def _asked(self, answer: Any) -> Any:
+        try:
+            return await asyncio.wait_for(answer, self._timeout)
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise KafkaAwayError(f"Kafka at {self._bootstrap} does not answer: {error!r}") from error
+
+
+class Description:
+    """One topic as the broker describes it."""
+
+    def __init__(self, id_: str | None, partitions: Iterable[int]) -> None:
+        self.id = id_
+        self.partitions = frozenset(partitions)
+
+
+async def describe(client: AIOKafkaClient, topic: str) -> Description:
+    """Ask any broker for a topic's id and partitions."""
+    answer: Any = await client.send(client.get_random_node(), TopicRequest(topic))
+    for error, _, id_, _, partitions, _, _ in answer.topics:
+        if error == 0:
+            return Description(str(id_), (partition[1] for partition in partitions))
+    return Description(None, ())
+
+
+class Uuid(AbstractType[UUID]):
+    """Sixteen bytes."""
+
+    @classmethod
+    def encode(cls, value: UUID) -> bytes:
+        return value.bytes
+
+    @classmethod
+    def decode(cls, data: BytesIO) -> UUID:
+        return UUID(bytes=data.read(16))
+
+
+class TopicResponse_v12(Response):  # noqa: N801 -- aiokafka's own naming
+    API_KEY = 3
+    API_VERSION = 12
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "brokers",
+            CompactArray(
+                ("node_id", Int32),
+                ("host", CompactString("utf-8")),
+                ("port", Int32),
+                ("rack", CompactString("utf-8")),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("cluster_id", CompactString("utf-8")),
+        ("controller_id", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("error_code", Int16),
+                ("name", CompactString("utf-8")),
+                ("topic_id", Uuid),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("error_code", Int16),
+                        ("partition", Int32),
+                        ("leader", Int32),
+                        ("leader_epoch", Int32),
+                        ("replicas", CompactArray(Int32)),
+                        ("isr", CompactArray(Int32)),
+                        ("offline", CompactArray(Int32)),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("authorized_operations", Int32),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class TopicRequest_v12(RequestStruct):  # noqa: N801 -- aiokafka's own naming
+    FLEXIBLE_VERSION = True
+    API_KEY = 3
+    API_VERSION = 12
+    RESPONSE_TYPE = TopicResponse_v12
+    SCHEMA = Schema(
+        (
+            "topics",
+            CompactArray(("topic_id", Uuid), ("name", CompactString("utf-8")), ("tags", TaggedFields)),
+        ),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class TopicRequest(Request[TopicRequest_v12]):
+    """Metadata of one topic, id included; never creates it."""
+
+    API_KEY = 3
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+
+    def build(self, request_struct_class: type[TopicRequest_v12]) -> TopicRequest_v12:
+        return request_struct_class([(UUID(int=0), self._topic, {})], False, False, {})

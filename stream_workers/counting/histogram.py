@@ -1,0 +1,58 @@
+"""Histograms with fixed bounds: exact counts, mergeable by addition, bounded in size."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+Histogram = Mapping[int, int]
+K = TypeVar("K")
+
+SIZE_BOUNDS = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+
+# Four buckets for each doubling: a quantile is off by at most 19 %. The last bucket takes all above 2**40 ms.
+_PER_DOUBLING = 4
+_LATENCY_BUCKETS = 160
+
+
+def size_bucket(characters: int) -> int:
+    """The index of the first bound that is not below the size; one past the last for anything larger."""
+    return next((index for index, bound in enumerate(SIZE_BOUNDS) if characters <= bound), len(SIZE_BOUNDS))
+
+
+def latency_bucket(milliseconds: int) -> int:
+    """The bucket of a latency; negative latencies (clocks apart) count as none."""
+    if milliseconds <= 1:
+        return 0
+    return min(math.ceil(_PER_DOUBLING * math.log2(milliseconds)), _LATENCY_BUCKETS)
+
+
+def latency_bound(bucket: int) -> float:
+    """The largest latency in a bucket, in milliseconds."""
+    return float(2 ** (bucket / _PER_DOUBLING))
+
+
+def added(counts: Mapping[K, int], more: Mapping[K, int]) -> Mapping[K, int]:
+    """Counts with further counts in them."""
+    merged = dict(counts)
+    for bucket, count in more.items():
+        merged[bucket] = merged.get(bucket, 0) + count
+    return merged
+
+
+def summed(many: Iterable[Histogram]) -> Histogram:
+    """One histogram for several partitions."""
+    merged: Histogram = {}
+    for histogram in many:
+        merged = added(merged, histogram)
+    return merged
+
+
+def quantile(histogram: Histogram, q: float) -> float | None:
+    """An upper bound of the q-quantile of latencies in milliseconds; None of nothing."""
+    total = sum(histogram.values())
+    seen = 0
+    for bucket in sorted(histogram):
+        seen += histogram[bucket]
+        if seen >= q * total:
+            return latency_bound(bucket)
+    return None

@@ -1,0 +1,91 @@
+"""Everything that ends a worker on purpose, as one tree; the exit code tells a supervisor what helps.
+
+WorkerError                  1
+├── OperatorNeededError      3  a restart changes nothing: somebody must decide
+│   ├── HoleError               offsets are gone from the topic before they were counted
+│   ├── RecreatedTopicError     the topic is another one than the state was built from
+│   ├── BreakerOpenError        more than half of the last thousand events are bad
+│   └── PartitionsDifferError   topic and changelog have different numbers of partitions
+└── RestartHelpsError        4  the state is safe in Kafka: start again and it goes on
+    ├── StuckError              events are waiting and nothing moves
+    ├── StateNotWrittenError    Kafka did not take the state
+    └── KafkaAwayError          Kafka did not answer
+"""
+
+from typing import ClassVar
+
+
+class WorkerError(Exception):
+    """A worker stops and says why; the message names what is wrong and how to mend it."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class OperatorNeededError(WorkerError):
+    """A restart changes nothing."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class HoleError(OperatorNeededError):
+    """Offsets ``start`` to ``end`` (inclusive) are not in the topic any more and were never counted."""
+
+    def __init__(self, *, table: str, topic: str, partition: int, start: int, end: int) -> None:
+        super().__init__(
+            f"{topic}[{partition}]: offsets {start} to {end} are gone before {table} read them (retention, or deleted "
+            f"records). To go on without them, stop the {table} workers and run "
+            f"`headgate metrics book-missing --table {table} --partition {partition}`; they are then booked as missing."
+        )
+        self.partition = partition
+        self.start = start
+        self.end = end
+
+
+class RecreatedTopicError(OperatorNeededError):
+    """The state belongs to a topic that is not there any more."""
+
+    def __init__(self, *, table: str, topic: str, partition: int, why: str) -> None:
+        super().__init__(
+            f"{topic}[{partition}]: {why}, so this is not the topic that {table} was built from. "
+            f"If it was recreated on purpose, stop the {table} workers and run "
+            f"`headgate metrics rebuild --table {table}`."
+        )
+
+
+class BreakerOpenError(OperatorNeededError):
+    """Too many bad events in a row: a bad deploy, here or at the producer."""
+
+    def __init__(self, *, topic: str, partition: int, offset: int, bad: int, window: int, reason: str) -> None:
+        super().__init__(
+            f"{topic}[{partition}]: {bad} of the last {window} events are bad, the next at offset {offset} ({reason}). "
+            "Counting stops here rather than moving the topic into the dead letters. It goes on by itself with a "
+            "worker that can read these events; to let them become dead letters, run `headgate dead-letters release`."
+        )
+
+
+class PartitionsDifferError(OperatorNeededError):
+    """The changelog must have exactly the source topic's partitions."""
+
+    def __init__(self, *, topic: str, partitions: int, changelog: str, changelog_partitions: int) -> None:
+        super().__init__(
+            f"{topic} has {partitions} partitions and {changelog} has {changelog_partitions}: they must be equal. "
+            "Run `headgate topics grow` (or `headgate topics create` if one is missing)."
+        )
+
+
+class RestartHelpsError(WorkerError):
+    """The state is safe in Kafka; a new start goes on from it."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class StuckError(RestartHelpsError):
+    """Events are waiting and nothing moves."""
+
+
+class StateNotWrittenError(RestartHelpsError):
+    """Kafka did not take a state."""
+
+
+class KafkaAwayError(RestartHelpsError):
+    """Kafka did not answer in time."""

@@ -1,0 +1,43 @@
+"""Settings of the stream workers, read from the environment and `.env` in the entry points only."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts import Topics
+
+Kind = Literal["journal", "metrics"]
+
+WEB_PORTS: dict[Kind, int] = {"metrics": 6066, "journal": 6067}
+
+
+class Settings(BaseSettings):
+    """One frozen tree; an impossible value stops the start with a message that names it."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    database_url: SecretStr = SecretStr("postgresql+asyncpg://headgate:headgate@127.0.0.1:5432/headgate")
+    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", min_length=1)
+    kafka_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="put before topic and group names")
+    worker_web_host: str = "127.0.0.1"
+    worker_web_port: int | None = Field(None, ge=1, le=65535, description="6066 for metrics, 6067 for the journal")
+    worker_web_token: SecretStr | None = None
+    worker_instance_id: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9._-]{1,200}$", description="static membership: no rebalance on a restart"
+    )
+    worker_write_seconds: float = Field(0.2, ge=0.01, le=5, description="least time between two writes of one state")
+    worker_stuck_seconds: float = Field(
+        60.0, ge=5, description="behind the broker without progress for this long: the worker ends itself"
+    )
+    journal_user_names: bool = Field(False, description="whether the journal shows user names in full")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["console", "json"] = "console"
+
+    @property
+    def topics(self) -> Topics:
+        return Topics(self.kafka_prefix)
+
+    def web_port(self, kind: Kind) -> int:
+        """The port of one kind of worker: the one that is set, else the kind's own."""
+        return self.worker_web_port or WEB_PORTS[kind]

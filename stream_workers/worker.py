@@ -1,0 +1,167 @@
+"""One worker process: wait for Kafka, run the Faust app, stop in time, and say with the exit code why it ended."""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Coroutine
+from typing import Any
+
+import uvloop
+
+from stream_workers.app import Worker, create_app, fail
+from stream_workers.broker import Broker
+from stream_workers.errors import KafkaAwayError, PartitionsDifferError, WorkerError
+from stream_workers.logs import configure_logs
+from stream_workers.settings import Kind, Settings
+
+log = logging.getLogger(__name__)
+
+# A stop must not wait for a Kafka that is away: the state there is enough to go on from.
+STOP_SECONDS = 8.0
+KAFKA_RETRY_SECONDS = 2.0
+
+
+def run(settings: Settings, kind: Kind) -> int:
+    """Run one worker in the foreground until SIGTERM or SIGINT, or until it cannot go on; return the exit code.
+
+    0 after a stop that was asked for; 1 unforeseen; 3 somebody must decide; 4 start it again. See errors.py.
+    """
+    configure_logs(settings)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(settings, kind))
+
+
+async def _serve(settings: Settings, kind: Kind) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, stop)
+    reason = await _until(stop, _work(settings, kind, stop))
+    code = _tell(kind, reason)
+    _end_hard_after(STOP_SECONDS / 4, code)
+    return code
+
+
+def _on_signal(stop: asyncio.Event) -> None:
+    if not stop.is_set():
+        _end_hard_after(STOP_SECONDS, 0)
+    stop.set()
+
+
+async def _work(settings: Settings, kind: Kind, stop: asyncio.Event) -> BaseException | None:
+    """Everything from the first connection on; returns why it ended, None when it was asked to."""
+    try:
+        async with await _connected(settings) as broker:
+            count = await _partition_count(settings, kind, broker)
+            return await _run(create_app(settings, kind, broker=broker, partition_count=count), stop)
+    except Exception as error:  # noqa: BLE001 -- told and turned into an exit code
+        return error
+
+
+async def _run(worker: Worker, stop: asyncio.Event) -> BaseException | None:
+    app = worker.app
+    app.loop = asyncio.get_running_loop()
+    app.finalize()
+    tasks = [
+        asyncio.create_task(_failing(work, worker))
+        for work in (app.start(), worker.partitions.run_writer(), _crash(worker))
+    ]
+    stopping = asyncio.create_task(stop.wait())
+    ends: set[asyncio.Future[Any]] = {stopping, worker.failed}
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    reason = worker.failed.result() if worker.failed.done() else None
+    await _stop(worker)
+    for task in (*tasks, stopping):
+        task.cancel()
+    return reason
+
+
+async def _failing(work: Coroutine[Any, Any, None], worker: Worker) -> None:
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001 -- told by _tell
+        fail(worker.failed, error)
+
+
+async def _crash(worker: Worker) -> None:
+    """Raise what Faust's own services crash with."""
+    await worker.app.wait_until_stopped()
+    raise worker.app.crash_reason or WorkerError("Faust stopped by itself")
+
+
+async def _stop(worker: Worker) -> None:
+    """Write what is not written yet, then leave the group; whatever does not work now is repeated by the next owner."""
+    for step in (worker.partitions.write_all(), worker.app.stop()):
+        try:
+            await asyncio.wait_for(step, STOP_SECONDS / 2)
+        except Exception as error:  # noqa: BLE001 -- a stop goes on
+            log.warning("stopping: %r", error)
+
+
+async def _connected(settings: Settings) -> Broker:
+    """A broker that answers; until one does, once a connection is refused, try again and say so once."""
+    told = False
+    while True:
+        try:
+            return await Broker.connected(settings.kafka_bootstrap_servers)
+        except KafkaAwayError as error:
+            if not told:
+                log.warning("waiting for Kafka: %s", error)
+            told = True
+            await asyncio.sleep(KAFKA_RETRY_SECONDS)
+
+
+async def _partition_count(settings: Settings, kind: Kind, broker: Broker) -> int:
+    """The topic's partitions, which must be the changelog's too; waits for topics that are not there yet."""
+    topics = settings.topics
+    changelog = topics.metrics_changelog if kind == "metrics" else topics.journal_changelog
+    told = False
+    while True:
+        source = len(await broker.partitions(topics.applications))
+        ours = len(await broker.partitions(changelog))
+        if source and source == ours:
+            return source
+        if source and ours:
+            raise PartitionsDifferError(
+                topic=topics.applications, partitions=source, changelog=changelog, changelog_partitions=ours
+            )
+        if not told:
+            missing = changelog if source else topics.applications
+            log.warning("waiting for topic %s: run `headgate topics create`", missing)
+        told = True
+        await asyncio.sleep(KAFKA_RETRY_SECONDS)
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, BaseException | None]) -> BaseException | None:
+    """The outcome of the work; if a stop was asked for, at most what a stop may take."""
+    task = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    ends: set[asyncio.Future[Any]] = {task, stopping}
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    if not task.done():
+        await asyncio.wait({task}, timeout=STOP_SECONDS)
+    stopping.cancel()
+    if not task.done():
+        task.cancel()
+        return None
+    return task.result()
+
+
+def _tell(kind: Kind, reason: BaseException | None) -> int:
+    if reason is None:
+        log.info("%s worker stopped", kind)
+        return 0
+    if isinstance(reason, WorkerError):
+        log.error("%s worker ends: %s", kind, reason)
+        return reason.exit_code
+    log.error("%s worker ends with an unforeseen error", kind, exc_info=reason)
+    return 1
+
+
+def _end_hard_after(seconds: float, code: int) -> None:
+    """Whatever still hangs then is not waited for: Kafka holds all that the next start needs."""
+    timer = threading.Timer(seconds, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
