@@ -23,7 +23,7 @@ async def tail(
             return
 
 
-def printed(record: ConsumerRecord) -> str:
+def printed(record: "ConsumerRecord[bytes, bytes]") -> str:
     """One record on several lines; bytes that a terminal would obey are escaped."""
     time = datetime.fromtimestamp(record.timestamp / 1000, UTC).isoformat(timespec="milliseconds")
     headers = [f"  {name}: {_safe(value)}" for name, value in record.headers]
@@ -31,7 +31,7 @@ def printed(record: ConsumerRecord) -> str:
     return "\n".join([head, *headers, f"  {_safe(record.value)}"])
 
 
-async def _records(bootstrap: str, topic: str, *, from_beginning: bool) -> AsyncIterator[ConsumerRecord]:
+async def _records(bootstrap: str, topic: str, *, from_beginning: bool) -> AsyncIterator["ConsumerRecord[bytes, bytes]"]:
     """All partitions, without a group: looking on changes nothing for the real consumers."""
     partitions = [TopicPartition(topic, number) for number in await partitions_of(bootstrap, topic)]
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)

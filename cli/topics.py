@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
@@ -31,7 +32,7 @@ async def create(bootstrap: str, topics: Topics, shape: Shape) -> dict[str, bool
     """
     wanted = new_topics(topics, shape)
     async with admin(bootstrap) as client:
-        response = await client.create_topics(wanted)
+        response: Any = await client.create_topics(wanted)
         created = {}
         for name, code, message in (error[:3] for error in response.topic_errors):
             if code not in {0, _ALREADY_EXISTS}:

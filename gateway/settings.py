@@ -32,13 +32,18 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = "console"
 
     commit_queue_max: int = Field(10_000, ge=1, description="applications that may wait for a commit; past it 503")
+    commit_queue_max_bytes: int = Field(16 * 1024 * 1024, ge=64 * 1024, description="bytes that may wait for a commit")
     commit_batch_max: int = Field(500, ge=1, le=5_000, description="applications in one commit")
     commit_deadline_seconds: float = Field(4.0, gt=0, le=8, description="after this long without a commit: 503")
     publish_memory_max: int = Field(
         20_000, ge=1, description="events kept in memory; the rest is read back from PostgreSQL"
     )
+    publish_memory_max_bytes: int = Field(16 * 1024 * 1024, ge=64 * 1024, description="bytes of events kept in memory")
     lease_seconds: float = Field(12.0, ge=3, le=60, description="a gateway silent for this long is taken for dead")
     send_timeout_seconds: float = Field(4.0, ge=1, le=20, description="the producer's request timeout; below the lease")
+    lame_duck_seconds: float = Field(
+        0.5, ge=0, description="after SIGTERM: not ready, but still serving, for this long"
+    )
     drain_seconds: float = Field(20.0, ge=0, description="how long a stop waits for Kafka to confirm what was accepted")
 
     @property

@@ -1,7 +1,7 @@
 """One application on its way through the gateway, from the request to the commit."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -46,6 +46,15 @@ class Submission:
     deadline: float = 0.0
     traceparent: str | None = None
     claim: KeyClaim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The submissions of one commit, in order; ``id`` is the outbox row's, ``size`` the bytes of all values."""
+
+    id: UUID
+    submissions: Sequence[Submission]
+    size: int
 
 
 def from_new(

@@ -1,0 +1,6 @@
+"""`python -m gateway`: the same as `headgate gateway`."""
+
+from gateway.server import run
+from gateway.settings import Settings
+
+run(Settings())

@@ -1,0 +1,76 @@
+"""Reading back from PostgreSQL what is not confirmed: the outbox of one lease, in order of commit."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
+
+from gateway.database import Session
+from gateway.events import Event, from_row
+
+_ID = UUID_TYPE(as_uuid=True)
+FIRST = UUID(int=0)
+
+# The batches are chosen first, so that the limit counts batches; a batch is bounded in bytes by the writer.
+_READ = text("""
+SELECT b.id AS batch, b.positions, a.id, a.user_name, a.description, a.created_at, u.trace
+FROM (
+    SELECT id, ids, traces, positions FROM outbox WHERE lease = :lease AND id > :after ORDER BY id LIMIT :batches
+) b
+LEFT JOIN LATERAL unnest(b.ids, b.traces) WITH ORDINALITY AS u (id, trace, n) ON true
+LEFT JOIN applications a ON a.id = u.id
+ORDER BY b.id, u.n
+""").bindparams(bindparam("lease", type_=_ID), bindparam("after", type_=_ID))
+
+_DELETE = text("DELETE FROM outbox WHERE id = ANY(:batches)").bindparams(bindparam("batches", type_=ARRAY(_ID)))
+
+_UNPUBLISHABLE = text("""
+INSERT INTO unpublishable (id, batch, reason) VALUES (:id, :batch, :reason) ON CONFLICT (id) DO NOTHING
+""").bindparams(bindparam("id", type_=_ID), bindparam("batch", type_=_ID))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """An outbox row with its events; a tombstone has none. ``positions`` as the writer stored them."""
+
+    id: UUID
+    positions: dict[str, Any]
+    events: Sequence[Event] = field(default=())
+
+
+async def read(session: Session, *, lease: UUID, after: UUID, batches: int) -> list[StoredBatch]:
+    """The next batches of a lease. An application that was erased meanwhile is left out."""
+    rows = await session.execute(_READ, {"lease": lease, "after": after, "batches": batches})
+    return list(_batches(rows))
+
+
+def _batches(rows: Sequence[Any]) -> Iterator[StoredBatch]:
+    for id_, group in groupby(rows, key=lambda row: row.batch):
+        members = list(group)
+        events = [
+            from_row(
+                id=row.id,
+                user_name=row.user_name,
+                description=row.description,
+                created_at=row.created_at,
+                trace=row.trace,
+            )
+            for row in members
+            if row.id is not None
+        ]
+        yield StoredBatch(id_, members[0].positions, events)
+
+
+async def delete(session: Session, batches: Sequence[UUID]) -> None:
+    """These batches are on the topic, all of them."""
+    await session.execute(_DELETE, {"batches": list(batches)})
+
+
+async def set_aside(session: Session, event: Event, *, batch: UUID, reason: str) -> None:
+    """The broker refuses this event for what it contains: keep its id and the reason where operators see it."""
+    await session.execute(_UNPUBLISHABLE, {"id": event.id, "batch": batch, "reason": reason[:500]})

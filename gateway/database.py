@@ -1,0 +1,129 @@
+"""Connections to PostgreSQL: bounded in time, because a silent database must not hold anyone."""
+
+import asyncio
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Executable, Row
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as SqlTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from gateway.settings import Settings
+
+CONNECT_SECONDS = 3.0
+STATEMENT_SECONDS = 3.0
+
+# What is sure to have left nothing behind: bad data, a conflict, a missing right or table, no room. Everything else
+# (connection lost, shutdown, internal) may hide a commit. Source: PostgreSQL, appendix A, error classes.
+_SURELY_ROLLED_BACK = ("22", "23", "25", "40", "42", "53", "54")
+
+# What ends an attempt without telling more about it than that.
+DATABASE_ERRORS = (DBAPIError, SqlTimeoutError, OSError)
+
+Rows = Sequence[Row[Any]]
+
+
+def create_engine(settings: Settings) -> AsyncEngine:
+    """The pool for everything but the group commit."""
+    return create_async_engine(
+        settings.database_url.get_secret_value(),
+        isolation_level="AUTOCOMMIT",
+        pool_size=8,
+        max_overflow=4,
+        pool_timeout=CONNECT_SECONDS,
+        pool_recycle=1800,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": STATEMENT_SECONDS * 2,
+            "server_settings": {
+                "application_name": f"headgate gateway {socket.gethostname()}"[:63],
+                "statement_timeout": str(int(STATEMENT_SECONDS * 1000)),
+                "lock_timeout": str(int(STATEMENT_SECONDS * 1000)),
+                "jit": "off",
+            },
+        },
+    )
+
+
+class NotConnectedError(ConnectionError):
+    """No connection could be opened, so nothing was sent."""
+
+
+class Session:
+    """One AUTOCOMMIT connection, opened when needed; when the server is silent too long it is cut, not closed.
+
+    Cutting matters: cancelling a statement asks the server to help, and a silent server does not.
+    """
+
+    def __init__(self, engine: AsyncEngine, seconds: float = STATEMENT_SECONDS) -> None:
+        self._engine = engine
+        self._seconds = seconds
+        self._connection: AsyncConnection | None = None
+        self._driver: asyncpg.Connection[asyncpg.Record] | None = None
+
+    async def execute(self, statement: Executable, values: Mapping[str, Any]) -> Rows:
+        """Run one statement, which is one transaction.
+
+        Raises NotConnectedError where it was never sent, else DBAPIError or OSError; unless ``rolled_back(error)``,
+        its outcome is then unknown.
+        """
+        if self._connection is None or self._driver is None or self._driver.is_closed():
+            await self._open()
+        assert self._connection is not None and self._driver is not None  # noqa: S101, PT018 -- for the type checker
+        cut = asyncio.get_running_loop().call_later(self._seconds, self._driver.terminate)
+        try:
+            result = await self._connection.execute(statement, values)
+            return result.all() if result.returns_rows else ()
+        except BaseException as error:
+            if not rolled_back(error):
+                await self.drop()
+            raise
+        finally:
+            cut.cancel()
+
+    async def _open(self) -> None:
+        await self.drop()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                self._connection = await self._engine.connect()
+                self._driver = (await self._connection.get_raw_connection()).driver_connection
+        except DATABASE_ERRORS as error:
+            await self.drop()
+            raise NotConnectedError(f"PostgreSQL cannot be reached: {error}") from error
+
+    async def drop(self) -> None:
+        """Cut the connection and forget it; nothing is asked of the server."""
+        connection, self._connection = self._connection, None
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.terminate()
+        if connection is not None:
+            with suppress(DBAPIError, OSError):
+                await connection.invalidate()
+                await connection.close()
+
+    async def close(self) -> None:
+        """Give the connection back in good order."""
+        connection, self._connection, self._driver = self._connection, None, None
+        if connection is not None:
+            await connection.close()
+
+
+def sqlstate(error: BaseException) -> str:
+    """The five-letter code that PostgreSQL answered, or an empty text where it answered nothing."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+
+
+def rolled_back(error: BaseException) -> bool:
+    """True where the server itself said that the statement failed and nothing of it can be committed later."""
+    return sqlstate(error).startswith(_SURELY_ROLLED_BACK)
+
+
+def constraint(error: BaseException) -> str:
+    """The constraint or column that an integrity error names."""
+    cause = getattr(getattr(error, "orig", None), "__cause__", None)
+    return getattr(cause, "constraint_name", None) or getattr(cause, "column_name", None) or ""

@@ -1,0 +1,37 @@
+"""An application as it is handed to Kafka."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from contracts import Header, to_headers, to_key, to_value
+from gateway.submission import Submission
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Everything that a record carries; a function of the row and its trace, so that a re-sent one is the same."""
+
+    id: UUID
+    user_name: str
+    key: bytes
+    value: bytes
+    headers: Sequence[Header]
+    timestamp_ms: int
+
+
+def from_submission(submission: Submission) -> Event:
+    """The event of an application that is still in memory; its value is the answer's bytes."""
+    return _event(submission.id, submission.user_name, submission.value, submission.created_at, submission.traceparent)
+
+
+def from_row(*, id: UUID, user_name: str, description: str, created_at: datetime, trace: str | None) -> Event:  # noqa: A002 -- the column's name
+    """The event of an application that was read back from PostgreSQL."""
+    value = to_value(id=id, user_name=user_name, description=description, created_at=created_at)
+    return _event(id, user_name, value, created_at, trace)
+
+
+def _event(id_: UUID, user_name: str, value: bytes, created_at: datetime, trace: str | None) -> Event:
+    headers = to_headers(id=id_, created_at=created_at, traceparent=trace)
+    return Event(id_, user_name, to_key(user_name), value, headers, id_.int >> 80)

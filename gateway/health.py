@@ -1,0 +1,103 @@
+"""What the gateway knows of itself: alive, ready (can accept), and the state of everything that it depends on."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import text
+
+from gateway.database import DATABASE_ERRORS, Session
+from gateway.topic import BROKER_ERRORS, brokers, look
+
+if TYPE_CHECKING:
+    from gateway.service import Gateway
+
+Status = Literal["ok", "degraded", "unavailable"]
+
+_FRESH_SECONDS = 1.0
+
+# The planner's estimate is no answer here: the outbox is empty or small, except in an outage, and then its age matters.
+_DATABASE = text("""
+SELECT (SELECT count(*) FROM (SELECT FROM outbox WHERE cardinality(ids) > 0 LIMIT 10001) AS counted) AS batches,
+       (SELECT extract(epoch FROM clock_timestamp() - min(created_at))
+        FROM outbox WHERE cardinality(ids) > 0) AS oldest,
+       (SELECT count(*) FROM unpublishable) AS unpublishable,
+       (SELECT count(*) FROM gateway_leases WHERE claimed_by IS NOT NULL) AS being_drained,
+       (SELECT version_num FROM alembic_version) AS schema
+""")
+
+
+class Health:
+    """Answers health questions from one look that is at most a second old, however many ask."""
+
+    def __init__(self, *, session: Session, gateway: "Gateway") -> None:
+        self._session, self._gateway = session, gateway
+        self._looked_at = -_FRESH_SECONDS
+        self._report: dict[str, Any] = {}
+        self._looking = asyncio.Lock()
+
+    async def report(self) -> dict[str, Any]:
+        """``status`` and each dependency with its state."""
+        async with self._looking:
+            if time.monotonic() - self._looked_at >= _FRESH_SECONDS:
+                database, kafka = await asyncio.gather(self._database(), self._kafka())
+                self._report = self._judge(database, kafka)
+                self._looked_at = time.monotonic()
+        return self._report
+
+    async def ready(self) -> str | None:
+        """None where a POST can be accepted now, else why not."""
+        gateway = self._gateway
+        if gateway.draining:
+            return "draining"
+        if gateway.failed is not None:
+            return "failed"
+        database = (await self.report())["dependencies"]["postgresql"]
+        if database["status"] != "ok":
+            return str(database.get("reason", "PostgreSQL is away"))
+        if gateway.keeper.lease is None:
+            return "no lease yet"
+        return None
+
+    async def _database(self) -> dict[str, Any]:
+        try:
+            row = (await self._session.execute(_DATABASE, {}))[0]
+        except DATABASE_ERRORS as error:
+            return {"status": "unavailable", "reason": str(error).splitlines()[0]}
+        depth = {"batches": row.batches, "oldest_seconds": round(float(row.oldest or 0), 1)}
+        return {
+            "status": "ok",
+            "outbox": depth,
+            "unpublishable": row.unpublishable,
+            "leases_being_drained": row.being_drained,
+            "schema": row.schema,
+        }
+
+    async def _kafka(self) -> dict[str, Any]:
+        settings = self._gateway.settings
+        try:
+            async with asyncio.timeout(2), brokers(settings.kafka_bootstrap_servers) as client:
+                state = await look(client, settings.topics.applications)
+        except BROKER_ERRORS as error:
+            return {"status": "unavailable", "reason": str(error) or type(error).__name__}
+        return {"status": "ok", "partitions": len(state.partitions)}
+
+    def _judge(self, database: dict[str, Any], kafka: dict[str, Any]) -> dict[str, Any]:
+        gateway = self._gateway
+        stopped = {str(lease): reason for lease, reason in gateway.recovery.stopped.items()}
+        status: Status = "ok"
+        if kafka["status"] != "ok" or stopped or database.get("unpublishable"):
+            status = "degraded"
+        if database["status"] != "ok" or gateway.draining:
+            status = "unavailable"
+        return {
+            "status": status,
+            "dependencies": {"postgresql": database, "kafka": kafka},
+            "writer": {"state": gateway.writer.state, "queued": gateway.writer.queued},
+            "publisher": {"state": gateway.publisher.state, "in_memory": gateway.publisher.in_memory},
+            "recovery": {
+                "draining": {str(lease): phase for lease, phase in gateway.recovery.phases.items()},
+                "stopped": stopped,
+            },
+            "lease": str(gateway.keeper.lease) if gateway.keeper.lease else None,
+        }

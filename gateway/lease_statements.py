@@ -1,0 +1,75 @@
+"""The SQL of leases. Each statement is one transaction in one round trip, on an AUTOCOMMIT connection."""
+
+import uuid
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, TEXT, UUID
+
+NOBODY = uuid.UUID(int=0)
+
+_UUID = UUID(as_uuid=True)
+_LEASE = bindparam("lease", type_=_UUID)
+
+TAKE = text("""
+WITH mine AS (
+    INSERT INTO gateway_leases (id, instance, former, seconds) VALUES (:lease, :instance, :former, :seconds)
+)
+SELECT true AS renewed, l.* FROM (SELECT) AS one LEFT JOIN gateway_leases l ON true
+""").bindparams(
+    _LEASE,
+    bindparam("instance", type_=TEXT),
+    bindparam("former", type_=_UUID),
+    bindparam("seconds", type_=DOUBLE_PRECISION),
+)
+
+# Renews and looks at all leases; ``renewed`` is false where the lease was claimed.
+RENEW = text("""
+WITH mine AS (
+    UPDATE gateway_leases SET heartbeat = heartbeat + 1, renewed_at = now(), figures = :figures
+    WHERE id = :lease AND claimed_by IS NULL
+    RETURNING id
+)
+SELECT EXISTS (SELECT FROM mine) AS renewed, l.* FROM (SELECT) AS one LEFT JOIN gateway_leases l ON true
+""").bindparams(_LEASE, bindparam("figures", type_=JSONB))
+
+CHECK = text("""
+SELECT clock_timestamp() AT TIME ZONE 'UTC' AS now FROM gateway_leases WHERE id = :lease AND claimed_by IS NULL
+""").bindparams(_LEASE)
+
+# FOR UPDATE waits for every commit under way that has locked the row FOR KEY SHARE; later ones find it claimed.
+CLAIM = text("""
+WITH dead AS (
+    SELECT id FROM gateway_leases
+    WHERE id = :dead AND heartbeat = :heartbeat AND claimed_by IS NOT DISTINCT FROM :claimed_by
+      AND EXISTS (SELECT FROM gateway_leases WHERE id = :lease AND claimed_by IS NULL)
+    FOR UPDATE
+)
+UPDATE gateway_leases l SET claimed_by = :lease FROM dead WHERE l.id = dead.id
+RETURNING l.id
+""").bindparams(_LEASE, bindparam("dead", type_=_UUID), bindparam("claimed_by", type_=_UUID))
+
+# Outbox rows whose lease row is missing belong to nobody: give them one that anybody may claim.
+ADOPT_ORPHANS = text(f"""
+INSERT INTO gateway_leases (id, instance, claimed_by, seconds)
+SELECT DISTINCT o.lease, 'unknown', uuid '{NOBODY}', 0 FROM outbox o
+WHERE NOT EXISTS (SELECT FROM gateway_leases l WHERE l.id = o.lease)
+ON CONFLICT (id) DO NOTHING
+""")
+
+# A lease ends with its last outbox row; tombstones have done their work by then.
+END = text("""
+WITH tombstones AS (DELETE FROM outbox WHERE lease = :lease AND cardinality(ids) = 0)
+DELETE FROM gateway_leases
+WHERE id = :lease AND NOT EXISTS (SELECT FROM outbox WHERE lease = :lease AND cardinality(ids) > 0)
+RETURNING id
+""").bindparams(_LEASE)
+
+GIVE_BACK = text("""
+WITH gone AS (
+    DELETE FROM gateway_leases
+    WHERE id = :lease AND claimed_by IS NULL AND NOT EXISTS (SELECT FROM outbox WHERE lease = :lease)
+    RETURNING id
+)
+UPDATE gateway_leases SET claimed_by = :nobody
+WHERE id = :lease AND claimed_by IS NULL AND NOT EXISTS (SELECT FROM gone)
+""").bindparams(_LEASE, bindparam("nobody", type_=_UUID))

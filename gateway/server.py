@@ -1,0 +1,76 @@
+"""`headgate gateway`: uvicorn in the foreground, one process or several; exit 0 on SIGTERM after the drain."""
+
+import asyncio
+import logging
+import signal
+import sys
+from types import FrameType
+
+import uvicorn
+
+from gateway.app import App, create_app
+from gateway.processes import inherited, supervise
+from gateway.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Server(uvicorn.Server):
+    """On the first signal: not ready, answers close their connections for a moment, then uvicorn's own shutdown."""
+
+    def __init__(self, config: uvicorn.Config, app: App, settings: Settings) -> None:
+        super().__init__(config)
+        self._app, self._settings = app, settings
+        self._signals = 0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 -- uvicorn's signature
+        self._signals += 1
+        if self._signals > 1:
+            self.should_exit = True
+            self.force_exit = self._signals > 2 or sig == signal.SIGINT
+        elif self._app.gateway is None:
+            self.should_exit = True
+        else:
+            self._app.gateway.begin_drain()
+            asyncio.get_running_loop().call_later(self._settings.lame_duck_seconds, self._exit)
+
+    def _exit(self) -> None:
+        self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._app.failed:
+            return True
+        return await super().on_tick(counter)
+
+
+def _config(settings: Settings, app: App) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.gateway_host,
+        port=settings.gateway_port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=int(settings.drain_seconds) + 10,
+        backlog=2048,
+    )
+
+
+def run(settings: Settings) -> None:
+    """Serve until a signal comes; several processes share one socket. Exits 1 where the start or a task failed."""
+    app = create_app(settings)
+    config = _config(settings, app)
+    if settings.gateway_processes > 1:
+        sys.exit(supervise(config.bind_socket(), settings.gateway_processes))
+    server = Server(config, app, settings)
+    listening = inherited()
+    server.run(sockets=[listening] if listening else None)
+    if not server.started or app.failed:
+        sys.exit(1)

@@ -1,0 +1,139 @@
+"""The gateway's parts put together: started in order, supervised, drained in order."""
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.database import DATABASE_ERRORS, Session, create_engine
+from gateway.health import Health
+from gateway.lease import LeaseKeeper
+from gateway.publisher import Publisher
+from gateway.recovery import Recovery
+from gateway.settings import Settings
+from gateway.writer import Writer
+
+log = logging.getLogger(__name__)
+
+_NO_PROGRESS_SECONDS = 3.0
+
+
+class Gateway:
+    """One gateway process: what the routes use, and the tasks behind it.
+
+    ``failed`` holds what ended a task that must never end; the process then stops and says so.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.engine: AsyncEngine = create_engine(settings)
+        self.draining = False
+        self.failed: BaseException | None = None
+        self.stopped = asyncio.Event()
+        self._sessions = {name: Session(self.engine) for name in ("writer", "lease", "backlog", "health")}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        instance = f"{socket.gethostname()}:{settings.gateway_port}#{os.getpid()}"
+        self.keeper = LeaseKeeper(
+            session=self._sessions["lease"], settings=settings, instance=instance, figures=self.figures
+        )
+        self.publisher = Publisher(
+            keeper=self.keeper, session=self._sessions["backlog"], settings=settings, confirm=self._confirm
+        )
+        self.writer = Writer(
+            session=self._sessions["writer"],
+            keeper=self.keeper,
+            positions=self.publisher.positions,
+            release=self.publisher.release,
+            settings=settings,
+        )
+        self.recovery = Recovery(keeper=self.keeper, engine=self.engine, settings=settings)
+        self.health = Health(session=self._sessions["health"], gateway=self)
+
+    def _confirm(self, batch: Any) -> None:
+        self.writer.confirm(batch)
+
+    def figures(self) -> dict[str, Any]:
+        """What this process writes into its lease row for the web view."""
+        return {
+            "at": time.time(),
+            "accepted": self.writer.committed,
+            "published": self.publisher.published,
+            "queued": self.writer.queued,
+            "publisher": self.publisher.state,
+        }
+
+    def start(self) -> None:
+        """Start every task; none of them waits for PostgreSQL or Kafka to be there."""
+        self._spawn("lease", self.keeper.run())
+        self._spawn("writer", self.writer.run())
+        self._spawn("deadlines", self.writer.expire())
+        self._spawn("publisher", self.publisher.run())
+        self._spawn("recovery", self.recovery.run())
+
+    def _spawn(self, name: str, task: Coroutine[Any, Any, None]) -> None:
+        self._tasks[name] = asyncio.create_task(task, name=name)
+        self._tasks[name].add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (self.draining and task.exception() is None):
+            return
+        self.failed = task.exception() or RuntimeError(f"the task {task.get_name()} has ended")
+        log.critical("The gateway stops: its task %s failed", task.get_name(), exc_info=self.failed)
+        self.stopped.set()
+
+    def begin_drain(self) -> None:
+        """Not ready any more; what arrives on open connections is still served."""
+        self.draining = True
+
+    async def drain(self) -> None:
+        """Commit, publish and confirm what was accepted, give the lease back. An absent broker is not waited for."""
+        self.begin_drain()
+        self.writer.drain()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.commit_deadline_seconds + 2):
+                await asyncio.gather(self._tasks["writer"], return_exceptions=True)
+        await self._flush()
+        outstanding = self.publisher.outstanding or self.recovery.busy
+        for name in ("publisher", "recovery", "lease", "deadlines", "writer"):
+            self._tasks[name].cancel()
+        await asyncio.gather(*self._tasks.values(), self.recovery.stop(), return_exceptions=True)
+        with suppress(*DATABASE_ERRORS):
+            await self.writer.delete_confirmed()
+            if not outstanding:
+                await self.keeper.give_back()
+
+    async def _flush(self) -> None:
+        """Wait for the acknowledgements as long as they keep coming."""
+        deadline = time.monotonic() + self.settings.drain_seconds
+        while self.publisher.outstanding and time.monotonic() < deadline:
+            before = self.publisher.published
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_NO_PROGRESS_SECONDS):
+                    await self.publisher.until_idle()
+            if self.publisher.outstanding and self.publisher.published == before:
+                log.warning("Kafka does not confirm; what is left stays in PostgreSQL for another gateway to publish")
+                return
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        for session in self._sessions.values():
+            await session.drop()
+        await self.engine.dispose()
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Gateway]:
+    """A gateway that runs inside the block and is drained at its end."""
+    gateway = Gateway(settings)
+    gateway.start()
+    try:
+        yield gateway
+    finally:
+        await gateway.drain()
+        await gateway.close()

@@ -1,0 +1,321 @@
+"""Group commit: whoever waits while one commit is under way is in the next one.
+
+States: ``gathering`` (nothing under way), ``committing``, ``settling`` (the outcome of a commit is not known and is
+being settled by a write). One commit is in flight at a time, so the order of commits is the order of batch ids.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+from uuid import UUID
+
+import uuid_utils.compat as uuids
+
+from gateway import key_holders
+from gateway.database import DATABASE_ERRORS, NotConnectedError, Session, constraint, rolled_back, sqlstate
+from gateway.errors import DatabaseAwayError, DrainingError, GatewayError, QueueFullError, RefusedError
+from gateway.lease import LeaseKeeper
+from gateway.settings import Settings
+from gateway.statements import COMMIT, COMMIT_WITH_KEYS, DELETE_CONFIRMED, SETTLE
+from gateway.submission import Accepted, Batch, Outcome, Submission
+
+log = logging.getLogger(__name__)
+
+_IDLE_DELETE_SECONDS = 0.2
+_RETRY_SECONDS = 0.2
+
+
+class Writer:
+    """Takes submissions, commits them in batches and releases each committed batch, in order, to the publisher."""
+
+    def __init__(
+        self,
+        *,
+        session: Session,
+        keeper: LeaseKeeper,
+        positions: Callable[[], dict[str, Any]],
+        release: Callable[[Batch, UUID], None],
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+        new_id: Callable[[], UUID] = uuids.uuid7,
+    ) -> None:
+        self._session, self._keeper = session, keeper
+        self._positions, self._release = positions, release
+        self._settings, self._clock, self._new_id = settings, clock, new_id
+        self._waiting: deque[Submission] = deque()
+        self._waiting_bytes = 0
+        self._under_way: Sequence[Submission] = ()
+        self._keys = key_holders.KeysInFlight()
+        self._confirmed: list[UUID] = []
+        self._wake = asyncio.Event()
+        self._draining = False
+        self.state: Literal["gathering", "committing", "settling"] = "gathering"
+        self.database_away = False
+        self.commits = 0
+        self.committed = 0
+
+    # --- taking submissions -------------------------------------------------------------------------------------
+
+    def submit(self, submission: Submission) -> Outcome:
+        """Queue one; the future resolves after COMMIT, or fails with a GatewayError. Raises one at once when full."""
+        self._admit(1, len(submission.value))
+        first = self._keys.enter(submission)
+        if first is None:
+            self._queue(submission)
+        return submission.done
+
+    def submit_all(self, submissions: Sequence[Submission]) -> list[Outcome]:
+        """Queue many, all or none, for the same commit as far as its bounds allow; one future for each, in order."""
+        self._admit(len(submissions), sum(len(each.value) for each in submissions))
+        for submission in submissions:
+            try:
+                if self._keys.enter(submission) is None:
+                    self._queue(submission)
+            except GatewayError as error:
+                submission.done.set_exception(error)
+        return [submission.done for submission in submissions]
+
+    def _admit(self, count: int, size: int) -> None:
+        if self._draining:
+            raise DrainingError("The gateway is stopping; send the request to another one.")
+        settings = self._settings
+        if (
+            len(self._waiting) + count > settings.commit_queue_max
+            or self._waiting_bytes + size > settings.commit_queue_max_bytes
+        ):
+            raise QueueFullError("More applications wait for the database than this gateway holds.")
+
+    def _queue(self, submission: Submission) -> None:
+        submission.deadline = self._clock() + self._settings.commit_deadline_seconds
+        self._waiting.append(submission)
+        self._waiting_bytes += len(submission.value)
+        self._wake.set()
+
+    @property
+    def queued(self) -> int:
+        """Applications that wait for a commit, the one under way not counted."""
+        return len(self._waiting)
+
+    def confirm(self, batch: UUID) -> None:
+        """Kafka has acknowledged all of this batch: its outbox row goes with the next commit, or soon when idle."""
+        self._confirmed.append(batch)
+        if len(self._confirmed) == 1 and not self._waiting:
+            asyncio.get_running_loop().call_later(_IDLE_DELETE_SECONDS, self._wake.set)
+
+    # --- the loop -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Commit whatever waits, for ever; returns after ``drain`` once nothing waits."""
+        while not (self._draining and not self._waiting):
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                lease = await self._keeper.held()
+                batch = self._gather()
+                if batch.submissions:
+                    await self._commit(batch, lease)
+            if self._confirmed:
+                await self.delete_confirmed()
+
+    async def expire(self, sleep: Callable[[float], Any] = asyncio.sleep) -> None:
+        """Answer 503 to whoever has waited past the deadline, whatever the database is doing."""
+        while True:
+            await sleep(0.25)
+            now = self._clock()
+            while self._waiting and self._waiting[0].deadline < now:
+                self._fail(self._take(), DatabaseAwayError("No commit within the deadline.", _jittered_seconds()))
+            if self._under_way and self._under_way[0].deadline < now:
+                for submission in self._under_way:
+                    if submission.deadline < now:
+                        self._fail(submission, DatabaseAwayError("The commit has not been confirmed in time."))
+
+    def drain(self) -> None:
+        """Refuse new submissions; ``run`` returns once what was accepted is committed or has failed."""
+        self._draining = True
+        self._wake.set()
+
+    def _take(self) -> Submission:
+        submission = self._waiting.popleft()
+        self._waiting_bytes -= len(submission.value)
+        return submission
+
+    def _gather(self) -> Batch:
+        """The next batch: bounded in count and bytes, without those whose client has gone or was answered already."""
+        taken: list[Submission] = []
+        size = 0
+        while self._waiting and len(taken) < self._settings.commit_batch_max and size < _BATCH_BYTES_MAX:
+            submission = self._take()
+            if not submission.done.done():
+                taken.append(submission)
+                size += len(submission.value)
+        return Batch(self._new_id(), taken, size)
+
+    # --- one commit ---------------------------------------------------------------------------------------------
+
+    async def _commit(self, batch: Batch, lease: UUID) -> None:
+        self._under_way, self.state = batch.submissions, "committing"
+        accepted: Sequence[Submission] | None
+        try:
+            accepted = await self._write(batch, lease)
+        except DATABASE_ERRORS as error:
+            accepted = await self._failed(batch, lease, error)
+        finally:
+            self._under_way, self.state = (), "gathering"
+        if accepted is not None:
+            await self._accepted(batch, lease, accepted)
+
+    async def _write(self, batch: Batch, lease: UUID) -> Sequence[Submission]:
+        """One statement; returns the submissions that were stored (all but the losers of an idempotency key)."""
+        submissions, confirmed = batch.submissions, self._confirmed
+        values = _columns(batch) | {"lease": lease, "positions": self._positions(), "confirmed": confirmed}
+        claims = sorted((s for s in submissions if s.claim), key=key_holders.order)
+        count = len(confirmed)
+        if claims:
+            rows = await self._session.execute(COMMIT_WITH_KEYS, values | key_holders.columns(claims))
+            stored = {row.id for row in rows}
+            submissions = [submission for submission in submissions if submission.id in stored]
+        else:
+            await self._session.execute(COMMIT, values)
+        del confirmed[:count]
+        self.database_away = False
+        return submissions
+
+    async def _accepted(self, batch: Batch, lease: UUID, accepted: Sequence[Submission]) -> None:
+        """Publish and answer what was stored; answer the losers of a key with what the winner stored."""
+        self.commits += 1
+        self.committed += len(accepted)
+        if accepted:
+            self._release(Batch(batch.id, accepted, batch.size), lease)
+        else:
+            self.confirm(batch.id)
+        for submission in accepted:
+            if not submission.done.done():
+                submission.done.set_result(Accepted(submission.value))
+        if len(accepted) < len(batch.submissions):
+            stored = {submission.id for submission in accepted}
+            losers = [submission for submission in batch.submissions if submission.id not in stored]
+            await key_holders.answer(self._session, losers)
+
+    async def _failed(self, batch: Batch, lease: UUID, error: Exception) -> Sequence[Submission] | None:
+        """What follows from an error: settle, repeat, bisect, or answer 503. Returns what turned out to be stored."""
+        code = sqlstate(error)
+        if isinstance(error, NotConnectedError):
+            await self._again_later(batch, error)
+        elif not rolled_back(error):
+            return await self._settle(batch, lease, error)
+        elif code == "23502" and constraint(error) == "lease":
+            await self._again_later(batch, RuntimeError(await self._why_refused(lease)))
+        elif code.startswith("40"):
+            return await self._repeat(batch, lease)
+        elif code.startswith(("22", "23")):
+            await self._bisect(batch, lease, error)
+        else:
+            log.error("PostgreSQL refuses to store: %s", _first_line(error), extra={"sqlstate": code})
+            await self._again_later(batch, error)
+        return None
+
+    async def _why_refused(self, lease: UUID) -> str:
+        try:
+            return await self._keeper.refused(lease)
+        except DATABASE_ERRORS as error:
+            return _first_line(error)
+
+    async def _again_later(self, batch: Batch, error: Exception) -> None:
+        """Nothing was stored: back to the head of the queue, until each one's own deadline."""
+        if not self.database_away:
+            log.warning("PostgreSQL does not take commits: %s", _first_line(error))
+        self.database_away = True
+        self._waiting.extendleft(reversed(batch.submissions))
+        self._waiting_bytes += batch.size
+        self._wake.set()
+        self._under_way = ()
+        await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _repeat(self, batch: Batch, lease: UUID) -> Sequence[Submission] | None:
+        """A deadlock or serialisation failure: the same batch again, under the same id."""
+        try:
+            return await self._write(batch, lease)
+        except DATABASE_ERRORS as error:
+            return await self._failed(batch, lease, error)
+
+    async def _bisect(self, batch: Batch, lease: UUID, error: Exception) -> None:
+        """A row that PostgreSQL refuses fails alone: halves are committed by themselves, in order."""
+        submissions = batch.submissions
+        if len(submissions) == 1:
+            log.warning("PostgreSQL refused an application: %s", _first_line(error))
+            self._fail(submissions[0], RefusedError("The database refuses this application for what it contains."))
+            return
+        middle = len(submissions) // 2
+        for half in (submissions[:middle], submissions[middle:]):
+            await self._commit(Batch(self._new_id(), half, sum(len(each.value) for each in half)), lease)
+
+    async def _settle(self, batch: Batch, lease: UUID, error: Exception) -> Sequence[Submission] | None:
+        """The outcome is unknown: settle it by a write, and commit nothing else before the answer (rule 4)."""
+        self.state, self.database_away = "settling", True
+        log.warning("The outcome of a commit is unknown and is being settled: %s", _first_line(error))
+        while True:
+            try:
+                rows = await self._session.execute(SETTLE, _columns(batch) | {"lease": lease})
+                break
+            except DATABASE_ERRORS as again:
+                if sqlstate(again) == "23502":
+                    self._keeper.lost(lease, "its row is claimed or gone")
+                    self._fail_all(batch.submissions, DatabaseAwayError("The outcome of the commit is not known."))
+                    return None
+                await asyncio.sleep(_RETRY_SECONDS)
+        self.database_away = False
+        stored = set(rows[0].ids)
+        if not stored:
+            await self._again_later(batch, error)
+            return None
+        return [submission for submission in batch.submissions if submission.id in stored]
+
+    async def delete_confirmed(self) -> None:
+        """Without a commit to go with: the rows go by themselves, and leave memory once that has committed."""
+        count = len(self._confirmed)
+        try:
+            await self._session.execute(DELETE_CONFIRMED, {"confirmed": self._confirmed})
+        except DATABASE_ERRORS:
+            self._wake.set()
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            del self._confirmed[:count]
+
+    def _fail_all(self, submissions: Sequence[Submission], error: GatewayError) -> None:
+        for submission in submissions:
+            self._fail(submission, error)
+
+    @staticmethod
+    def _fail(submission: Submission, error: GatewayError) -> None:
+        if not submission.done.done():
+            submission.done.set_exception(error)
+
+
+_BATCH_BYTES_MAX = 4 * 1024 * 1024
+
+
+def _columns(batch: Batch) -> dict[str, Any]:
+    submissions = batch.submissions
+    traces = [submission.traceparent for submission in submissions]
+    return {
+        "batch": batch.id,
+        "oldest": submissions[0].created_at,
+        "ids": [submission.id for submission in submissions],
+        "user_names": [submission.user_name for submission in submissions],
+        "descriptions": [submission.description for submission in submissions],
+        "times": [submission.created_at for submission in submissions],
+        "traces": traces if any(traces) else None,
+    }
+
+
+def _jittered_seconds() -> int:
+    """Whole seconds for Retry-After, spread so that the clients do not all come back at once."""
+    return random.randint(1, 4)  # noqa: S311 -- a spread, not a secret
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
