@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +13,18 @@ from faust import StreamT
 from faust.types import EventT
 
 from contracts import JOURNAL_TABLE, METRICS_TABLE
+from stream_workers.backlog import POLL_SECONDS, Backlog
 from stream_workers.batches import BatchApp, Room, StateTable, by_hand
 from stream_workers.broker import Broker
+from stream_workers.changelog import Follower
 from stream_workers.journal import Journal
 from stream_workers.ledger import rank
 from stream_workers.metrics import Counters
 from stream_workers.partitions import Partitions
 from stream_workers.settings import Kind, Settings
+from stream_workers.watchdog import Watchdog
+from stream_workers.web.pages import mount
+from stream_workers.web.read_model import ReadModel
 
 # Records fetched at once, and records that may wait for the agent before no more are fetched.
 FETCH_RECORDS = 1_000
@@ -33,7 +39,34 @@ class Worker:
     app: BatchApp
     table: StateTable
     partitions: Partitions[Any]
+    follower: Follower
+    backlog: Backlog
+    watchdog: Watchdog
+    read_model: ReadModel | None
     failed: "asyncio.Future[BaseException]"
+
+    def tasks(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs beside the agent for as long as the worker does."""
+        return [
+            self.partitions.run_writer(),
+            self.partitions.run_rewinds(),
+            self.follower.run(),
+            self._look(),
+            self.watchdog.run(),
+        ]
+
+    async def _look(self) -> None:
+        while True:
+            await self.backlog.ask()
+            if self.read_model is not None:
+                self.read_model.sample()
+            await asyncio.sleep(POLL_SECONDS)
+
+    def missing(self) -> str | None:
+        """Why this worker is not ready, or None."""
+        if self.backlog.away_since is not None:
+            return "Kafka does not answer"
+        return None if self.app.settled else "joining the group, or recovering"
 
 
 def create_app(settings: Settings, kind: Kind, *, broker: Broker, partition_count: int) -> Worker:
@@ -60,7 +93,15 @@ def create_app(settings: Settings, kind: Kind, *, broker: Broker, partition_coun
         async for event in by_hand(stream).events():
             await _take(partitions, event, failed)
 
-    return Worker(kind, app, table, partitions, failed)
+    follower = Follower(
+        settings.kafka_bootstrap_servers, table.changelog_topic.get_topic_name(), broker, on_value=partitions.seen
+    )
+    backlog = Backlog(broker, app.source)
+    watchdog = Watchdog(app, partitions, backlog, stuck_seconds=settings.worker_stuck_seconds)
+    read_model = ReadModel(follower, backlog) if kind == "metrics" else None
+    worker = Worker(kind, app, table, partitions, follower, backlog, watchdog, read_model, failed)
+    mount(app, settings, ready=worker.missing, read_model=read_model)
+    return worker
 
 
 async def _take(partitions: Partitions[Any], event: EventT[bytes], failed: "asyncio.Future[BaseException]") -> None:

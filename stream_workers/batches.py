@@ -236,6 +236,11 @@ class BatchApp(faust.App):
     def _new_web(self) -> BareWeb:
         return BareWeb(self)
 
+    @property
+    def settled(self) -> bool:
+        """Whether the group is at rest and this worker has recovered what it owns."""
+        return bool(self.tables.actives_ready and not self.rebalancing)
+
     def _create_directories(self) -> None:
         """Nothing is kept on disk."""
 

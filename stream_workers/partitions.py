@@ -16,9 +16,12 @@ from faust.types import TP, EventT
 from stream_workers.batches import Batch, BatchApp, Record, StateTable
 from stream_workers.broker import Broker
 from stream_workers.errors import HoleError, PartitionsDifferError, RecreatedTopicError, StateNotWrittenError
-from stream_workers.ledger import Book, FoldedPartlyError, S, following, rank_of
+from stream_workers.ledger import Book, FoldedPartlyError, S, following, rank, rank_of
 
 log = logging.getLogger(__name__)
+
+# Below every rank: what was written last is not what counts.
+_NEVER = (-1, -2)
 
 
 @dataclass(eq=False)
@@ -63,6 +66,11 @@ class Partitions(Generic[S]):
         self._broker = broker
         self._write_seconds = write_seconds
         self._dirty = asyncio.Event()
+        self._rewinds: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
+
+    @property
+    def table_name(self) -> str:
+        return self._book.table
 
     async def assign(self, partitions: set[int]) -> Mapping[int, int]:
         """Load the states of newly assigned partitions, check them against the topic; return where to read each."""
@@ -100,6 +108,29 @@ class Partitions(Generic[S]):
             self._dirty.set()
         if gap and self.owned.get(owned.partition) is owned:
             await self._read_again(owned, batch.tp, gap)
+
+    def seen(self, partition: int, value: bytes) -> None:
+        """A value came by on the changelog: write ours again if it is lower, take it over if it is of a rebuild."""
+        owned = self.owned.get(partition)
+        if owned is None:
+            return
+        order = rank(value)
+        if order < owned.written:
+            self.figures.mended += 1
+            owned.written = _NEVER
+            self._dirty.set()
+        elif order[0] > owned.state.edition:
+            state = self._book.decode(value)
+            self.owned[partition] = Owned(partition, state, order)
+            log.info("a rebuilt state holds from now on", extra={"partition": partition, "edition": order[0]})
+            self._rewinds.put_nowait((partition, state.last_offset + 1))
+
+    async def run_rewinds(self) -> None:
+        """Read again from where a state that was taken over says, for ever."""
+        while True:
+            partition, offset = await self._rewinds.get()
+            self.figures.rewinds += 1
+            await self._app.rewind(TP(self._app.source, partition), offset)
 
     async def run_writer(self) -> None:
         """Write what changed, for ever; between two writes of a state lie at least ``write_seconds``."""

@@ -64,10 +64,7 @@ async def _run(worker: Worker, stop: asyncio.Event) -> BaseException | None:
     app = worker.app
     app.loop = asyncio.get_running_loop()
     app.finalize()
-    tasks = [
-        asyncio.create_task(_failing(work, worker))
-        for work in (app.start(), worker.partitions.run_writer(), _crash(worker))
-    ]
+    tasks = [asyncio.create_task(_failing(work, worker)) for work in (app.start(), _crash(worker), *worker.tasks())]
     stopping = asyncio.create_task(stop.wait())
     ends: set[asyncio.Future[Any]] = {stopping, worker.failed}
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

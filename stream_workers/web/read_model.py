@@ -1,0 +1,183 @@
+"""A complete view of the counters on any worker, whoever owns the partitions: merged from the changelog."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from stream_workers.backlog import Backlog
+from stream_workers.changelog import Follower, Newest
+from stream_workers.counting import histogram, series
+from stream_workers.counting.series import DAY, HOUR, MINUTE
+from stream_workers.counting.state import State, from_json
+from stream_workers.counting.users import distinct_users, most_active_users
+from stream_workers.web.snapshot import PartitionView, Sample, Snapshot
+
+ACTIVE_USERS = 20
+# The trend: one sample for each look at the broker that is at least this long after the last one, for 15 minutes.
+SAMPLE_SECONDS = 5.0
+SAMPLES = 180
+
+
+class ReadModel:
+    """``snapshot()`` is cheap to call often: it is merged again only when something changed."""
+
+    def __init__(self, follower: Follower, backlog: Backlog, *, clock: Callable[[], float] = time.time) -> None:
+        self.trend: deque[Sample] = deque(maxlen=SAMPLES)
+        self._follower = follower
+        self._backlog = backlog
+        self._clock = clock
+        self._caught_up_at: dict[int, float] = {}
+        self._decoded: dict[int, tuple[Newest, State]] = {}
+        self._made: tuple[object, Snapshot] | None = None
+
+    def snapshot(self) -> Snapshot:
+        """The counters of all partitions as of the last word from Kafka."""
+        states = self.states()
+        key = (
+            tuple(sorted((p, id(pair[0])) for p, pair in self._decoded.items())),
+            self._backlog.as_of,
+            self._backlog.away_since,
+            int(self._clock()),
+        )
+        if self._made is None or self._made[0] != key:
+            self._made = (key, self._merge(states))
+        return self._made[1]
+
+    def states(self) -> dict[int, State]:
+        """The newest state of each partition."""
+        for partition, newest in self._follower.newest.items():
+            known = self._decoded.get(partition)
+            if known is None or known[0] is not newest:
+                self._decoded[partition] = (newest, from_json(newest.value))
+        return {partition: state for partition, (_, state) in self._decoded.items()}
+
+    def sample(self) -> None:
+        """Take a point of the trend; called after each look at the broker."""
+        now = self._clock()
+        self._note_caught_up(now)
+        last = self.trend[-1] if self.trend else None
+        if not self._follower.complete or (last is not None and now - last.at < SAMPLE_SECONDS):
+            return
+        views = self._partitions(self.states(), now)
+        total = sum(view.total for view in views)
+        rate = (total - last.total) / (now - last.at) if last is not None else None
+        self.trend.append(Sample(now, total, rate, _sum(v.lag for v in views), _max(v.lag_seconds for v in views)))
+
+    def _note_caught_up(self, now: float) -> None:
+        states = self.states()
+        for partition, end in self._backlog.ends.items():
+            state = states.get(partition)
+            if (state.last_offset + 1 if state else 0) >= end:
+                self._caught_up_at[partition] = now
+
+    def _merge(self, states: dict[int, State]) -> Snapshot:
+        now = self._clock()
+        views = self._partitions(states, now)
+        all_states = list(states.values())
+        minutes, hours, days = (
+            series.summed((getattr(state, name) for state in all_states), width)
+            for name, width in (("minutes", MINUTE), ("hours", HOUR), ("days", DAY))
+        )
+        latency = histogram.summed(state.latency for state in all_states)
+        instant = int(now * 1000)
+        return Snapshot(
+            as_of=self._backlog.as_of,
+            complete=self._follower.complete,
+            kafka_away_since=self._backlog.away_since,
+            total=sum(state.total for state in all_states),
+            dead=sum(state.dead for state in all_states),
+            replayed=sum(state.replayed for state in all_states),
+            missing=sum(state.missing for state in all_states),
+            late=sum(state.late for state in all_states),
+            future=sum(state.future for state in all_states),
+            rate=self.trend[-1].rate if self.trend else None,
+            lag=_sum(view.lag for view in views),
+            lag_seconds=_max(view.lag_seconds for view in views),
+            this_minute=minutes.get(instant // MINUTE, 0),
+            this_hour=hours.get(instant // HOUR, 0),
+            today=days.get(instant // DAY, 0),
+            latency_p50_ms=histogram.quantile(latency, 0.5),
+            latency_p99_ms=histogram.quantile(latency, 0.99),
+            latency=latency,
+            sizes=histogram.summed(state.sizes for state in all_states),
+            minutes=minutes,
+            hours=hours,
+            days=days,
+            distinct_users=distinct_users(state.users for state in all_states),
+            active_users=most_active_users((state.users for state in all_states), ACTIVE_USERS),
+            dead_reasons=_reasons(all_states),
+            partitions=views,
+        )
+
+    def _partitions(self, states: dict[int, State], now: float) -> list[PartitionView]:
+        known = sorted(states.keys() | self._backlog.ends.keys())
+        return [self._partition(partition, states.get(partition), now) for partition in known]
+
+    def _partition(self, partition: int, state: State | None, now: float) -> PartitionView:
+        end = self._backlog.ends.get(partition)
+        if state is None:
+            return _not_counted_yet(partition, end)
+        lag = None if end is None else max(0, end - state.last_offset - 1)
+        return PartitionView(
+            partition=partition,
+            owner=state.owner or None,
+            first=state.first,
+            last_offset=state.last_offset,
+            end_offset=end,
+            lag=lag,
+            lag_seconds=self._lag_seconds(partition, state, lag, now),
+            total=state.total,
+            dead=state.dead,
+            replayed=state.replayed,
+            missing=state.missing,
+            edition=state.edition,
+            exact=state.exact,
+            newest_at=state.newest_at,
+            counted_at=state.consumed_at,
+        )
+
+    def _lag_seconds(self, partition: int, state: State, lag: int | None, now: float) -> float | None:
+        if lag is None:
+            return None
+        if lag == 0:
+            return 0.0
+        counted = (state.newest_at or 0) / 1000
+        return max(0.0, now - max(counted, self._caught_up_at.get(partition, 0.0)))
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    """Unknown if any is unknown."""
+    known = list(values)
+    return sum(known) if known and None not in known else None  # type: ignore[arg-type]
+
+
+def _max(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    return max(known) if known and None not in known else None  # type: ignore[type-var]
+
+
+def _reasons(states: Iterable[State]) -> dict[str, int]:
+    merged: dict[str, int] = {}
+    for state in states:
+        merged = dict(histogram.added(merged, state.reasons))
+    return merged
+
+
+def _not_counted_yet(partition: int, end: int | None) -> PartitionView:
+    return PartitionView(
+        partition=partition,
+        owner=None,
+        first=None,
+        last_offset=None,
+        end_offset=end,
+        lag=None,
+        lag_seconds=None,
+        total=0,
+        dead=0,
+        replayed=0,
+        missing=0,
+        edition=0,
+        exact=True,
+        newest_at=None,
+        counted_at=None,
+    )
