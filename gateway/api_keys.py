@@ -17,7 +17,7 @@ import uuid_utils.compat as uuids
 from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from .tables import api_keys
+from gateway.tables import api_keys
 
 Scope = Literal["applications:write", "applications:read", "operations"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
-from .errors import BodyTooLargeError, EncodingError, MediaTypeError
+from gateway.errors import BodyTooLargeError, EncodingError, MediaTypeError
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -44,6 +44,13 @@ async def pieces(receive: Receive, *, limit: int) -> AsyncIterator[bytes]:
                 await discard(receive)
             raise BodyTooLargeError(limit=limit)
         yield piece
+
+
+async def check_declared(receive: Receive, content_length: bytes | None, *, limit: int) -> None:
+    """BodyTooLargeError for a body that says beforehand that it is longer than ``limit``."""
+    if content_length is not None and content_length.isdigit() and int(content_length) > limit:
+        await discard(receive)
+        raise BodyTooLargeError(limit=limit)
 
 
 async def discard(receive: Receive) -> None:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from uuid import UUID
 
-from .errors import CursorInvalidError
+from gateway.errors import CursorInvalidError
 
 _VERSION = 1
 _BINDING_BYTES = 6

@@ -12,6 +12,7 @@
     ├── RateLimitedError         429  this visitor has used up its budget
     └── RequestError             400  the request is wrong, and will be wrong again
         ├── MalformedJsonError   400  the body is no JSON (RFC 8259)
+        ├── MalformedFormError   400  the body is no form that a browser would send
         ├── RepeatedMemberError  400  an object of the body has the same member twice
         ├── KeyInvalidError      400  the idempotency key is not of the form that the draft asks for
         ├── CursorInvalidError   400  a cursor that this gateway did not make, or made for other filters
@@ -22,6 +23,7 @@
         ├── MethodError          405  this address does not answer this method
         ├── TooSlowError         408  the request did not arrive in time
         ├── BodyTooLargeError    413  the body is larger than allowed
+        ├── BatchTooLargeError   413  the batch has more items than allowed
         ├── MediaTypeError       415  the body is of another media type
         ├── EncodingError        415  the body is compressed
         ├── ValidationError      422  fields or parameters break the rules; ``violations`` names each
@@ -147,6 +149,12 @@ class MalformedJsonError(RequestError):
     code: ClassVar[str] = "malformed-json"
 
 
+class MalformedFormError(RequestError):
+    """The body is no form in UTF-8."""
+
+    code: ClassVar[str] = "malformed-form"
+
+
 class RepeatedMemberError(RequestError):
     """An object names the same member twice, so that readers would not agree on what it says."""
 
@@ -218,6 +226,14 @@ class BodyTooLargeError(RequestError):
 
     status: ClassVar[int] = 413
     code: ClassVar[str] = "body-too-large"
+    headers: Sequence[tuple[str, str]] = (("connection", "close"),)
+
+
+class BatchTooLargeError(RequestError):
+    """The batch has more than ``limit`` items. None of them was stored."""
+
+    status: ClassVar[int] = 413
+    code: ClassVar[str] = "batch-too-large"
     headers: Sequence[tuple[str, str]] = (("connection", "close"),)
 
 

@@ -4,9 +4,8 @@ import hashlib
 import re
 
 from contracts import NewApplication
-
-from .errors import KeyInvalidError
-from .submission import KeyClaim
+from gateway.errors import KeyInvalidError
+from gateway.submission import KeyClaim
 
 # A structured-field string (RFC 9651, 3.3.3), or the same bare, as most clients send it: then without spaces.
 _QUOTED = re.compile(rb'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,510})"')

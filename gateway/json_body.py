@@ -6,9 +6,8 @@ from typing import Any, NoReturn
 from pydantic import ValidationError as PydanticError
 
 from contracts import NewApplication
-
-from . import violations
-from .errors import MalformedJsonError, RepeatedMemberError, ValidationError
+from gateway import violations
+from gateway.errors import MalformedJsonError, RepeatedMemberError, ValidationError
 
 _validate = NewApplication.__pydantic_validator__.validate_json
 

@@ -9,11 +9,21 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from . import violations
-from .errors import GatewayError, RequestError
-from .languages import Language
+from gateway import violations
+from gateway.errors import GatewayError, RequestError, ValidationError, Violation
+from gateway.languages import Language
 
 MEDIA_TYPE = "application/problem+json"
+
+_EXAMPLE_VIOLATION = Violation("pointer", "#/user_name", "missing", {}, "")
+_EXAMPLE_PARAMS = {
+    "reason": "expected value at line 1 column 1",
+    "scope": "applications:write",
+    "allow": "GET",
+    "accept": "application/json",
+    "limit": "1048576",
+    "seconds": "3",
+}
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -52,11 +62,14 @@ def document(error: GatewayError, *, language: Language, request_id: str) -> dic
         "request_id": request_id,
     }
     if isinstance(error, RequestError) and error.violations:
-        problem["errors"] = [
-            {one.place: one.name, "code": one.code, "detail": violations.text(one, language)}
-            for one in error.violations
-        ]
+        problem["errors"] = _broken_rules(error, language)
     return problem
+
+
+def _broken_rules(error: RequestError, language: Language) -> list[dict[str, str]]:
+    return [
+        {one.place: one.name, "code": one.code, "detail": violations.text(one, language)} for one in error.violations
+    ]
 
 
 def answer(error: GatewayError, *, language: Language, request_id: str) -> tuple[int, Headers, bytes]:
@@ -72,3 +85,18 @@ def answer(error: GatewayError, *, language: Language, request_id: str) -> tuple
         headers.append((b"retry-after", b"%d" % error.retry_after))
     headers.extend((name.encode(), value.encode()) for name, value in error.headers)
     return error.status, headers, body
+
+
+def example(code: str, language: Language = "en") -> dict[str, Any]:
+    """A document of this kind as a client may see it, for the reference."""
+    text = texts()[code]
+    shown: dict[str, Any] = {
+        "type": type_of(code),
+        "title": text.title[language],
+        "status": text.status,
+        "detail": text.detail[language].format_map(_EXAMPLE_PARAMS),
+        "request_id": "5f1c9be07a42-1f",
+    }
+    if code == ValidationError.code:
+        shown["errors"] = _broken_rules(ValidationError([_EXAMPLE_VIOLATION]), language)
+    return shown

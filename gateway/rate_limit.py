@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from .window import SlidingWindow, Standing
+from gateway.window import SlidingWindow, Standing
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from types import FrameType
 
 import uvicorn
 
-from gateway.app import App, create_app
+from gateway.app import create_app
+from gateway.front import Front
 from gateway.processes import inherited, supervise
 from gateway.settings import Settings
 
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 class Server(uvicorn.Server):
     """On the first signal: not ready, answers close their connections for a moment, then uvicorn's own shutdown."""
 
-    def __init__(self, config: uvicorn.Config, app: App, settings: Settings) -> None:
+    def __init__(self, config: uvicorn.Config, app: Front, settings: Settings) -> None:
         super().__init__(config)
         self._app, self._settings = app, settings
         self._signals = 0
@@ -43,7 +44,7 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def _config(settings: Settings, app: App) -> uvicorn.Config:
+def _config(settings: Settings, app: Front) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=settings.gateway_host,

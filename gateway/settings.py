@@ -1,9 +1,11 @@
 """Settings of the gateway, read from the environment and `.env` in the entry points only."""
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contracts import Topics
 
@@ -14,6 +16,30 @@ def _asyncpg_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _network(text: str) -> str:
+    return str(ip_network(text))
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or text != f"{parts.scheme}://{parts.netloc}" or not parts.netloc:
+        raise ValueError("must look like https://example.org, without a path")
+    return text
+
+
+def _limit_storage(uri: str) -> str:
+    if not uri.startswith(("memory://", "redis://", "rediss://", "redis+unix://")):
+        raise ValueError("must be memory:// or redis://host:port/db")
+    return uri
+
+
+CommaSeparated = BeforeValidator(_split)
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, CommaSeparated]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, CommaSeparated]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_asyncpg_url)]
 
 
@@ -45,6 +71,21 @@ class Settings(BaseSettings):
         0.5, ge=0, description="after SIGTERM: not ready, but still serving, for this long"
     )
     drain_seconds: float = Field(20.0, ge=0, description="how long a stop waits for Kafka to confirm what was accepted")
+
+    auth_required: bool = Field(False, description="refuse calls without an API key of the right scope")
+    rate_limit_per_minute: int = Field(600, ge=0, description="applications or calls per visitor; 0 = off")
+    rate_limit_storage: Annotated[str, AfterValidator(_limit_storage)] = "memory://"
+    trusted_proxies: Networks = Field((), description="CIDRs of proxies whose X-Forwarded-For is believed")
+    cors_origins: Origins = Field((), description="origins whose pages may call from a browser")
+    batch_max_items: int = Field(1_000, ge=1, le=10_000)
+    body_max_bytes: int = Field(1024 * 1024, ge=1024)
+    batch_body_max_bytes: int = Field(8 * 1024 * 1024, ge=1024)
+    requests_max: int = Field(2_000, ge=1, description="requests that are answered at once; past it 503")
+    head_max_bytes: int = Field(32 * 1024, ge=4096, description="request line and headers")
+    head_seconds: float = Field(10.0, gt=0, description="how long a request's head may take to arrive")
+    body_seconds: float = Field(30.0, gt=0, description="how long a request's body may take to arrive")
+    idempotency_hours: float = Field(24.0, gt=0, le=720, description="how long an idempotency key is kept")
+    deduplicate_seconds: float = Field(0.0, ge=0, description="the same content again is the same application; 0 = off")
 
     @property
     def topics(self) -> Topics:

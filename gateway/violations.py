@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from pydantic_core import ErrorDetails
 
-from .errors import Violation
-from .languages import Language
+from gateway.errors import Violation
+from gateway.languages import Language
 
 # In FastAPI's errors the first part of a place says where the value came from.
 _PLACES: dict[str, Literal["pointer", "parameter", "header"]] = {

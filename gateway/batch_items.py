@@ -1,0 +1,92 @@
+"""The items of a batch, read from the body as it arrives: a JSON array, or one JSON object a line (NDJSON).
+
+What is wrong with one item is said of that item; only a body that has no items to speak of is refused as a whole.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import StringConstraints
+from pydantic import ValidationError as PydanticError
+
+from contracts import NewApplication
+from gateway import json_body, violations
+from gateway.errors import BatchTooLargeError, GatewayError, RepeatedMemberError, ValidationError
+from gateway.json_array import ArrayReader, Repeated
+
+ItemKey = Annotated[
+    str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")
+]
+
+
+class BatchItem(NewApplication):
+    """An application in a batch: with a key of its own, so that a repeated batch stores it once."""
+
+    idempotency_key: ItemKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """An item that cannot be stored, and why."""
+
+    error: GatewayError
+
+
+Item = BatchItem | Invalid
+
+_from_json = BatchItem.__pydantic_validator__.validate_json
+_from_object = BatchItem.__pydantic_validator__.validate_python
+
+# {"user_name": "…", "description": "…"} without escapes, and the same with a key of its own.
+_PLAIN_QUOTES, _PLAIN_QUOTES_WITH_KEY = 8, 12
+
+
+async def from_lines(pieces: AsyncIterator[bytes], *, limit: int) -> list[Item]:
+    """NDJSON: each line by itself. Empty lines are skipped."""
+    items: list[Item] = []
+    rest = b""
+    async for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n") if b"\n" in piece else (rest + piece,)
+        _extend(items, (_from_line(line) for line in lines if line.strip()), limit)
+    _extend(items, (_from_line(line) for line in (rest,) if line.strip()), limit)
+    return items
+
+
+async def from_array(pieces: AsyncIterator[bytes], *, limit: int) -> list[Item]:
+    """One JSON array. A fault of its syntax is the whole body's: MalformedJsonError."""
+    items: list[Item] = []
+    reader = ArrayReader()
+    async for piece in pieces:
+        _extend(items, map(_from_value, reader.feed(piece)), limit)
+    _extend(items, map(_from_value, reader.end()), limit)
+    return items
+
+
+def _extend(items: list[Item], more: Iterator[Item], limit: int) -> None:
+    for item in more:
+        if len(items) == limit:
+            raise BatchTooLargeError(limit=limit)
+        items.append(item)
+
+
+def _from_line(line: bytes) -> Item:
+    try:
+        item: BatchItem = _from_json(line)
+        plain = _PLAIN_QUOTES if item.idempotency_key is None else _PLAIN_QUOTES_WITH_KEY
+        if line.count(b'"') != plain:
+            json_body.refuse_repeated_members(line)
+    except PydanticError as error:
+        return Invalid(json_body.error_of(error, line))
+    except GatewayError as error:
+        return Invalid(error)
+    return item
+
+
+def _from_value(value: object) -> Item:
+    if isinstance(value, Repeated):
+        return Invalid(RepeatedMemberError())
+    try:
+        return _from_object(value)  # type: ignore[no-any-return]  # the validator of BatchItem
+    except PydanticError as error:
+        return Invalid(ValidationError(violations.of_body(error.errors(include_url=False, include_input=False))))

@@ -1,0 +1,78 @@
+"""The shapes of answers, for OpenAPI and the generated clients."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts import Application
+
+
+class BrokenRule(BaseModel):
+    """One broken rule; exactly one of ``pointer``, ``parameter`` and ``header`` is there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pointer: str | None = Field(None, description="JSON pointer into the body, as a URI fragment (RFC 6901)")
+    parameter: str | None = Field(None, description="name of a query or path parameter")
+    header: str | None = Field(None, description="name of a header field")
+    code: str = Field(description="stable code of the rule")
+    detail: str = Field(description="the rule in words, in the language of the request")
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457). ``type`` is stable and leads to a page about it."""
+
+    type: str = Field(pattern="^/problems/[a-z-]+$")
+    title: str
+    status: int = Field(ge=400, le=599)
+    detail: str
+    request_id: str
+    errors: list[BrokenRule] | None = None
+
+
+class ApplicationPage(BaseModel):
+    """One page of applications. Without ``page`` in the request, ``cursor`` or page 1 was asked for."""
+
+    items: list[Application]
+    total: int = Field(ge=0, description="how many match; a lower bound if `total_relation` says so")
+    total_relation: Literal["exact", "at_least"]
+    page: int | None = Field(ge=1, description="null when a cursor was used")
+    size: int = Field(ge=1, le=100)
+    pages: int | None = Field(ge=0, description="null when a cursor was used; as exact as `total`")
+    next_cursor: str | None = Field(description="continues after this page; null at the end")
+
+
+class ItemProblem(BaseModel):
+    """What is wrong with one item of a batch: a problem document without ``request_id``."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[BrokenRule] | None = None
+
+
+class BatchResult(BaseModel):
+    """What became of one item."""
+
+    status: Literal["created", "duplicate", "invalid", "retry"]
+    id: UUID | None = Field(None, description="of the application; only with created and duplicate")
+    problem: ItemProblem | None = Field(None, description="only with invalid and retry")
+    retry_after: int | None = Field(None, description="seconds; only with retry")
+
+
+class BatchCounts(BaseModel):
+    """How many items ended how."""
+
+    created: int
+    duplicate: int
+    invalid: int
+    retry: int
+
+
+class BatchAnswer(BaseModel):
+    """One result for each item, in the order of the items."""
+
+    results: list[BatchResult]
+    counts: BatchCounts

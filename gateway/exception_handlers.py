@@ -1,0 +1,55 @@
+"""What FastAPI and Starlette raise, as the problems that everything else is answered with."""
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from gateway import problems, violations
+from gateway.errors import BodyTooLargeError, GatewayError, MethodError, NotFoundError, RequestError, ValidationError
+from gateway.visit import Header, Visit
+
+
+def install(api: FastAPI) -> None:
+    """Every error that leaves a route or the router is answered with a problem document."""
+    api.add_exception_handler(GatewayError, _answer)
+    api.add_exception_handler(HTTPException, _answer_http)
+    api.add_exception_handler(RequestValidationError, _answer_validation)
+    api.add_exception_handler(Exception, _answer_unforeseen)
+
+
+def response(status: int, headers: list[Header], body: bytes) -> Response:
+    """A Starlette response of exactly these parts."""
+    made = Response(status_code=status)
+    made.body = body
+    made.raw_headers = headers
+    return made
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    visit: Visit = request.state.visit
+    known = error if isinstance(error, GatewayError) else GatewayError(str(error))
+    return response(*problems.answer(known, language=visit.language, request_id=visit.request_id))
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 500)
+    found: GatewayError
+    if status == 404:
+        found = NotFoundError()
+    elif status == 405:
+        found = MethodError(allow=(getattr(error, "headers", None) or {}).get("Allow", "GET"))
+    elif status == 413:
+        found = BodyTooLargeError(limit=0)
+    else:
+        found = RequestError(str(error)) if status < 500 else GatewayError(str(error))
+    return await _answer(request, found)
+
+
+async def _answer_validation(request: Request, error: Exception) -> Response:
+    errors = error.errors() if isinstance(error, RequestValidationError) else []
+    return await _answer(request, ValidationError(violations.of_parameters(errors)))
+
+
+async def _answer_unforeseen(request: Request, error: Exception) -> Response:
+    """Starlette raises the error again after this answer, so that the outermost layer logs it."""
+    return await _answer(request, GatewayError(str(error)))

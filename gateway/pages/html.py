@@ -1,0 +1,62 @@
+"""HTML for people: templates, words in their language, and what a page may load."""
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+
+from fastapi import Request, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gateway.front import visit_of
+from gateway.languages import LANGUAGES, Language
+
+# Nothing from elsewhere, no script at all; forms go to this site alone, and no other site may frame the page.
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def page(request: Request, template: str, *, status: int = 200, policy: str = POLICY, **values: object) -> Response:
+    """The template filled, in the language of ``?lang=`` or of the browser."""
+    language = language_of(request)
+    body = (
+        _environment()
+        .get_template(template)
+        .render(
+            language=language,
+            asked="lang" in request.query_params,
+            path=request.url.path,
+            words=_words()[language],
+            **values,
+        )
+    )
+    headers = {
+        "content-security-policy": policy,
+        "referrer-policy": "same-origin",
+        "cross-origin-opener-policy": "same-origin",
+        "content-language": language,
+        "vary": "Accept-Language",
+        "cache-control": "no-store",
+    }
+    return Response(body, status_code=status, media_type="text/html; charset=utf-8", headers=headers)
+
+
+def language_of(request: Request) -> Language:
+    """``?lang=`` if it names a language of ours, else what the browser asks for."""
+    asked = request.query_params.get("lang")
+    return next((one for one in LANGUAGES if one == asked), visit_of(request).language)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("gateway.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+
+
+@cache
+def _words() -> dict[str, dict[str, str]]:
+    return tomllib.loads(files("gateway.pages").joinpath("words.toml").read_text("utf-8"))

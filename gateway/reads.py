@@ -1,0 +1,128 @@
+"""What PostgreSQL holds, read back: one application, or a page of them. Bounded in rows, in depth and in time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Row, Select, func, literal, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from contracts import to_value
+from gateway import cursor
+from gateway.database import DATABASE_ERRORS, STATEMENT_SECONDS, sqlstate
+from gateway.errors import DatabaseAwayError, SearchTooBroadError
+from gateway.search import Search
+from gateway.tables import applications
+
+# Up to here `total` is counted; beyond it says "at least". Counting so many costs as much as reading a page.
+COUNT_MAX = 10_000
+
+# The database's own limit is shorter; this one is for a database that says nothing at all.
+_READ_SECONDS = STATEMENT_SECONDS + 1.5
+_QUERY_CANCELED = "57014"
+
+Relation = Literal["exact", "at_least"]
+Application = Row[UUID, str, str, datetime]
+
+_Answer = TypeVar("_Answer")
+
+_FIELDS = select(applications.c.id, applications.c.user_name, applications.c.description, applications.c.created_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page; ``next_cursor`` continues after it and is None at the end."""
+
+    items: Sequence[Application]
+    total: int
+    relation: Relation
+    next_cursor: str | None
+
+
+async def read_one(engine: AsyncEngine, id: UUID) -> bytes | None:  # noqa: A002 -- the field's name
+    """The application as its 201 showed it, byte for byte; None if there is none."""
+
+    async def read(connection: AsyncConnection) -> bytes | None:
+        row = (await connection.execute(_FIELDS.where(applications.c.id == id))).one_or_none()
+        return None if row is None else value_of(row)
+
+    return await _bounded(_connected(engine, read))
+
+
+async def read_page(engine: AsyncEngine, search: Search) -> Page:
+    """The page that ``search`` asks for; CursorInvalidError, SearchTooBroadError, DatabaseAwayError."""
+    after = cursor.decode(search.cursor, search.filters()) if search.cursor else None
+
+    async def read(connection: AsyncConnection) -> Page:
+        rows = (await connection.execute(_page(search, after))).all()
+        items = rows[: search.size]
+        following = cursor.encode(items[-1].id, search.filters()) if len(rows) > search.size else None
+        total, relation = await _total(connection, search, rows)
+        return Page(items, total, relation, following)
+
+    return await _bounded(_connected(engine, read))
+
+
+def value_of(row: Application) -> bytes:
+    """The application's JSON."""
+    return to_value(id=row.id, user_name=row.user_name, description=row.description, created_at=row.created_at)
+
+
+def _page(search: Search, after: UUID | None) -> Select[UUID, str, str, datetime]:
+    """One row more than the page has: it tells whether anything follows.
+
+    What an offset skips is skipped in the index; only the rows of the page itself are fetched.
+    """
+    id_ = applications.c.id
+    order = id_.desc() if search.newest_first else id_.asc()
+    ids = select(id_).where(*search.conditions()).order_by(order).limit(search.size + 1)
+    if after is not None:
+        ids = ids.where(id_ < after if search.newest_first else id_ > after)
+    elif search.offset:
+        ids = ids.offset(search.offset)
+    return _FIELDS.where(id_.in_(ids)).order_by(order)
+
+
+async def _total(connection: AsyncConnection, search: Search, rows: Sequence[Application]) -> tuple[int, Relation]:
+    seen = search.offset + len(rows)
+    if search.cursor is None and len(rows) <= search.size and (rows or not search.offset):
+        return seen, "exact"
+    matching = select(literal(1)).select_from(applications).where(*search.conditions()).limit(COUNT_MAX + 1)
+    try:
+        counted = (await connection.execute(select(func.count()).select_from(matching.subquery()))).scalar_one()
+    except DBAPIError as error:
+        if sqlstate(error) != _QUERY_CANCELED:
+            raise
+        return seen, "at_least"
+    return (counted, "exact") if counted <= COUNT_MAX else (max(COUNT_MAX, seen), "at_least")
+
+
+async def _connected(engine: AsyncEngine, read: Callable[[AsyncConnection], Awaitable[_Answer]]) -> _Answer:
+    try:
+        async with engine.connect() as connection:
+            return await read(connection)
+    except DATABASE_ERRORS as error:
+        if sqlstate(error) == _QUERY_CANCELED:
+            raise SearchTooBroadError(seconds=int(STATEMENT_SECONDS)) from error
+        raise DatabaseAwayError(str(error), retry_after=2) from error
+
+
+async def _bounded(read: Coroutine[Any, Any, _Answer]) -> _Answer:
+    """The read's answer, or DatabaseAwayError in time: giving a silent connection back is left to the background."""
+    task = asyncio.create_task(read)
+    done, _ = await asyncio.wait({task}, timeout=_READ_SECONDS)
+    if not done:
+        task.add_done_callback(_forget)
+        task.cancel()
+        raise DatabaseAwayError("no answer to a read", retry_after=2)
+    return task.result()
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    """Nobody waits for it any more; its error is not worth a word."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,122 @@
+"""The calls on applications."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from gateway import conditional, page_document, reads
+from gateway.batch import submit_batch
+from gateway.body import JSON
+from gateway.errors import NotFoundError, ValidationError, Violation
+from gateway.exception_handlers import response
+from gateway.front import front_of, visit_of
+from gateway.intake import submit_one
+from gateway.openapi_parts import (
+    BATCH_REQUEST,
+    READ_ONE_REQUEST,
+    READ_REQUEST,
+    SUBMIT_REQUEST,
+    answers,
+    created,
+    listed,
+    one,
+    results,
+)
+from gateway.search import Search
+
+router = APIRouter(tags=["applications"])
+
+_SUBMIT_PROBLEMS = (
+    "malformed-json",
+    "repeated-member",
+    "idempotency-key-invalid",
+    "body-too-large",
+    "unsupported-media-type",
+    "content-encoding",
+)
+
+
+@router.post(
+    "/applications",
+    operation_id="submitApplication",
+    summary="Submit one application",
+    status_code=201,
+    openapi_extra=SUBMIT_REQUEST,
+    responses=created() | answers(*_SUBMIT_PROBLEMS, "invalid", "refused", "idempotency-key-reused", stores=True),
+)
+async def submit_application(request: Request) -> Response:
+    """201 means: it is stored, and it will be published whatever fails from here on."""
+    front = front_of(request)
+    return response(*await submit_one(visit_of(request), request.receive, front.running.writer, front.settings))
+
+
+@router.post(
+    "/applications/batch",
+    operation_id="submitBatch",
+    summary="Submit many applications",
+    openapi_extra=BATCH_REQUEST,
+    responses=results() | answers(*_SUBMIT_PROBLEMS, "batch-too-large", stores=True),
+)
+async def submit_applications(request: Request) -> Response:
+    """Each item has a result of its own, in order; one bad item does not sink the others.
+
+    `created`: stored now. `duplicate`: stored before under the same key; `id` is the first one's. `invalid`: wrong, and
+    will be wrong again. `retry`: nothing wrong with it, send it again after `retry_after` seconds.
+    """
+    front = front_of(request)
+    return response(
+        *await submit_batch(
+            visit_of(request),
+            request.receive,
+            writer=front.running.writer,
+            limiter=front.gate.limiter,
+            settings=front.settings,
+        )
+    )
+
+
+@router.get(
+    "/applications",
+    operation_id="listApplications",
+    summary="List applications",
+    openapi_extra=READ_REQUEST,
+    responses=listed()
+    | answers("cursor-invalid", "invalid", "page-too-deep", "search-too-broad", "database-unavailable"),
+)
+async def list_applications(request: Request, search: Annotated[Search, Query()]) -> Response:
+    """Newest first. Small lists by `page`, long ones by `cursor`: a cursor costs the same at any depth, and what
+    arrives meanwhile does not shift it. It may miss what is younger than a few seconds, because order by id is not
+    order of commit.
+    """
+    refuse_repeated(request)
+    search.check()
+    page = await reads.read_page(front_of(request).running.engine, search)
+    return page_document.answer(page, search)
+
+
+@router.get(
+    "/applications/{id}",
+    operation_id="getApplication",
+    summary="Read one application",
+    openapi_extra=READ_ONE_REQUEST,
+    responses=one() | answers("not-found", "invalid", "database-unavailable"),
+)
+async def get_application(request: Request, id: Annotated[UUID, Path()]) -> Response:  # noqa: A002 -- the field's name
+    """As its 201 showed it, byte for byte: an application never changes."""
+    value = await reads.read_one(front_of(request).running.engine, id)
+    if value is None:
+        raise NotFoundError
+    tag = conditional.etag(value)
+    headers = {"etag": tag, "cache-control": "private, max-age=60"}
+    if not conditional.none_match(request.headers.get("if-none-match", ""), tag):
+        return Response(status_code=304, headers=headers)
+    return Response(value, headers=headers, media_type=JSON)
+
+
+def refuse_repeated(request: Request) -> None:
+    """A parameter that is given twice says two things; neither is guessed."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValidationError([Violation("parameter", name[:100], "repeated", {}, "") for name in repeated])

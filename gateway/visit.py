@@ -1,0 +1,35 @@
+"""One request past the gate: who it is, what it is called and what goes with whatever it is answered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gateway.languages import Language, preferred
+from gateway.rate_limit import standing_header
+from gateway.window import Standing
+
+Header = tuple[bytes, bytes]
+
+
+@dataclass(slots=True)
+class Visit:
+    """``client`` names the visitor for the rate limit and is the scope of its idempotency keys."""
+
+    request_id: str
+    headers: dict[bytes, bytes]
+    raw_headers: Sequence[Header] = ()
+    client: str = ""
+    answered: bool = False
+    answer_headers: list[Header] = field(default_factory=list)
+
+    @property
+    def language(self) -> Language:
+        return preferred(self.headers.get(b"accept-language", b"").decode("latin-1"))
+
+    def repeats(self, name: bytes) -> bool:
+        """Whether a header came more than once."""
+        return sum(header == name for header, _ in self.raw_headers) > 1
+
+    def note_standing(self, standing: Standing, policy: bytes) -> None:
+        """Say in the answer how much of the visitor's budget is left, in place of what was said before."""
+        kept = [header for header in self.answer_headers if not header[0].startswith(b"ratelimit")]
+        self.answer_headers = [*kept, (b"ratelimit-policy", policy), (b"ratelimit", standing_header(standing))]
