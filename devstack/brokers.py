@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from devstack.broker import Broker, Quorum
+from devstack.broker import Broker, Quorum, new_cluster_id
 from devstack.ports import free_port
 
 
@@ -20,11 +20,19 @@ class Brokers:
         *,
         ports: tuple[int, ...] = (),
         config: Mapping[str, str] | None = None,
+        log_dir: Path | None = None,
     ) -> None:
         ids = range(1, count + 1)
-        quorum = Quorum({node: free_port() for node in ids})
+        quorum = Quorum({node: free_port() for node in ids}, cluster_id=_cluster_id(data_dir))
         self.nodes = [
-            Broker(data_dir / str(node), port=port, node_id=node, quorum=quorum, config=config)
+            Broker(
+                data_dir / str(node),
+                port=port,
+                node_id=node,
+                quorum=quorum,
+                config=config,
+                log=(log_dir or data_dir) / f"kafka-{node}.log",
+            )
             for node, port in zip(ids, ports or (0,) * count, strict=True)
         ]
 
@@ -34,12 +42,33 @@ class Brokers:
 
     def start(self) -> None:
         """Start the whole cluster; a node alone has no quorum and would not become ready."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """The part of ``start`` that does not wait for the brokers."""
         for node in self.nodes:
             node.launch()
+
+    def wait_ready(self) -> None:
         for node in self.nodes:
             node.wait_ready()
 
     def stop(self) -> None:
-        """SIGKILL to all at once: a controlled shutdown of the last nodes would wait for a quorum that is gone."""
+        """One broker ends in order; several get SIGKILL, for the last ones would wait for a quorum that is gone."""
         for node in self.nodes:
-            node.kill()
+            if len(self.nodes) == 1:
+                node.stop()
+            else:
+                node.kill()
+
+
+def _cluster_id(data_dir: Path) -> str:
+    """The id that all nodes are formatted with, also those that an interrupted first start left unformatted."""
+    file = data_dir / "cluster-id"
+    if not file.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".partial")
+        partial.write_text(new_cluster_id())
+        partial.replace(file)
+    return file.read_text()

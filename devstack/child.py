@@ -50,6 +50,13 @@ class Child:
     def last_lines(self, count: int = 10) -> str:
         return "\n".join(self.output().splitlines()[-count:])
 
+    def epitaph(self) -> str:
+        """What to tell about a process that ended by itself."""
+        if "No space left on device" in self.output():
+            return f"{self.name} ended: no space left on the disk of {self.log.parent}"
+        status = self.process.poll()
+        return f"{self.name} ended with status {status}; its last lines, from {self.log}:\n{self.last_lines()}"
+
     def signal_all(self, number: int) -> None:
         """Signal the process and all that it started; PostgreSQL's backends are not in its process group."""
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -66,6 +73,9 @@ class Child:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
                 self.kill()
+            except BaseException:  # a second Ctrl-C: no more patience
+                self.kill()
+                raise
         self._forget()
         return self.process.wait()
 
@@ -80,9 +90,7 @@ class Child:
         deadline = time.monotonic() + seconds
         while not ready():
             if not self.running:
-                raise DevstackError(
-                    f"{self.name} ended at its start; its last lines ({self.log}):\n{self.last_lines()}"
-                )
+                raise DevstackError(self.epitaph())
             if time.monotonic() > deadline:
                 raise DevstackError(f"{self.name} was not ready after {seconds:.0f} s; see {self.log}")
             time.sleep(_POLL_SECONDS)

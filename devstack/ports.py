@@ -1,14 +1,19 @@
 """Ports on loopback: which are free, and what to do about one that is not."""
 
+import fcntl
 import random
 import socket
+from typing import IO
 
 from devstack.errors import DevstackError
+from devstack.jars import cache_dir
 
 HOST = "127.0.0.1"
 # Below the range that Linux and macOS give to outgoing connections: a port from there could be taken by some client
 # between a server's death and its restart.
 _CANDIDATES = range(20_000, 32_000)
+_given: set[int] = set()
+_reserved: dict[int, IO[str]] = {}
 
 
 def is_free(port: int) -> bool:
@@ -24,7 +29,15 @@ def is_free(port: int) -> bool:
 
 def free_port() -> int:
     """A port that nobody listens on; somebody may take it a moment later."""
-    return next(port for port in random.sample(_CANDIDATES, len(_CANDIDATES)) if is_free(port))
+    shuffled = random.sample(_CANDIDATES, len(_CANDIDATES))
+    port = next(port for port in shuffled if port not in _given and is_free(port))
+    _given.add(port)
+    return port
+
+
+def usual_port(port: int) -> int:
+    """This port, or another free one if it is taken; two stacks of one user that start together get different ones."""
+    return port if is_free(port) and _reserve(port) else free_port()
 
 
 def required_port(port: int, setting: str) -> int:
@@ -32,3 +45,17 @@ def required_port(port: int, setting: str) -> int:
     if not is_free(port):
         raise DevstackError(f"port {port} ({setting}) is taken by another program: stop that one or set another port")
     return port
+
+
+def _reserve(port: int) -> bool:
+    """Hold the port's lock file until this process ends: a server takes seconds from its start to its first listen."""
+    folder = cache_dir() / "ports"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / f"{port}.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return False
+    _reserved[port] = lock
+    return True

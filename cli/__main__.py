@@ -1,0 +1,5 @@
+"""`python -m cli` is `headgate`."""
+
+from cli.main import main
+
+main()

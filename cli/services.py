@@ -1,0 +1,63 @@
+"""The gateway and the two workers as child processes of `headgate run`."""
+
+import http.client
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.child import Child, spawn
+from devstack.ports import HOST
+
+_READY_SECONDS = 90.0
+_STOP_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Service:
+    """One `headgate …` command with its settings, and the address that answers 200 once it is ready."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    port: int
+    path: str
+
+
+def start(services: list[Service], logs: Path, children: list[Child]) -> None:
+    """Start all at once and return when each is ready; ``children`` gets each one as soon as it runs.
+
+    Raises DevstackError with the last log lines of one that ended instead.
+    """
+    for service in services:
+        child = spawn(
+            [sys.executable, "-m", "cli", *service.command],
+            name=f"the {service.name}",
+            log=logs / f"{service.name}.log",
+            env=service.environment,
+            when_orphaned=signal.SIGTERM,
+        )
+        children.append(child)
+    for service, child in zip(services, children, strict=True):
+        child.wait_until(lambda service=service: _answers(service), seconds=_READY_SECONDS)
+
+
+def stop(children: list[Child]) -> None:
+    """SIGTERM to all at once, then wait: each drains what it has accepted."""
+    for child in children:
+        if child.running:
+            child.process.send_signal(signal.SIGTERM)
+    for child in children:
+        child.stop(seconds=_STOP_SECONDS)
+
+
+def _answers(service: Service) -> bool:
+    connection = http.client.HTTPConnection(HOST, service.port, timeout=5)
+    try:
+        connection.request("GET", service.path)
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

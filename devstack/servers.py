@@ -1,0 +1,78 @@
+"""The servers of one stack under one data folder: those that are embedded, started together, stopped in order."""
+
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.brokers import Brokers
+from devstack.child import Child
+from devstack.errors import DevstackError
+from devstack.jars import class_path
+from devstack.ports import required_port, usual_port
+from devstack.postgres import Postgres
+from devstack.settings import Settings
+
+_LEAST_FREE_BYTES = 300_000_000
+
+
+@dataclass(frozen=True)
+class Servers:
+    """What was launched; None for a server that somebody else runs."""
+
+    postgres: Postgres | None
+    brokers: Brokers | None
+
+    @property
+    def children(self) -> list[Child]:
+        nodes = [*(self.brokers.nodes if self.brokers else ()), *((self.postgres,) if self.postgres else ())]
+        return [node.child for node in nodes if node.child]
+
+
+def launch(settings: Settings, running: ExitStack, *, postgres: bool, kafka: bool) -> Servers:
+    """Launch the embedded servers that are wanted; ``running`` stops them. Neither is ready on return."""
+    data_dir = settings.headgate_data_dir.absolute()
+    if postgres or kafka:
+        _refuse_full_disk(data_dir)
+    if kafka:
+        class_path()  # the one download, before anything runs
+    return Servers(
+        _launch_postgres(settings, data_dir, running) if postgres else None,
+        _launch_brokers(settings, data_dir, running) if kafka else None,
+    )
+
+
+def port(settings: Settings, name: str) -> int:
+    """The port of that setting: if somebody set it that one or an error, else the default or another free one."""
+    wanted: int = getattr(settings, name)
+    return required_port(wanted, name.upper()) if name in settings.model_fields_set else usual_port(wanted)
+
+
+def _launch_postgres(settings: Settings, data_dir: Path, running: ExitStack) -> Postgres:
+    server = Postgres(data_dir / "postgres", log=data_dir / "logs" / "postgres.log")
+    server.end_leftover()
+    server.port = port(settings, "postgres_port")
+    running.callback(server.stop)
+    server.launch()
+    return server
+
+
+def _launch_brokers(settings: Settings, data_dir: Path, running: ExitStack) -> Brokers:
+    """A cluster of three keeps its data apart: one node cannot become three."""
+    count, folder = (3, "kafka-cluster") if settings.cluster else (1, "kafka")
+    brokers = Brokers(data_dir / folder, count, log_dir=data_dir / "logs")
+    brokers.end_leftovers()
+    brokers.nodes[0].port = port(settings, "kafka_port")
+    running.callback(brokers.stop)
+    brokers.launch()
+    return brokers
+
+
+def _refuse_full_disk(data_dir: Path) -> None:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(data_dir).free
+    if free < _LEAST_FREE_BYTES:
+        raise DevstackError(
+            f"the disk of {data_dir} has {free // 1_000_000} MB free, PostgreSQL and Kafka need "
+            f"{_LEAST_FREE_BYTES // 1_000_000} MB: make room, or set HEADGATE_DATA_DIR to another disk"
+        )
