@@ -60,6 +60,11 @@ def known_names() -> set[str]:
     return {field.upper() for model in MODELS for field in model.model_fields}
 
 
+def is_set(name: str) -> bool:
+    """Whether the environment or `.env` has a value for this setting."""
+    return bool(os.environ.get(name) or _env_file().get(name))
+
+
 def _env_file() -> dict[str, str | None]:
     try:
         return {name.upper(): value for name, value in dotenv_values(ENV_FILE).items()}

@@ -12,6 +12,7 @@ from cli import config as config_
 from cli import environment, tail, topics, worker
 from cli.errors import CommandError
 from cli.settings import Settings as TopicSettings
+from devstack.errors import DevstackError
 from gateway.settings import Settings as GatewaySettings
 from migrations import MigrationError
 from migrations import migrate as migrate_
@@ -40,6 +41,23 @@ def migrate() -> None:
 
 
 @app.command()
+def run() -> None:
+    """Start everything on this machine: PostgreSQL and Kafka (unless settings name others), gateway, workers."""
+    from cli.run import run as run_  # needs the development stack, which an image does not have
+    from cli.run_settings import Wanted
+
+    run_(Wanted.read())
+
+
+@app.command()
+def gateway() -> None:
+    """Run the gateway in the foreground; SIGTERM ends it after the drain, with exit code 0."""
+    from gateway.server import run as serve
+
+    serve(environment.read(GatewaySettings))
+
+
+@app.command()
 def config() -> None:
     """Show the effective settings and where each comes from; secrets are masked."""
     lines = config_.effective()
@@ -52,13 +70,7 @@ def config() -> None:
 def create_topics() -> None:
     """Create the topics that are missing. Safe to repeat, also twice at once."""
     settings = environment.read(GatewaySettings)
-    wanted = environment.read(TopicSettings)
-    shape = topics.Shape(
-        partitions=wanted.kafka_partitions,
-        replication_factor=wanted.kafka_replication_factor,
-        min_insync_replicas=wanted.kafka_min_insync_replicas,
-        retention_days=wanted.kafka_retention_days,
-    )
+    shape = environment.read(TopicSettings).shape()
     for name, new in asyncio.run(topics.create(settings.kafka_bootstrap_servers, settings.topics, shape)).items():
         typer.echo(f"{name}  {'created' if new else 'was there'}")
 
@@ -83,7 +95,7 @@ def main() -> None:
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it reports comes as an error too
     try:
         app()
-    except (CommandError, MigrationError) as error:
+    except (CommandError, DevstackError, MigrationError) as error:
         typer.echo(f"headgate: {error}", err=True)
         sys.exit(1)
 

@@ -3,51 +3,88 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
-from cli import environment, services, topics
+from cli import services, topics
 from cli.errors import CommandError
-from cli.screen import screen
-from cli.services import Service
-from cli.settings import Settings as TopicSettings
-from devstack import addresses, ports, servers
+from cli.run_settings import Wanted
+from cli.screen import screen, step
+from devstack import addresses, jars, servers
 from devstack.child import Child
-from devstack.servers import Servers
-from devstack.settings import Settings as DevstackSettings
-from gateway.settings import Settings as GatewaySettings
 from migrations import migrate
-from stream_workers.settings import Settings as WorkerSettings
 
 _WATCH_SECONDS = 0.5
-# One person's load test is no visitor to be protected from.
-_RATE_LIMIT_PER_MINUTE = "1000000"
 
 
-def run() -> None:
+def run(wanted: Wanted) -> None:
     """Start all in order, print one screen, watch until Ctrl-C; then stop all.
 
-    Raises CommandError or DevstackError when something does not start, or ends by itself.
+    Raises CommandError, DevstackError or MigrationError when something does not start, or ends by itself.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    with ExitStack() as running:
-        try:
-            _run(running)
-        except KeyboardInterrupt:
-            typer.echo("\nstopping …")
-    typer.echo("stopped")
+    try:
+        with ExitStack() as running:
+            _watch(_start(wanted, running))
+    except KeyboardInterrupt:
+        typer.echo("stopped")
 
 
-def _run(running: ExitStack) -> None:
-    settings = _Settings.read()
-    data_dir = settings.devstack.headgate_data_dir.absolute()
+def _start(wanted: Wanted, running: ExitStack) -> list[Child]:
+    """All processes, ready; ``running`` ends them, the services first and the servers after."""
+    data_dir = wanted.devstack.headgate_data_dir.absolute()
     running.enter_context(addresses.claim(data_dir))
     running.callback(addresses.withdraw, data_dir)
-    stack = servers.launch(
-        settings.devstack, running, postgres=settings.embeds_postgres, kafka=settings.embeds_kafka
+    typer.echo("Headgate starts")
+    embedded = _start_servers(wanted, running)
+    settings = wanted.of_services(
+        database_url=embedded.postgres.url() if embedded.postgres else None,
+        bootstrap=embedded.brokers.bootstrap if embedded.brokers else None,
     )
+    _prepare_servers(wanted, settings, embedded)
+    children = _start_services(wanted, settings, data_dir / "logs", running)
+    addresses.publish(data_dir, settings)
+    typer.echo(screen(settings, data_dir))
+    return [*embedded.children, *children]
+
+
+def _start_servers(wanted: Wanted, running: ExitStack) -> servers.Servers:
+    if wanted.embeds_kafka and not jars.is_cached():
+        with step("Kafka is fetched from Maven Central, once"):
+            jars.class_path()
+    with step("PostgreSQL and Kafka are launched"):
+        return servers.launch(wanted.devstack, running, postgres=wanted.embeds_postgres, kafka=wanted.embeds_kafka)
+
+
+def _prepare_servers(wanted: Wanted, settings: dict[str, str], embedded: servers.Servers) -> None:
+    """The schema while the brokers are still starting, then the topics."""
+    with step("PostgreSQL is ready and migrated"):
+        if embedded.postgres:
+            embedded.postgres.wait_ready()
+        asyncio.run(migrate(settings["DATABASE_URL"]))
+    with step("Kafka is ready and has its topics"):
+        if embedded.brokers:
+            embedded.brokers.wait_ready()
+        shape = wanted.topic_shape()
+        asyncio.run(topics.create(settings["KAFKA_BOOTSTRAP_SERVERS"], wanted.gateway.topics, shape))
+
+
+def _start_services(wanted: Wanted, settings: dict[str, str], logs: Path, running: ExitStack) -> list[Child]:
+    children: list[Child] = []
+    running.callback(services.stop, children)
+    running.callback(typer.echo, "stopping …")
+    with step("the gateway and both workers are ready"):
+        services.start(wanted.services(settings), logs, children)
+    return children
+
+
+def _watch(children: list[Child]) -> None:
+    """Return never: Ctrl-C ends it, or a CommandError that tells which process ended and what it said last."""
+    while True:
+        for child in children:
+            if not child.running:
+                raise CommandError(child.epitaph())
+        time.sleep(_WATCH_SECONDS)

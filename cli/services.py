@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from devstack.child import Child, spawn
@@ -40,7 +41,7 @@ def start(services: list[Service], logs: Path, children: list[Child]) -> None:
         )
         children.append(child)
     for service, child in zip(services, children, strict=True):
-        child.wait_until(lambda service=service: _answers(service), seconds=_READY_SECONDS)
+        child.wait_until(partial(_answers, service), seconds=_READY_SECONDS)
 
 
 def stop(children: list[Child]) -> None:
@@ -56,7 +57,7 @@ def _answers(service: Service) -> bool:
     connection = http.client.HTTPConnection(HOST, service.port, timeout=5)
     try:
         connection.request("GET", service.path)
-        return connection.getresponse().status == http.client.OK
+        return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
     except (OSError, http.client.HTTPException):
         return False
     finally:

@@ -3,6 +3,8 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from cli.topics import Shape
+
 
 class Settings(BaseSettings):
     """One frozen tree; an impossible value stops the command with a message that names it."""
@@ -15,3 +17,11 @@ class Settings(BaseSettings):
         1, ge=1, le=9, description="replicas that must have an event before the 201's event counts as published"
     )
     kafka_retention_days: int = Field(30, ge=0, le=36500, description="how long events are kept; 0 = for ever")
+
+    def shape(self) -> Shape:
+        return Shape(
+            partitions=self.kafka_partitions,
+            replication_factor=self.kafka_replication_factor,
+            min_insync_replicas=self.kafka_min_insync_replicas,
+            retention_days=self.kafka_retention_days,
+        )

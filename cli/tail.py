@@ -31,7 +31,9 @@ def printed(record: "ConsumerRecord[bytes, bytes]") -> str:
     return "\n".join([head, *headers, f"  {_safe(record.value)}"])
 
 
-async def _records(bootstrap: str, topic: str, *, from_beginning: bool) -> AsyncIterator["ConsumerRecord[bytes, bytes]"]:
+async def _records(
+    bootstrap: str, topic: str, *, from_beginning: bool
+) -> AsyncIterator["ConsumerRecord[bytes, bytes]"]:
     """All partitions, without a group: looking on changes nothing for the real consumers."""
     partitions = [TopicPartition(topic, number) for number in await partitions_of(bootstrap, topic)]
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)

@@ -86,7 +86,7 @@ class Broker:
     def launch(self) -> None:
         """The part of ``start`` that does not wait for the broker."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        end_leftover(self._pid_file)
+        self.end_leftover()
         self.port = self.port or free_port()
         self.quorum = self.quorum or Quorum({self.node_id: free_port()}, new_cluster_id())
         if not self._storage.exists():
@@ -121,6 +121,10 @@ class Broker:
 
     def resume(self) -> None:
         self._running_child().signal_all(signal.SIGCONT)
+
+    def end_leftover(self) -> None:
+        """End what a killed parent may have left running on this data."""
+        end_leftover(self._pid_file)
 
     def _format(self) -> None:
         """Into a folder beside, renamed when whole: an interrupted format leaves nothing half."""

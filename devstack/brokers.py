@@ -50,6 +50,11 @@ class Brokers:
         for node in self.nodes:
             node.launch()
 
+    def end_leftovers(self) -> None:
+        """End what a killed parent may have left running on this data."""
+        for node in self.nodes:
+            node.end_leftover()
+
     def wait_ready(self) -> None:
         for node in self.nodes:
             node.wait_ready()

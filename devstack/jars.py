@@ -56,7 +56,7 @@ def class_path() -> str:
     Raises DevstackError if something cannot be fetched, stored, or is not what the lock file says.
     """
     jars = _locked()
-    folder = cache_dir() / f"kafka-{KAFKA_VERSION}-{_digest(_LOCK_FILE)[:12]}"
+    folder = _folder()
     try:
         with _one_at_a_time(folder):
             if not all(_intact(jar, folder / jar.file_name) for jar in jars):
@@ -64,6 +64,15 @@ def class_path() -> str:
     except OSError as error:
         raise DevstackError(f"the broker's jars cannot be kept in {folder}: {error.strerror}") from error
     return os.pathsep.join(str(folder / jar.file_name) for jar in jars)
+
+
+def is_cached() -> bool:
+    """Whether ``class_path`` will not download, unless a file was damaged."""
+    return _folder().is_dir()
+
+
+def _folder() -> Path:
+    return cache_dir() / f"kafka-{KAFKA_VERSION}-{_digest(_LOCK_FILE)[:12]}"
 
 
 @contextmanager

@@ -27,12 +27,14 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port() -> int:
-    """A port that nobody listens on; somebody may take it a moment later."""
-    shuffled = random.sample(_CANDIDATES, len(_CANDIDATES))
-    port = next(port for port in shuffled if port not in _given and is_free(port))
-    _given.add(port)
-    return port
+def free_port(*, neighbours: int = 1) -> int:
+    """A port that nobody listens on, the first of so many in a row; somebody may take it a moment later."""
+    for first in random.sample(_CANDIDATES, len(_CANDIDATES)):
+        row = range(first, first + neighbours)
+        if not _given.intersection(row) and all(map(is_free, row)):
+            _given.update(row)
+            return first
+    raise DevstackError("no port on loopback is free")
 
 
 def usual_port(port: int) -> int:

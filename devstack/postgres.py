@@ -43,7 +43,7 @@ class Postgres:
         if not self._cluster.exists():
             create_cluster(self._cluster, self._password)
         refuse_other_version(self._cluster)
-        self._end_leftover()
+        self.end_leftover()
         self.port = self.port or free_port()
         settings = {
             "listen_addresses": HOST,
@@ -105,7 +105,7 @@ class Postgres:
             raise RuntimeError("PostgreSQL is not started")
         return self.child
 
-    def _end_leftover(self) -> None:
+    def end_leftover(self) -> None:
         """Make way: a server left over by a killed parent is ended, a lock file of one that is gone is removed."""
         lock = self._cluster / "postmaster.pid"
         with contextlib.suppress(FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):

@@ -1,0 +1,27 @@
+# Everything goes through these few targets; CI runs `make test`.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+UV := scripts/uv
+BIN := .venv/bin
+
+.PHONY: help env run test check
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
+
+env:
+	@$(UV) sync --frozen --quiet
+
+run: env ## PostgreSQL, Kafka, the gateway and both workers on this machine; Ctrl-C stops all
+	@exec $(BIN)/headgate run
+
+test: env ## every test, on real services
+	@scripts/test-packages
+	@$(BIN)/python -m pytest
+
+check: env ## format, lint, types, imports
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
