@@ -34,7 +34,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """The run's broker. A test that stops, pauses or kills one starts its own."""
-    node = Broker(tmp_path_factory.mktemp("kafka"))
+    node = Broker(tmp_path_factory.mktemp("kafka"), config={"replica.lag.time.max.ms": "2000"})
     try:
         node.start()
         yield node
