@@ -26,6 +26,7 @@
         ├── BatchTooLargeError   413  the batch has more items than allowed
         ├── MediaTypeError       415  the body is of another media type
         ├── EncodingError        415  the body is compressed
+        ├── HeadTooLargeError    431  request line and headers are larger than allowed
         ├── ValidationError      422  fields or parameters break the rules; ``violations`` names each
         ├── PageTooDeepError     422  a page that only a cursor reaches
         └── SearchTooBroadError  422  the search did not finish in its time
@@ -254,6 +255,13 @@ class EncodingError(RequestError):
     status: ClassVar[int] = 415
     code: ClassVar[str] = "content-encoding"
     headers: Sequence[tuple[str, str]] = (("accept-encoding", "identity"),)
+
+
+class HeadTooLargeError(RequestError):
+    """Request line and headers have more than ``limit`` bytes."""
+
+    status: ClassVar[int] = 431
+    code: ClassVar[str] = "headers-too-large"
 
 
 class ValidationError(RequestError):

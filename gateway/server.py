@@ -9,9 +9,12 @@ from types import FrameType
 import uvicorn
 
 from gateway.app import create_app
+from gateway.connections import Connection, cut_slow_ones
 from gateway.front import Front
 from gateway.processes import inherited, supervise
 from gateway.settings import Settings
+
+_TICKS_A_SECOND = 10
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,8 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         if self._app.failed:
             return True
+        if counter % _TICKS_A_SECOND == 0:
+            cut_slow_ones(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
 
@@ -50,7 +55,7 @@ def _config(settings: Settings, app: Front) -> uvicorn.Config:
         host=settings.gateway_host,
         port=settings.gateway_port,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         log_config=None,

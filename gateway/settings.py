@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     body_max_bytes: int = Field(1024 * 1024, ge=1024)
     batch_body_max_bytes: int = Field(8 * 1024 * 1024, ge=1024)
     requests_max: int = Field(2_000, ge=1, description="requests that are answered at once; past it 503")
+    connections_max: int = Field(4_000, ge=1, description="open connections of one process; past it 503")
     head_max_bytes: int = Field(32 * 1024, ge=4096, description="request line and headers")
     head_seconds: float = Field(10.0, gt=0, description="how long a request's head may take to arrive")
     body_seconds: float = Field(30.0, gt=0, description="how long a request's body may take to arrive")
