@@ -93,7 +93,7 @@ class Health:
         return {
             "status": status,
             "dependencies": {"postgresql": database, "kafka": kafka},
-            "writer": {"state": gateway.writer.state, "queued": gateway.writer.queued},
+            "writer": {"state": gateway.writer.state, "queued": len(gateway.writer.queue)},
             "publisher": {"state": gateway.publisher.state, "in_memory": gateway.publisher.in_memory},
             "recovery": {
                 "draining": {str(lease): phase for lease, phase in gateway.recovery.phases.items()},

@@ -64,7 +64,7 @@ class Gateway:
             "at": time.time(),
             "accepted": self.writer.committed,
             "published": self.publisher.published,
-            "queued": self.writer.queued,
+            "queued": len(self.writer.queue),
             "publisher": self.publisher.state,
         }
 

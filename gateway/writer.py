@@ -6,31 +6,33 @@ being settled by a write). One commit is in flight at a time, so the order of co
 
 import asyncio
 import logging
-import random
-import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
 import uuid_utils.compat as uuids
 
 from gateway import key_holders
+from gateway.commit_queue import CommitQueue, fail
 from gateway.database import DATABASE_ERRORS, NotConnectedError, Session, constraint, rolled_back, sqlstate
-from gateway.errors import DatabaseAwayError, DrainingError, GatewayError, QueueFullError, RefusedError
+from gateway.errors import DatabaseAwayError, RefusedError
 from gateway.lease import LeaseKeeper
 from gateway.settings import Settings
 from gateway.statements import COMMIT, COMMIT_WITH_KEYS, DELETE_CONFIRMED, SETTLE
-from gateway.submission import Accepted, Batch, Outcome, Submission
+from gateway.submission import Accepted, Batch, Submission
 
 log = logging.getLogger(__name__)
 
 _IDLE_DELETE_SECONDS = 0.2
 _RETRY_SECONDS = 0.2
+_DEADLINE_LOOK_SECONDS = 0.25
 
 
 class Writer:
-    """Takes submissions, commits them in batches and releases each committed batch, in order, to the publisher."""
+    """Commits what is queued in batches and releases each committed batch, in order, to the publisher.
+
+    ``submit`` and ``submit_all`` are the queue's.
+    """
 
     def __init__(
         self,
@@ -40,119 +42,50 @@ class Writer:
         positions: Callable[[], dict[str, Any]],
         release: Callable[[Batch, UUID], None],
         settings: Settings,
-        clock: Callable[[], float] = time.monotonic,
         new_id: Callable[[], UUID] = uuids.uuid7,
     ) -> None:
         self._session, self._keeper = session, keeper
         self._positions, self._release = positions, release
-        self._settings, self._clock, self._new_id = settings, clock, new_id
-        self._waiting: deque[Submission] = deque()
-        self._waiting_bytes = 0
+        self._new_id = new_id
+        self.queue = CommitQueue(settings)
+        self.submit, self.submit_all = self.queue.submit, self.queue.submit_all
         self._under_way: Sequence[Submission] = ()
-        self._keys = key_holders.KeysInFlight()
         self._confirmed: list[UUID] = []
-        self._wake = asyncio.Event()
-        self._draining = False
         self.state: Literal["gathering", "committing", "settling"] = "gathering"
         self.database_away = False
         self.commits = 0
         self.committed = 0
 
-    # --- taking submissions -------------------------------------------------------------------------------------
-
-    def submit(self, submission: Submission) -> Outcome:
-        """Queue one; the future resolves after COMMIT, or fails with a GatewayError. Raises one at once when full."""
-        self._admit(1, len(submission.value))
-        first = self._keys.enter(submission)
-        if first is None:
-            self._queue(submission)
-        return submission.done
-
-    def submit_all(self, submissions: Sequence[Submission]) -> list[Outcome]:
-        """Queue many, all or none, for the same commit as far as its bounds allow; one future for each, in order."""
-        self._admit(len(submissions), sum(len(each.value) for each in submissions))
-        for submission in submissions:
-            try:
-                if self._keys.enter(submission) is None:
-                    self._queue(submission)
-            except GatewayError as error:
-                submission.done.set_exception(error)
-        return [submission.done for submission in submissions]
-
-    def _admit(self, count: int, size: int) -> None:
-        if self._draining:
-            raise DrainingError("The gateway is stopping; send the request to another one.")
-        settings = self._settings
-        if (
-            len(self._waiting) + count > settings.commit_queue_max
-            or self._waiting_bytes + size > settings.commit_queue_max_bytes
-        ):
-            raise QueueFullError("More applications wait for the database than this gateway holds.")
-
-    def _queue(self, submission: Submission) -> None:
-        submission.deadline = self._clock() + self._settings.commit_deadline_seconds
-        self._waiting.append(submission)
-        self._waiting_bytes += len(submission.value)
-        self._wake.set()
-
-    @property
-    def queued(self) -> int:
-        """Applications that wait for a commit, the one under way not counted."""
-        return len(self._waiting)
-
     def confirm(self, batch: UUID) -> None:
         """Kafka has acknowledged all of this batch: its outbox row goes with the next commit, or soon when idle."""
         self._confirmed.append(batch)
-        if len(self._confirmed) == 1 and not self._waiting:
-            asyncio.get_running_loop().call_later(_IDLE_DELETE_SECONDS, self._wake.set)
+        if len(self._confirmed) == 1 and not self.queue:
+            asyncio.get_running_loop().call_later(_IDLE_DELETE_SECONDS, self.queue.wake.set)
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Commit whatever waits, for ever; returns after ``drain`` once nothing waits."""
-        while not (self._draining and not self._waiting):
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
+        while self.queue or not self.queue.draining:
+            await self.queue.wake.wait()
+            self.queue.wake.clear()
+            while self.queue:
                 lease = await self._keeper.held()
-                batch = self._gather()
-                if batch.submissions:
-                    await self._commit(batch, lease)
+                if submissions := self.queue.gather():
+                    await self._commit(_batch(self._new_id(), submissions), lease)
             if self._confirmed:
                 await self.delete_confirmed()
 
-    async def expire(self, sleep: Callable[[float], Any] = asyncio.sleep) -> None:
-        """Answer 503 to whoever has waited past the deadline, whatever the database is doing."""
+    async def expire(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Keep deadlines, whatever the database is doing; for ever."""
         while True:
-            await sleep(0.25)
-            now = self._clock()
-            while self._waiting and self._waiting[0].deadline < now:
-                self._fail(self._take(), DatabaseAwayError("No commit within the deadline.", _jittered_seconds()))
-            if self._under_way and self._under_way[0].deadline < now:
-                for submission in self._under_way:
-                    if submission.deadline < now:
-                        self._fail(submission, DatabaseAwayError("The commit has not been confirmed in time."))
+            await sleep(_DEADLINE_LOOK_SECONDS)
+            if self.queue or self._under_way:
+                self.queue.expire(self._under_way)
 
     def drain(self) -> None:
         """Refuse new submissions; ``run`` returns once what was accepted is committed or has failed."""
-        self._draining = True
-        self._wake.set()
-
-    def _take(self) -> Submission:
-        submission = self._waiting.popleft()
-        self._waiting_bytes -= len(submission.value)
-        return submission
-
-    def _gather(self) -> Batch:
-        """The next batch: bounded in count and bytes, without those whose client has gone or was answered already."""
-        taken: list[Submission] = []
-        size = 0
-        while self._waiting and len(taken) < self._settings.commit_batch_max and size < _BATCH_BYTES_MAX:
-            submission = self._take()
-            if not submission.done.done():
-                taken.append(submission)
-                size += len(submission.value)
-        return Batch(self._new_id(), taken, size)
+        self.queue.drain()
 
     # --- one commit ---------------------------------------------------------------------------------------------
 
@@ -229,9 +162,7 @@ class Writer:
         if not self.database_away:
             log.warning("PostgreSQL does not take commits: %s", _first_line(error))
         self.database_away = True
-        self._waiting.extendleft(reversed(batch.submissions))
-        self._waiting_bytes += batch.size
-        self._wake.set()
+        self.queue.put_back(batch.submissions)
         self._under_way = ()
         await asyncio.sleep(_RETRY_SECONDS)
 
@@ -247,11 +178,11 @@ class Writer:
         submissions = batch.submissions
         if len(submissions) == 1:
             log.warning("PostgreSQL refused an application: %s", _first_line(error))
-            self._fail(submissions[0], RefusedError("The database refuses this application for what it contains."))
+            fail(submissions[0], RefusedError("The database refuses this application for what it contains."))
             return
         middle = len(submissions) // 2
         for half in (submissions[:middle], submissions[middle:]):
-            await self._commit(Batch(self._new_id(), half, sum(len(each.value) for each in half)), lease)
+            await self._commit(_batch(self._new_id(), half), lease)
 
     async def _settle(self, batch: Batch, lease: UUID, error: Exception) -> Sequence[Submission] | None:
         """The outcome is unknown: settle it by a write, and commit nothing else before the answer (rule 4)."""
@@ -264,7 +195,8 @@ class Writer:
             except DATABASE_ERRORS as again:
                 if sqlstate(again) == "23502":
                     self._keeper.lost(lease, "its row is claimed or gone")
-                    self._fail_all(batch.submissions, DatabaseAwayError("The outcome of the commit is not known."))
+                    for submission in batch.submissions:
+                        fail(submission, DatabaseAwayError("The outcome of the commit is not known."))
                     return None
                 await asyncio.sleep(_RETRY_SECONDS)
         self.database_away = False
@@ -280,22 +212,14 @@ class Writer:
         try:
             await self._session.execute(DELETE_CONFIRMED, {"confirmed": self._confirmed})
         except DATABASE_ERRORS:
-            self._wake.set()
+            self.queue.wake.set()
             await asyncio.sleep(_RETRY_SECONDS)
         else:
             del self._confirmed[:count]
 
-    def _fail_all(self, submissions: Sequence[Submission], error: GatewayError) -> None:
-        for submission in submissions:
-            self._fail(submission, error)
 
-    @staticmethod
-    def _fail(submission: Submission, error: GatewayError) -> None:
-        if not submission.done.done():
-            submission.done.set_exception(error)
-
-
-_BATCH_BYTES_MAX = 4 * 1024 * 1024
+def _batch(id_: UUID, submissions: Sequence[Submission]) -> Batch:
+    return Batch(id_, submissions, sum(len(each.value) for each in submissions))
 
 
 def _columns(batch: Batch) -> dict[str, Any]:
@@ -310,11 +234,6 @@ def _columns(batch: Batch) -> dict[str, Any]:
         "times": [submission.created_at for submission in submissions],
         "traces": traces if any(traces) else None,
     }
-
-
-def _jittered_seconds() -> int:
-    """Whole seconds for Retry-After, spread so that the clients do not all come back at once."""
-    return random.randint(1, 4)  # noqa: S311 -- a spread, not a secret
 
 
 def _first_line(error: Exception) -> str:

@@ -15,7 +15,7 @@ from gateway.errors import DrainingError, KeyInFlightError, KeyReusedError, Queu
 from gateway.service import Gateway, running
 from gateway.settings import Settings
 from gateway.statements import COMMIT, SETTLE
-from gateway.submission import Accepted, KeyClaim, Submission
+from gateway.submission import Accepted, Batch, KeyClaim, Submission
 from gateway.writer import _columns
 from tests.support.write_path import (
     eventually,
@@ -83,7 +83,7 @@ async def test_a_client_that_leaves_neither_breaks_its_batch_nor_leaks(gateway: 
     futures[3].cancel()
     await asyncio.gather(*futures, return_exceptions=True)
     assert await stored_ids(database_url) == [each.id for each in submissions if each is not submissions[3]]
-    assert gateway.writer.queued == 0
+    assert len(gateway.writer.queue) == 0
 
 
 async def test_past_its_bound_the_queue_refuses_at_once(settings: Settings) -> None:
@@ -199,8 +199,7 @@ async def test_a_commit_whose_answer_is_lost_is_settled_by_a_write(
 async def test_a_late_commit_fails_as_a_whole_on_the_tombstone(gateway: Gateway, database_url: str) -> None:
     late = [submission(description=str(number)) for number in range(3)]
     lease = await gateway.keeper.held()
-    batch = gateway.writer._gather().__class__(uuid4(), late, 1)
-    values = _columns(batch) | {"lease": lease, "positions": {}, "confirmed": []}
+    values = _columns(Batch(uuid4(), late, 1)) | {"lease": lease, "positions": {}, "confirmed": []}
     session = Session(gateway.engine)
     [row] = await session.execute(SETTLE, values)
     assert row.ids == []
