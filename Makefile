@@ -5,7 +5,7 @@ SHELL := /bin/sh
 UV := scripts/uv
 BIN := .venv/bin
 
-.PHONY: help env run test check
+.PHONY: help env run test check vendor screenshots
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -25,3 +25,6 @@ check: env ## format, lint, types, imports
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+vendor: env ## fetch the pinned browser files again (needs npm); see scripts/vendored.toml
+	@$(BIN)/python scripts/vendor.py
