@@ -5,7 +5,7 @@ SHELL := /bin/sh
 UV := scripts/uv
 BIN := .venv/bin
 
-.PHONY: help env run test check vendor screenshots
+.PHONY: help env run test check chaos vendor screenshots
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -25,6 +25,9 @@ check: env ## format, lint, types, imports
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+chaos: env ## the long series of faults
+	@$(BIN)/python -m pytest -m chaos
 
 vendor: env ## fetch the pinned browser files again (needs npm); see scripts/vendored.toml
 	@$(BIN)/python scripts/vendor.py

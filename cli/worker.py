@@ -1,5 +1,8 @@
 """`headgate worker journal` and `headgate worker metrics`: one worker in the foreground."""
 
+import signal
+import sys
+
 import typer
 
 from cli import environment
@@ -21,6 +24,8 @@ def metrics() -> None:
 
 
 def _run(kind: Kind) -> None:
+    # Until the worker takes over, nothing is begun that would have to be ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from stream_workers.worker import run
 
     raise typer.Exit(run(environment.read(Settings), kind))

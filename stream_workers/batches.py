@@ -18,7 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.web.drivers.aiohttp import Web
 
-Record: TypeAlias = ConsumerRecord
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 NextOffsets = Callable[[set[int]], Awaitable[Mapping[int, int]]]
 
 _MESSAGE_FIELDS = (

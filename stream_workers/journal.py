@@ -58,12 +58,10 @@ class Journal:
         return Position(topic_id=topic_id, first=first, last_offset=first - 1)
 
     def decode(self, value: bytes) -> Position:
-        fields = orjson.loads(value)
-        del fields["version"]
-        return Position(**fields)
+        return position_from_json(value)
 
     def encode(self, state: Position) -> bytes:
-        return orjson.dumps({"version": VERSION, **asdict(state)})
+        return position_to_json(state)
 
     async def fold(self, partition: int, state: Position, records: Sequence[Record]) -> Position:
         """Write the lines of a batch, then say how far it reached."""
@@ -102,6 +100,17 @@ class Journal:
         if is_replay(record.headers):
             fields["replayed"] = True
         return fields, False
+
+
+def position_to_json(position: Position) -> bytes:
+    return orjson.dumps({"version": VERSION, **asdict(position)})
+
+
+def position_from_json(value: bytes) -> Position:
+    fields = orjson.loads(value)
+    if fields.pop("version") > VERSION:
+        raise ValueError("the journal's position was written by a later version: upgrade this worker")
+    return Position(**fields)
 
 
 def masked(user_name: str) -> str:

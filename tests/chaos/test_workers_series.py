@@ -1,0 +1,58 @@
+"""Long series of faults against the workers: `make chaos` runs them. The careless worker must not survive them."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from contracts import Topics
+from tests.pipeline.faults import torment
+from tests.pipeline.workers import COMMAND, WorkerProcess, drift, environment, produce, until_booked
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1_200)]
+
+CARELESS = (sys.executable, "-m", "tests.pipeline.careless_worker")
+
+
+async def series(
+    kafka: str,
+    topics: Topics,
+    log: Path,
+    *,
+    count: int,
+    seed: int,
+    rounds: int = 12,
+    command: tuple[str, ...] = COMMAND,
+) -> list[str]:
+    """One series; what is not exact at its end."""
+    env = environment(kafka, topics)
+    workers = [WorkerProcess("metrics", env, log / f"{seed}-{n}.log", command) for n in range(count)]
+    for worker in workers:
+        worker.start()
+    try:
+        producing = asyncio.create_task(produce(kafka, topics, 100_000, rate=1_500, seed=seed))
+        done = await torment(workers, rounds=rounds, seed=seed)
+        ids = await producing
+        totals = await until_booked(kafka, topics, len(ids), workers, seconds=180)
+    finally:
+        for worker in workers:
+            worker.kill()
+    found = drift(totals, len(ids))
+    return [*found, f"after {done}"] if found else []
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("count", [2, 3])
+async def test_workers_stay_exact(kafka: str, topics: Topics, tmp_path: Path, count: int, seed: int) -> None:
+    assert await series(kafka, topics, tmp_path, count=count, seed=seed) == []
+
+
+async def test_the_series_catch_a_worker_without_the_contiguity_check(
+    kafka: str, topics: Topics, tmp_path: Path
+) -> None:
+    """If this one came through, the series above would prove nothing."""
+    for seed in range(6):
+        if await series(kafka, topics, tmp_path, count=2, seed=seed, command=CARELESS):
+            return
+    pytest.fail("six series did not tell a careless worker from an exact one")
