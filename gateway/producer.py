@@ -127,18 +127,21 @@ class Producer:
             self.acknowledged[outcome.partition] = outcome.offset + count
 
     async def abort(self) -> None:
-        """Cut every connection and end the sender: after this nothing more is sent, and what is queued is dropped."""
+        """Cut every connection and end the sender: after this nothing more is sent, and what is queued is dropped.
+
+        Whoever still waits in ``send`` waits for ever: cancel that task first.
+        """
         kafka = self._kafka
         kafka._closed = True
         sender = kafka._sender._sender_task
         if sender is not None:
             sender.cancel()
         self._cut()
-        kafka._message_accumulator.fail_all(SendError("aborted"))
         if sender is not None:
+            # It ends when each of its requests has; one that still waits for a connection takes the request timeout.
             with suppress(asyncio.CancelledError, KafkaError):
                 await sender
-        self._cut()  # a request that was waiting for its connection may have opened one meanwhile
+        self._cut()
         await kafka.client.close()
 
     def _cut(self) -> None:
