@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import text
 
-from gateway.database import DATABASE_ERRORS, Session
+from gateway.database import DATABASE_ERRORS, Session, sqlstate
+from gateway.tables import SCHEMA
 from gateway.topic import BROKER_ERRORS, brokers, look
 
 if TYPE_CHECKING:
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 Status = Literal["ok", "degraded", "unavailable"]
 
 _FRESH_SECONDS = 1.0
+_UNDEFINED_TABLE = "42P01"
 
 # The planner's estimate is no answer here: the outbox is empty or small, except in an outage, and then its age matters.
 _DATABASE = text("""
 SELECT (SELECT count(*) FROM (SELECT FROM outbox WHERE cardinality(ids) > 0 LIMIT 10001) AS counted) AS batches,
-       (SELECT extract(epoch FROM clock_timestamp() - min(created_at))
-        FROM outbox WHERE cardinality(ids) > 0) AS oldest,
+       (SELECT extract(epoch FROM clock_timestamp() - created_at)
+        FROM outbox WHERE cardinality(ids) > 0 ORDER BY id LIMIT 1) AS oldest,
        (SELECT count(*) FROM unpublishable) AS unpublishable,
        (SELECT count(*) FROM gateway_leases WHERE claimed_by IS NOT NULL) AS being_drained,
        (SELECT version_num FROM alembic_version) AS schema
@@ -55,14 +57,20 @@ class Health:
         database = (await self.report())["dependencies"]["postgresql"]
         if database["status"] != "ok":
             return str(database.get("reason", "PostgreSQL is away"))
+        if database["schema"] < SCHEMA:
+            return f"the database has schema {database['schema']}, this gateway needs {SCHEMA}: run `headgate migrate`"
         if gateway.keeper.lease is None:
             return "no lease yet"
+        if len(gateway.writer.queue) >= gateway.settings.commit_queue_max:
+            return "too many applications wait for the database"
         return None
 
     async def _database(self) -> dict[str, Any]:
         try:
             row = (await self._session.execute(_DATABASE, {}))[0]
         except DATABASE_ERRORS as error:
+            if sqlstate(error) == _UNDEFINED_TABLE:
+                return {"status": "unavailable", "reason": "the database has no tables yet: run `headgate migrate`"}
             return {"status": "unavailable", "reason": str(error).splitlines()[0]}
         depth = {"batches": row.batches, "oldest_seconds": round(float(row.oldest or 0), 1)}
         return {

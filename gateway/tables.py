@@ -26,6 +26,9 @@ metadata = MetaData(
     }
 )
 
+# The newest migration that this code needs; a newer schema is fine, migrations keep the code before them working.
+SCHEMA = "0001"
+
 _Instant = DateTime(timezone=True)
 
 applications = Table(

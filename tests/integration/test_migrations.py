@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from devstack.initdb import command
-from gateway.tables import metadata
+from gateway.tables import SCHEMA, metadata
 from migrations import MigrationError, downgrade, head, migrate
 
 
@@ -35,6 +35,10 @@ async def scalar(url: str, statement: str) -> object:
         value = await connection.scalar(text(statement))
     await engine.dispose()
     return value
+
+
+def test_the_gateway_asks_for_the_newest_migration() -> None:
+    assert head() == SCHEMA
 
 
 async def test_models_equal_migrations(database_url: str, empty_database_url: str) -> None:
