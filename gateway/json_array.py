@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from gateway.errors import MalformedJsonError
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_NUMBER = re.compile(r"[-+.0-9eE]*")
 
 # One element may be as large as one application may be; what it unpacks to in memory is bounded with it.
 ELEMENT_MAX_CHARACTERS = 1024 * 1024
@@ -90,7 +91,7 @@ class ArrayReader:
             raise MalformedJsonError(reason="nested too deeply") from None
         except ValueError as error:
             raise MalformedJsonError(reason=str(error)) from None
-        if end == len(self._text) and self._text[end - 1] not in '}]"' and not self._final:
+        if not self._final and self._text[end - 1] not in '}]"' and _NUMBER.fullmatch(self._text, end):
             self._wait_for_more(at, "a number may go on")
             return None
         self._try_at = 0

@@ -49,7 +49,7 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def _config(settings: Settings, app: Front) -> uvicorn.Config:
+def config_for(settings: Settings, app: Front) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=settings.gateway_host,
@@ -72,7 +72,7 @@ def _config(settings: Settings, app: Front) -> uvicorn.Config:
 def run(settings: Settings) -> None:
     """Serve until a signal comes; several processes share one socket. Exits 1 where the start or a task failed."""
     app = create_app(settings)
-    config = _config(settings, app)
+    config = config_for(settings, app)
     if settings.gateway_processes > 1:
         sys.exit(supervise(config.bind_socket(), settings.gateway_processes))
     server = Server(config, app, settings)
