@@ -21,6 +21,7 @@ from gateway.lease import LeaseKeeper
 from gateway.producer import Producer, SendError
 from gateway.settings import Settings
 from gateway.submission import Batch
+from gateway.telemetry import Telemetry
 from gateway.topic import BROKER_ERRORS, brokers, look, readable_ends
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,15 @@ class Publisher:
     """Publishes what the writer releases; the outbox row of a batch is confirmed when all of it is acknowledged."""
 
     def __init__(
-        self, *, keeper: LeaseKeeper, session: Session, settings: Settings, confirm: Callable[[UUID], None]
+        self,
+        *,
+        keeper: LeaseKeeper,
+        session: Session,
+        settings: Settings,
+        confirm: Callable[[UUID], None],
+        telemetry: Telemetry | None = None,
     ) -> None:
+        self._telemetry = telemetry or Telemetry(settings)
         self._keeper, self._session, self._settings, self._confirm = keeper, session, settings, confirm
         self._memory: deque[Batch] = deque()
         self._memory_events = self._memory_bytes = 0
@@ -214,7 +222,8 @@ class Publisher:
 
     async def _send(self, producer: Producer, events: Sequence[Event]) -> None:
         if events:
-            await producer.send(events)
+            with self._telemetry.sending(events):
+                await producer.send(events)
             self._next |= producer.acknowledged
             self.published += len(events)
 

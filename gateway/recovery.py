@@ -25,6 +25,7 @@ from gateway.positions import PositionError, starts_of
 from gateway.producer import ContentRefusedError, Producer, SendError
 from gateway.settings import Settings
 from gateway.settlement import Settled, settle
+from gateway.telemetry import Telemetry
 from gateway.topic import BROKER_ERRORS
 from gateway.topic_scan import present
 
@@ -38,7 +39,10 @@ _STOPPED_RETRY_SECONDS = 30.0
 class Recovery:
     """Runs one drain for each lease that this gateway has claimed; stops them all when its own lease is lost."""
 
-    def __init__(self, *, keeper: LeaseKeeper, engine: AsyncEngine, settings: Settings) -> None:
+    def __init__(
+        self, *, keeper: LeaseKeeper, engine: AsyncEngine, settings: Settings, telemetry: Telemetry | None = None
+    ) -> None:
+        self._telemetry = telemetry or Telemetry(settings)
         self._keeper, self._engine, self._settings = keeper, engine, settings
         self._drains: dict[UUID, asyncio.Task[None]] = {}
         self.phases: dict[UUID, str] = {}
@@ -117,7 +121,7 @@ class Recovery:
     async def _publish_missing(self, lease: UUID, session: Session, settled: Settled | None) -> None:
         if settled is None:
             return
-        producer = _Resender(self._settings)
+        producer = _Resender(self._settings, self._telemetry)
         try:
             after = backlog.FIRST
             while batches := await backlog.read(session, lease=lease, after=after, batches=_BATCHES_AT_ONCE):
@@ -153,8 +157,8 @@ class Recovery:
 class _Resender:
     """A producer for one drain, replaced when a broker refuses an event for its content."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, telemetry: Telemetry) -> None:
+        self._settings, self._telemetry = settings, telemetry
         self._producer: Producer | None = None
 
     async def send(self, events: Sequence[Event]) -> list[tuple[Event, str]]:
@@ -162,7 +166,9 @@ class _Resender:
         if not events:
             return []
         try:
-            await (await self._started()).send(events)
+            producer = await self._started()
+            with self._telemetry.sending(events, recovered=True):
+                await producer.send(events)
         except ContentRefusedError as error:
             await self.abort()
             if len(error.refused) == 1:

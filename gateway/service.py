@@ -17,6 +17,7 @@ from gateway.lease import LeaseKeeper
 from gateway.publisher import Publisher
 from gateway.recovery import Recovery
 from gateway.settings import Settings
+from gateway.telemetry import Telemetry
 from gateway.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Gateway:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.telemetry = Telemetry(settings)
         self.engine: AsyncEngine = create_engine(settings)
         self.draining = False
         self.failed: BaseException | None = None
@@ -43,7 +45,11 @@ class Gateway:
             session=self._sessions["lease"], settings=settings, instance=instance, figures=self.figures
         )
         self.publisher = Publisher(
-            keeper=self.keeper, session=self._sessions["backlog"], settings=settings, confirm=self._confirm
+            keeper=self.keeper,
+            session=self._sessions["backlog"],
+            settings=settings,
+            confirm=self._confirm,
+            telemetry=self.telemetry,
         )
         self.writer = Writer(
             session=self._sessions["writer"],
@@ -51,8 +57,9 @@ class Gateway:
             positions=self.publisher.positions,
             release=self.publisher.release,
             settings=settings,
+            telemetry=self.telemetry,
         )
-        self.recovery = Recovery(keeper=self.keeper, engine=self.engine, settings=settings)
+        self.recovery = Recovery(keeper=self.keeper, engine=self.engine, settings=settings, telemetry=self.telemetry)
         self.health = Health(session=self._sessions["health"], gateway=self)
 
     def _confirm(self, batch: Any) -> None:
@@ -125,6 +132,7 @@ class Gateway:
         for session in self._sessions.values():
             await session.drop()
         await self.engine.dispose()
+        await self.telemetry.stop()
 
 
 @asynccontextmanager

@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     gateway_processes: int = Field(1, ge=1, le=64)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="an OTLP/HTTP collector, such as http://127.0.0.1:4318; none = no traces",
+    )
 
     commit_queue_max: int = Field(10_000, ge=1, description="applications that may wait for a commit; past it 503")
     commit_queue_max_bytes: int = Field(16 * 1024 * 1024, ge=64 * 1024, description="bytes that may wait for a commit")

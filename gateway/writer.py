@@ -6,6 +6,7 @@ being settled by a write). One commit is in flight at a time, so the order of co
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 from uuid import UUID
@@ -20,6 +21,7 @@ from gateway.lease import LeaseKeeper
 from gateway.settings import Settings
 from gateway.statements import COMMIT, COMMIT_WITH_KEYS, DELETE_CONFIRMED, SETTLE
 from gateway.submission import Accepted, Batch, Submission
+from gateway.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +44,11 @@ class Writer:
         positions: Callable[[], dict[str, Any]],
         release: Callable[[Batch, UUID], None],
         settings: Settings,
+        telemetry: Telemetry | None = None,
         new_id: Callable[[], UUID] = uuids.uuid7,
     ) -> None:
+        self._telemetry = telemetry or Telemetry(settings)
+        self._began = 0.0
         self._session, self._keeper = session, keeper
         self._positions, self._release = positions, release
         self._new_id = new_id
@@ -90,7 +95,7 @@ class Writer:
     # --- one commit ---------------------------------------------------------------------------------------------
 
     async def _commit(self, batch: Batch, lease: UUID) -> None:
-        self._under_way, self.state = batch.submissions, "committing"
+        self._under_way, self.state, self._began = batch.submissions, "committing", time.monotonic()
         accepted: Sequence[Submission] | None
         try:
             accepted = await self._write(batch, lease)
@@ -121,6 +126,7 @@ class Writer:
         """Publish and answer what was stored; answer the losers of a key with what the winner stored."""
         self.commits += 1
         self.committed += len(accepted)
+        self._telemetry.committed(batch, accepted, began=self._began, ended=time.monotonic())
         if accepted:
             self._release(Batch(batch.id, accepted, batch.size), lease)
         else:
@@ -132,10 +138,12 @@ class Writer:
             stored = {submission.id for submission in accepted}
             losers = [submission for submission in batch.submissions if submission.id not in stored]
             await key_holders.answer(self._session, losers)
+            self._telemetry.replayed(losers)
 
     async def _failed(self, batch: Batch, lease: UUID, error: Exception) -> Sequence[Submission] | None:
         """What follows from an error: settle, repeat, bisect, or answer 503. Returns what turned out to be stored."""
         code = sqlstate(error)
+        self._telemetry.metrics.commit_failures[_failure(error, code)] += 1
         if isinstance(error, NotConnectedError):
             await self._again_later(batch, error)
         elif not rolled_back(error):
@@ -238,3 +246,12 @@ def _columns(batch: Batch) -> dict[str, Any]:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _failure(error: Exception, code: str) -> str:
+    """The few kinds of failure that a metric tells apart."""
+    if isinstance(error, NotConnectedError):
+        return "not_connected"
+    if not rolled_back(error):
+        return "outcome_unknown"
+    return {"40": "conflict", "22": "data", "23": "constraint"}.get(code[:2], "refused")

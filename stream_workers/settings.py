@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     journal_user_names: bool = Field(False, description="whether the journal shows user names in full")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None, pattern="^https?://", description="an OTLP/HTTP collector, such as http://127.0.0.1:4318; none = no traces"
+    )
 
     @property
     def topics(self) -> Topics:
