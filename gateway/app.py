@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from gateway import exception_handlers, health_routes, openapi, routes
+from gateway import exception_handlers, exposition, health_routes, metrics_route, openapi, routes
 from gateway.api_keys import ApiKeys
 from gateway.front import Front
 from gateway.gate import Gate
@@ -40,7 +40,14 @@ def create_api() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for router in (routes.router, health_routes.router, docs.router, problem_pages.router, form.router):
+    for router in (
+        routes.router,
+        health_routes.router,
+        metrics_route.router,
+        docs.router,
+        problem_pages.router,
+        form.router,
+    ):
         api.include_router(router)
     docs.mount_static(api)
     exception_handlers.install(api)
@@ -54,8 +61,10 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     _say_what_is_open(front.settings)
     async with running(front.settings) as gateway:
         front.gateway = gateway
+        await front.siblings.start(lambda: exposition.own(front, front.siblings.process))
         front.gate.keys = ApiKeys(gateway.engine)
         yield
+    front.siblings.stop()
     if front.gate.limiter is not None:
         await front.gate.limiter.aclose()
 

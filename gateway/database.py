@@ -32,6 +32,7 @@ def create_engine(settings: Settings) -> AsyncEngine:
     return create_async_engine(
         settings.database_url.get_secret_value(),
         isolation_level="AUTOCOMMIT",
+        hide_parameters=True,  # they are what people wrote
         pool_size=8,
         max_overflow=4,
         pool_timeout=CONNECT_SECONDS,

@@ -16,6 +16,8 @@ from prometheus_client.utils import floatToGoString
 from gateway.metrics import Histogram, Metrics
 
 if TYPE_CHECKING:
+    from gateway.front import Front
+    from gateway.rate_limit import RateLimiter
     from gateway.service import Gateway
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,9 +25,10 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PUBLISHER_STATES = ("waiting", "memory", "backlog", "condemned", "fenced")
 
 
-def own(gateway: "Gateway", process: str) -> list[Metric]:
+def own(front: "Front", process: str) -> list[Metric]:
     """What this process has counted and what it is doing now."""
-    families = [*counted(gateway.telemetry.metrics), *standing(gateway), *_runtime()]
+    gateway = front.running
+    families = [*counted(gateway.telemetry.metrics), *standing(gateway), *limiting(front.gate.limiter), *_runtime()]
     for family in families:
         for index, sample in enumerate(family.samples):
             family.samples[index] = sample._replace(labels={**sample.labels, "process": process})
@@ -102,6 +105,16 @@ def standing(gateway: "Gateway") -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "headgate_recovery_stopped", "Claimed leases that a person must decide about", value=len(recovery.stopped)
     )
+
+
+def limiting(limiter: "RateLimiter | None") -> Iterator[Metric]:
+    """Whether the limiter's store answers; nothing where there is no limit."""
+    if limiter is None:
+        return
+    yield CounterMetricFamily(
+        "headgate_rate_limit_fallbacks", "Calls judged by local memory for want of Redis", value=limiter.fallbacks
+    )
+    yield GaugeMetricFamily("headgate_rate_limit_store_up", "0 while Redis does not answer", value=not limiter.away)
 
 
 def shared(report: Mapping[str, Any]) -> Iterator[Metric]:

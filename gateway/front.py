@@ -18,6 +18,7 @@ from gateway.gate import Gate
 from gateway.intake import Answer, submit_one
 from gateway.service import Gateway
 from gateway.settings import Settings
+from gateway.siblings import Siblings
 from gateway.visit import Header, Visit
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,9 @@ class Front:
         self.settings = settings
         self.gate = gate
         self.gateway: Gateway | None = None
+        self.siblings = Siblings()
         self.active = 0
-        self._api = api
+        self.api = api
         self._cors = cors.Cors(settings.cors_origins)
         self._new_id = request_id.generator()
         self._fast = fast
@@ -58,7 +60,7 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._api(scope, receive, send)
+            await self.api(scope, receive, send)
             return
         visit = self._visit(scope)
         answer: Answer | None
@@ -68,16 +70,18 @@ class Front:
         except GatewayError as error:
             answer = _problem(error, visit)
         except DisconnectedError:
-            return
+            answer = None
         except Exception:
             log.exception("A request failed", extra={"request_id": visit.request_id})
-            answer = None if visit.answered else _problem(GatewayError(), visit)
+            answer = None if visit.status else _problem(GatewayError(), visit)
         finally:
             self.active -= 1
         if answer is not None:
-            status, headers, body = answer
-            await send({"type": "http.response.start", "status": status, "headers": headers + visit.answer_headers})
+            visit.status, headers, body = answer
+            headers = headers + visit.answer_headers
+            await send({"type": "http.response.start", "status": visit.status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
+        self.running.telemetry.answered(visit, scope["method"], scope["path"])
 
     def _visit(self, scope: Scope) -> Visit:
         raw: list[Header] = scope["headers"]
@@ -85,6 +89,8 @@ class Front:
         name = request_id.accepted(headers.get(b"x-request-id")) or self._new_id()
         request_id.current.set(name)
         visit = Visit(name, headers, raw)
+        if self.running.telemetry.tracing is not None:
+            visit.span = self.running.telemetry.tracing.serve(scope["method"], scope["path"], headers)
         visit.answer_headers = [_NOSNIFF, (b"x-request-id", name.encode())]
         if self.running.draining:
             visit.answer_headers.append(_CLOSE)
@@ -105,14 +111,14 @@ class Front:
     async def _pass_on(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_ours(message: Message) -> None:
             if message["type"] == "http.response.start":
-                visit.answered = True
+                visit.status = message["status"]
                 message["headers"] = [*message["headers"], *visit.answer_headers]
             await send(message)
 
         scope.setdefault("state", {})["visit"] = visit
         # A HEAD is a GET whose body the server leaves out (RFC 9110, 9.3.2).
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
-        await self._api(inner, receive, send_with_ours)
+        await self.api(inner, receive, send_with_ours)
 
 
 def _problem(error: GatewayError, visit: Visit) -> Answer:

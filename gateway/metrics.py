@@ -28,12 +28,12 @@ _EXACT = frozenset(
         "/livez",
         "/metrics",
         "/openapi.json",
-        "/problems",
+        "/problems/",
         "/readyz",
         "/redoc",
     }
 )
-_BELOW = {"applications": "/applications/{application_id}", "problems": "/problems/{code}"}
+_BELOW = {"applications": "/applications/{id}", "problems": "/problems/{code}"}
 UNMATCHED = "unmatched"
 
 

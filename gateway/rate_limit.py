@@ -59,6 +59,11 @@ class RateLimiter:
         """Whether memory alone decides: then ``window`` can be asked without waiting."""
         return self._shared is None
 
+    @property
+    def away(self) -> bool:
+        """Whether the shared store did not answer the last time."""
+        return self._away
+
     async def take(self, visitor: str, cost: int = 1) -> Standing:
         """Take as much of ``cost`` as the visitor has left."""
         if self._shared is not None and self._monotonic() >= self._away_until:

@@ -11,7 +11,8 @@ import uvicorn
 from gateway.app import create_app
 from gateway.connections import Connection, cut_slow_ones
 from gateway.front import Front
-from gateway.processes import inherited, supervise
+from gateway.logs import configure_logs
+from gateway.processes import inherited, siblings, supervise
 from gateway.settings import Settings
 
 _TICKS_A_SECOND = 10
@@ -71,8 +72,10 @@ def config_for(settings: Settings, app: Front) -> uvicorn.Config:
 
 def run(settings: Settings) -> None:
     """Serve until a signal comes; several processes share one socket. Exits 1 where the start or a task failed."""
+    configure_logs(settings)
     app = create_app(settings)
     config = config_for(settings, app)
+    app.siblings = siblings()
     if settings.gateway_processes > 1:
         sys.exit(supervise(config.bind_socket(), settings.gateway_processes))
     server = Server(config, app, settings)

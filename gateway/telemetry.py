@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 
-from opentelemetry.trace import Span
-
 from contracts import header
 from gateway import tracing
 from gateway.events import Event
-from gateway.metrics import Metrics
+from gateway.metrics import Metrics, route_of
 from gateway.settings import Settings
 from gateway.submission import Batch, Submission
+from gateway.visit import Visit
 
 log = logging.getLogger(__name__)
+
+# What other servers write for a client that left before its answer.
+CLIENT_GONE = 499
+_FLOODS = frozenset({429, CLIENT_GONE, 503})
 
 
 class Telemetry:
@@ -26,14 +29,21 @@ class Telemetry:
         self.metrics = Metrics()
         self.tracing = tracing.start(settings)
         self._deadline = settings.commit_deadline_seconds
+        self._verbose = settings.log_level == "DEBUG"
         self._patience = settings.send_timeout_seconds
         self.kafka_away = False
 
-    def answered(self, method: str, path: str, status: int, seconds: float, span: Span | None) -> None:
-        """A request was answered; ``span`` is what ``tracing.serve`` began."""
+    def answered(self, visit: Visit, method: str, path: str) -> None:
+        """A request was answered, or its client has gone. Refusals are logged, but for those that come in floods."""
+        status, seconds = visit.status or CLIENT_GONE, time.perf_counter() - visit.began
         self.metrics.request(method, path, status, seconds)
-        if span is not None and self.tracing is not None:
-            self.tracing.answered(span, status)
+        if visit.standing is not None:
+            self.metrics.rate_limit["granted" if visit.standing.granted else "refused"] += 1
+        if visit.span is not None and self.tracing is not None:
+            self.tracing.answered(visit.span, status)
+        if self._verbose or (status >= 400 and status not in _FLOODS):
+            fields = {"method": method, "route": route_of(path), "status": status, "ms": round(seconds * 1000, 1)}
+            log.log(logging.INFO if status >= 400 else logging.DEBUG, "answered", extra=fields)
 
     def committed(self, batch: Batch, accepted: Sequence[Submission], *, began: float, ended: float) -> None:
         """A group commit succeeded; times are monotonic, as the submissions' deadlines are."""

@@ -1,7 +1,10 @@
 """One request past the gate: who it is, what it is called and what goes with whatever it is answered."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from opentelemetry.trace import Span
 
 from gateway.languages import Language, preferred
 from gateway.rate_limit import standing_header
@@ -12,14 +15,20 @@ Header = tuple[bytes, bytes]
 
 @dataclass(slots=True)
 class Visit:
-    """``client`` names the visitor for the rate limit and is the scope of its idempotency keys."""
+    """``client`` names the visitor for the rate limit and is the scope of its idempotency keys.
+
+    ``status`` is what was answered, 0 before that; ``span`` is there while traces are on.
+    """
 
     request_id: str
     headers: dict[bytes, bytes]
     raw_headers: Sequence[Header] = ()
     client: str = ""
-    answered: bool = False
+    status: int = 0
     answer_headers: list[Header] = field(default_factory=list)
+    standing: Standing | None = None
+    began: float = field(default_factory=time.perf_counter)
+    span: Span | None = None
 
     @property
     def language(self) -> Language:
@@ -31,5 +40,6 @@ class Visit:
 
     def note_standing(self, standing: Standing, policy: bytes) -> None:
         """Say in the answer how much of the visitor's budget is left, in place of what was said before."""
+        self.standing = standing
         kept = [header for header in self.answer_headers if not header[0].startswith(b"ratelimit")]
         self.answer_headers = [*kept, (b"ratelimit-policy", policy), (b"ratelimit", standing_header(standing))]

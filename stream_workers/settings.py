@@ -34,7 +34,9 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
     otel_exporter_otlp_endpoint: str | None = Field(
-        None, pattern="^https?://", description="an OTLP/HTTP collector, such as http://127.0.0.1:4318; none = no traces"
+        None,
+        pattern="^https?://",
+        description="an OTLP/HTTP collector, such as http://127.0.0.1:4318; none = no traces",
     )
 
     @property

@@ -1,0 +1,90 @@
+"""Logging of the gateway: structlog through the standard library, so that every library's lines look like our own.
+
+Successes are counted, not logged. In an outage libraries repeat themselves with every attempt: a line that was seen a
+moment ago is left out for as long as it keeps coming.
+"""
+
+import logging
+import logging.config
+import time
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import structlog
+
+from gateway import request_id, tracing
+from gateway.settings import Settings
+
+REPEAT_SECONDS = 60.0
+_REMEMBERED_MAX = 1_000
+
+# Libraries: their chatter is for DEBUG, and what they repeat is told once.
+_LIBRARIES = ("aiokafka", "asyncio", "opentelemetry", "redis", "sqlalchemy", "uvicorn")
+
+
+def configure_logs(settings: Settings) -> None:
+    """One line for each event on standard error: JSON or for people, as LOG_FORMAT says."""
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "filters": {"repeats": {"()": Repeats}},
+            "formatters": {"line": {"()": _formatter, "form": settings.log_format}},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["repeats"]}},
+            "root": {"handlers": ["stderr"], "level": settings.log_level},
+            "loggers": {name: {"level": _level(settings)} for name in _LIBRARIES},
+        }
+    )
+
+
+class Repeats(logging.Filter):
+    """Lets a library's warning pass unless the same one came within the last minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._seen: dict[tuple[str, int, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING or not record.name.startswith(_LIBRARIES):
+            return True
+        # The text of the call, not of the line: addresses and attempts in it differ from line to line.
+        key = record.name, record.levelno, str(record.msg)
+        now, before = self._clock(), self._seen.get(key)
+        if len(self._seen) >= _REMEMBERED_MAX:
+            self._seen.clear()
+        self._seen[key] = now
+        return before is None or now - before >= REPEAT_SECONDS
+
+
+def _formatter(form: str) -> logging.Formatter:
+    renderer: Any = (
+        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(),
+            _request,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+    )
+
+
+def _request(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Name the request, and its trace, in whose context the line was written."""
+    if (name := request_id.current.get()) != "-":
+        fields.setdefault("request_id", name)
+    if (trace := tracing.current.get()) is not None:
+        fields.setdefault("trace_id", trace)
+    return fields
+
+
+def _level(settings: Settings) -> str:
+    return "DEBUG" if settings.log_level == "DEBUG" else "WARNING"
