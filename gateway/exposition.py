@@ -80,7 +80,9 @@ def standing(gateway: "Gateway") -> Iterator[Metric]:
     yield CounterMetricFamily(
         "headgate_published", "Applications acknowledged by Kafka, those of others left out", value=publisher.published
     )
-    yield GaugeMetricFamily("headgate_queue_applications", "Applications that wait for a commit", value=writer.queued)
+    yield GaugeMetricFamily(
+        "headgate_queue_applications", "Applications that wait for a commit", value=len(writer.queue)
+    )
     yield GaugeMetricFamily(
         "headgate_publisher_memory_applications",
         "Applications in memory that wait for Kafka",
