@@ -18,11 +18,14 @@ from stream_workers.batches import BatchApp, Room, StateTable, by_hand
 from stream_workers.broker import Broker
 from stream_workers.changelog import Follower
 from stream_workers.journal import Journal
+from stream_workers.lag import Lag
 from stream_workers.ledger import rank
 from stream_workers.metrics import Counters
 from stream_workers.partitions import Partitions
 from stream_workers.settings import Kind, Settings
+from stream_workers.telemetry import Telemetry
 from stream_workers.watchdog import Watchdog
+from stream_workers.web.metrics_page import mount_metrics
 from stream_workers.web.pages import mount
 from stream_workers.web.read_model import ReadModel
 
@@ -43,6 +46,8 @@ class Worker:
     backlog: Backlog
     watchdog: Watchdog
     read_model: ReadModel | None
+    lag: Lag
+    telemetry: Telemetry
     failed: "asyncio.Future[BaseException]"
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
@@ -58,6 +63,7 @@ class Worker:
     async def _look(self) -> None:
         while True:
             await self.backlog.ask()
+            self.lag.look()
             if self.read_model is not None:
                 self.read_model.sample()
             await asyncio.sleep(POLL_SECONDS)
@@ -74,8 +80,14 @@ def create_app(settings: Settings, kind: Kind, *, broker: Broker, partition_coun
     app = _app(settings, kind, partition_count)
     source = app.topic(app.source, key_type=bytes, key_serializer="raw", value_type=bytes, value_serializer="raw")
     table = app.state_table(METRICS_TABLE if kind == "metrics" else JOURNAL_TABLE, partition_count)
+    telemetry = Telemetry(settings, kind)
     partitions: Partitions[Any] = Partitions(
-        app, table, _book(settings, kind, app), broker, write_seconds=settings.worker_write_seconds
+        app,
+        table,
+        _book(settings, kind, app),
+        broker,
+        write_seconds=settings.worker_write_seconds,
+        telemetry=telemetry,
     )
     failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
@@ -99,8 +111,10 @@ def create_app(settings: Settings, kind: Kind, *, broker: Broker, partition_coun
     backlog = Backlog(broker, app.source)
     watchdog = Watchdog(app, partitions, backlog, stuck_seconds=settings.worker_stuck_seconds)
     read_model = ReadModel(follower, backlog) if kind == "metrics" else None
-    worker = Worker(kind, app, table, partitions, follower, backlog, watchdog, read_model, failed)
+    lag = Lag(follower, backlog)
+    worker = Worker(kind, app, table, partitions, follower, backlog, watchdog, read_model, lag, telemetry, failed)
     mount(app, settings, ready=worker.missing, read_model=read_model)
+    mount_metrics(worker, settings)
     return worker
 
 

@@ -30,6 +30,7 @@ class Position:
     logged: int = 0
     unreadable: int = 0
     missing: int = 0
+    newest_at: int | None = None
     consumed_at: int | None = None
     owner: str = ""
 
@@ -80,6 +81,7 @@ class Journal:
             last_offset=records[-1].offset,
             logged=state.logged + len(records) - unreadable,
             unreadable=state.unreadable + unreadable,
+            newest_at=max(state.newest_at or 0, records[-1].timestamp),
             consumed_at=int(now * 1000),
             owner=self._owner,
         )

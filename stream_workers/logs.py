@@ -1,6 +1,9 @@
 """Logging of a worker: structlog through the standard library, so that Faust and aiokafka look like our own lines."""
 
+import logging
 import logging.config
+import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -9,6 +12,12 @@ from stream_workers.settings import Settings
 
 # These tell much of what is said elsewhere in fewer words.
 _QUIET = ("aiokafka", "faust", "mode", "aiohttp.access", "stream_workers.batches")
+
+
+# In an outage libraries repeat themselves with every attempt.
+REPEAT_SECONDS = 60.0
+_REMEMBERED_MAX = 1_000
+_LIBRARIES = ("aiohttp", "aiokafka", "asyncio", "faust", "mode", "opentelemetry")
 
 
 def configure_logs(settings: Settings) -> None:
@@ -39,7 +48,8 @@ def configure_logs(settings: Settings) -> None:
                     ],
                 }
             },
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+            "filters": {"repeats": {"()": Repeats}},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["repeats"]}},
             "root": {"handlers": ["stderr"], "level": settings.log_level},
             "loggers": {name: {"level": _level(settings)} for name in _QUIET},
         }
@@ -48,3 +58,23 @@ def configure_logs(settings: Settings) -> None:
 
 def _level(settings: Settings) -> str:
     return "DEBUG" if settings.log_level == "DEBUG" else "WARNING"
+
+
+class Repeats(logging.Filter):
+    """Lets a library's warning pass unless the same one came within the last minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._seen: dict[tuple[str, int, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING or not record.name.startswith(_LIBRARIES):
+            return True
+        # The text of the call, not of the line: addresses and attempts in it differ from line to line.
+        key = record.name, record.levelno, str(record.msg)
+        now, before = self._clock(), self._seen.get(key)
+        if len(self._seen) >= _REMEMBERED_MAX:
+            self._seen.clear()
+        self._seen[key] = now
+        return before is None or now - before >= REPEAT_SECONDS

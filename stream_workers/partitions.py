@@ -7,6 +7,7 @@ at most what was never written.
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, cast
@@ -17,6 +18,7 @@ from stream_workers.batches import Batch, BatchApp, Record, StateTable
 from stream_workers.broker import Broker
 from stream_workers.errors import HoleError, PartitionsDifferError, RecreatedTopicError, StateNotWrittenError
 from stream_workers.ledger import Book, FoldedPartlyError, S, following, rank, rank_of
+from stream_workers.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +58,16 @@ class Partitions(Generic[S]):
     """Folds what the agent is given; ``assign`` tells the consumer where to read."""
 
     def __init__(
-        self, app: BatchApp, table: StateTable, book: Book[S], broker: Broker, *, write_seconds: float
+        self,
+        app: BatchApp,
+        table: StateTable,
+        book: Book[S],
+        broker: Broker,
+        *,
+        write_seconds: float,
+        telemetry: Telemetry,
     ) -> None:
+        self._telemetry = telemetry
         self.owned: dict[int, Owned[S]] = {}
         self.figures = Figures()
         self._app = app
@@ -163,6 +173,7 @@ class Partitions(Generic[S]):
                 owned.unacked = None
 
     async def _fold(self, owned: Owned[S], records: Sequence[Record]) -> None:
+        began = time.perf_counter()
         try:
             owned.state = await self._book.fold(owned.partition, owned.state, records)
         except FoldedPartlyError as partly:
@@ -171,6 +182,7 @@ class Partitions(Generic[S]):
             raise partly.reason from partly
         self.figures.batches += 1
         self.figures.events += len(records)
+        self._telemetry.folded(records, seconds=time.perf_counter() - began)
 
     async def _read_again(self, owned: Owned[S], tp: TP, found: int) -> None:
         """Faust skipped something: go back. If a second reading finds the same, ask the broker what is there."""

@@ -72,6 +72,8 @@ async def _run(worker: Worker, stop: asyncio.Event) -> BaseException | None:
     await _stop(worker)
     for task in (*tasks, stopping):
         task.cancel()
+    if worker.telemetry.tracing is not None:
+        await asyncio.to_thread(worker.telemetry.tracing.stop)
     return reason
 
 
