@@ -51,7 +51,7 @@ async def _items(visit: Visit, receive: body.Receive, settings: Settings) -> lis
     media_type = body.check(visit.headers, accept=ACCEPT)
     read = batch_items.from_array if media_type == body.JSON else batch_items.from_lines
     limit = settings.batch_body_max_bytes
-    await body.check_declared(receive, visit.headers.get(b"content-length"), limit=limit)
+    body.check_declared(visit.headers.get(b"content-length"), limit=limit)
     return await read(body.pieces(receive, limit=limit), limit=settings.batch_max_items)
 
 

@@ -1,6 +1,9 @@
-"""The body of a request, never more of it than allowed."""
+"""The body of a request, never more of it than allowed.
 
-import asyncio
+What is left of a refused body, uvicorn reads and forgets, so that the client comes to read the answer; for how long
+is bounded in connections.py.
+"""
+
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
@@ -10,9 +13,6 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
-
-# A body that is too large is read to its end for so long, and thrown away, so that the client comes to read why.
-_DISCARD_SECONDS = 3.0
 
 
 class DisconnectedError(Exception):
@@ -40,27 +40,14 @@ async def pieces(receive: Receive, *, limit: int) -> AsyncIterator[bytes]:
         piece: bytes = message.get("body", b"")
         received += len(piece)
         if received > limit:
-            if more:
-                await discard(receive)
             raise BodyTooLargeError(limit=limit)
         yield piece
 
 
-async def check_declared(receive: Receive, content_length: bytes | None, *, limit: int) -> None:
+def check_declared(content_length: bytes | None, *, limit: int) -> None:
     """BodyTooLargeError for a body that says beforehand that it is longer than ``limit``."""
     if content_length is not None and content_length.isdigit() and int(content_length) > limit:
-        await discard(receive)
         raise BodyTooLargeError(limit=limit)
-
-
-async def discard(receive: Receive) -> None:
-    """Read and forget the rest of a body, for a bounded time."""
-    try:
-        async with asyncio.timeout(_DISCARD_SECONDS):
-            while (message := await receive())["type"] == "http.request" and message.get("more_body"):
-                pass
-    except TimeoutError:
-        return
 
 
 def check(headers: Mapping[bytes, bytes], *, accept: tuple[str, ...]) -> str:

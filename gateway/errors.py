@@ -227,7 +227,6 @@ class BodyTooLargeError(RequestError):
 
     status: ClassVar[int] = 413
     code: ClassVar[str] = "body-too-large"
-    headers: Sequence[tuple[str, str]] = (("connection", "close"),)
 
 
 class BatchTooLargeError(RequestError):
@@ -235,7 +234,6 @@ class BatchTooLargeError(RequestError):
 
     status: ClassVar[int] = 413
     code: ClassVar[str] = "batch-too-large"
-    headers: Sequence[tuple[str, str]] = (("connection", "close"),)
 
 
 class MediaTypeError(RequestError):

@@ -28,7 +28,7 @@ async def submit_one(visit: Visit, receive: body.Receive, writer: Writer, settin
     if headers.get(b"content-type") != b"application/json" or b"content-encoding" in headers:
         body.check(headers, accept=_ACCEPT)
     limit = settings.body_max_bytes
-    await body.check_declared(receive, headers.get(b"content-length"), limit=limit)
+    body.check_declared(headers.get(b"content-length"), limit=limit)
     raw = await body.read(receive, limit=limit)
     new = json_body.new_application(raw)
     claim: KeyClaim | None = None

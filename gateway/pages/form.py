@@ -107,7 +107,7 @@ async def _newest(request: Request) -> list[_Shown] | None:
 async def _values(request: Request, limit: int) -> dict[str, str]:
     headers = visit_of(request).headers
     body.check(headers, accept=(_FORM,))
-    await body.check_declared(request.receive, headers.get(b"content-length"), limit=limit)
+    body.check_declared(headers.get(b"content-length"), limit=limit)
     raw = await body.read(request.receive, limit=limit)
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=10)

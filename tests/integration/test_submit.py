@@ -33,8 +33,8 @@ async def test_names_are_counted_in_characters(http: Served, length: int) -> Non
 async def test_the_request_id_is_the_callers_if_it_is_sane(http: Served) -> None:
     kept = await http.client.post("/applications", json=NEW, headers={"X-Request-ID": "order-42:a.b_c"})
     assert kept.headers["x-request-id"] == "order-42:a.b_c"
-    for insane in ("x" * 65, "a b", "naïve".encode(), ""):
-        answer = await http.client.get("/nowhere", headers={"X-Request-ID": insane})
+    for insane in ("x" * 65, "a b", "na\xefve", ""):
+        answer = await http.client.get("/nowhere", headers={b"X-Request-ID": insane.encode("latin-1")})
         assert answer.headers["x-request-id"] not in {insane, ""}
         assert answer.json()["request_id"] == answer.headers["x-request-id"]
 

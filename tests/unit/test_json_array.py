@@ -19,7 +19,7 @@ values = st.recursive(
 
 def read(body: bytes, size: int) -> list[Any]:
     reader = ArrayReader()
-    found = []
+    found: list[Any] = []
     for start in range(0, len(body), size):
         found.extend(reader.feed(body[start : start + size]))
     found.extend(reader.end())
