@@ -58,6 +58,35 @@ def gateway() -> None:
 
 
 @app.command()
+def load(
+    *,
+    url: Annotated[str, typer.Option(help="The gateway; by default the one of these settings.")] = "",
+    rate: Annotated[float, typer.Option(min=0, help="Requests per second; 0 = as fast as possible.")] = 0,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many requests.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long; 10 without --count.")] = None,
+    connections: Annotated[int, typer.Option(min=1, max=10_000, help="Connections kept open.")] = 64,
+    users: Annotated[int, typer.Option(min=1, max=100_000, help="Different user names.")] = 1000,
+    idempotency_keys: Annotated[bool, typer.Option("--idempotency-keys", help="Send an Idempotency-Key each.")] = False,
+) -> None:
+    """Post made-up applications to the gateway, with a live line of rate, latency and errors, and a summary."""
+    from cli.load import Plan
+    from cli.load_screen import load as load_
+
+    gateway_ = environment.read(GatewaySettings)
+    load_(
+        Plan(
+            url=url or f"http://{_reachable(gateway_.gateway_host)}:{gateway_.gateway_port}",
+            rate=rate,
+            count=count,
+            seconds=10.0 if seconds is None and count is None else seconds,
+            connections=connections,
+            users=users,
+            idempotency_keys=idempotency_keys,
+        )
+    )
+
+
+@app.command()
 def config() -> None:
     """Show the effective settings and where each comes from; secrets are masked."""
     lines = config_.effective()
@@ -98,6 +127,11 @@ def main() -> None:
     except (CommandError, DevstackError, MigrationError) as error:
         typer.echo(f"headgate: {error}", err=True)
         sys.exit(1)
+
+
+def _reachable(host: str) -> str:
+    """An address to connect to, for one to listen on."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 -- compared, not bound
 
 
 def _until_interrupted(work: Coroutine[object, object, None]) -> None:

@@ -133,7 +133,7 @@ class Broker:
         shutil.rmtree(partial, ignore_errors=True)
         properties = self._write_properties("format.properties", partial)
         tool = self._java(
-            "kafka.tools.StorageTool", "format", "-t", quorum.cluster_id, "-c", properties, name="Kafka's format"
+            "kafka.tools.StorageTool", "format", f"--cluster-id={quorum.cluster_id}", "-c", properties, name="Kafka's format"
         )
         try:
             tool.wait_until(lambda: not tool.running and tool.process.returncode == 0, seconds=90)
