@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,8 +13,8 @@ from cli import services, topics
 from cli.errors import CommandError
 from cli.run_settings import Wanted
 from cli.screen import screen, step
-from devstack import addresses, jars, servers
-from devstack.child import Child
+from devstack import addresses, jars, preparation, servers
+from devstack.child import Child, spawn
 from migrations import migrate
 
 _WATCH_SECONDS = 0.5
@@ -48,6 +49,8 @@ def _start(wanted: Wanted, running: ExitStack) -> list[Child]:
     children = _start_services(wanted, settings, data_dir / "logs", running)
     addresses.publish(data_dir, settings)
     typer.echo(screen(settings, data_dir))
+    if embedded.brokers and not preparation.remembers_classes():
+        _prepare_next_start(data_dir / "logs", running)
     return [*embedded.children, *children]
 
 
@@ -79,6 +82,12 @@ def _start_services(wanted: Wanted, settings: dict[str, str], logs: Path, runnin
     with step("the gateway and both workers are ready"):
         services.start(wanted.services(settings), logs, children)
     return children
+
+
+def _prepare_next_start(logs: Path, running: ExitStack) -> None:
+    command = [sys.executable, "-m", "devstack.preparation"]
+    child = spawn(command, name="the preparation of faster starts", log=logs / "preparation.log")
+    running.callback(child.kill)
 
 
 def _watch(children: list[Child]) -> None:

