@@ -18,7 +18,7 @@ run: env ## PostgreSQL, Kafka, the gateway and both workers on this machine; Ctr
 
 test: env ## every test, on real services
 	@scripts/test-packages
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(ARGS)
 
 check: env ## format, lint, types, imports
 	@$(BIN)/ruff format --check .

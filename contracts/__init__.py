@@ -23,9 +23,10 @@ from contracts.codec import (
     to_key,
     to_value,
 )
-from contracts.topics import JOURNAL_TABLE, METRICS_TABLE, Topics
+from contracts.topics import BOOTSTRAP_SERVERS, JOURNAL_TABLE, METRICS_TABLE, Topics
 
 __all__ = [
+    "BOOTSTRAP_SERVERS",
     "DESCRIPTION_MAX",
     "EVENT_SOURCE",
     "EVENT_TYPE",

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from contracts import Topics
+from contracts import BOOTSTRAP_SERVERS, Topics
 
 
 def _asyncpg_url(url: SecretStr) -> SecretStr:
@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
     database_url: DatabaseUrl = SecretStr("postgresql+asyncpg://headgate:headgate@127.0.0.1:5432/headgate")
-    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", min_length=1)
+    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", pattern=BOOTSTRAP_SERVERS, description="host:port, …")
     kafka_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="put before topic and group names")
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(8000, ge=0, le=65535)

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contracts import Topics
+from contracts import BOOTSTRAP_SERVERS, Topics
 
 Kind = Literal["journal", "metrics"]
 
@@ -18,7 +18,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
     database_url: SecretStr = SecretStr("postgresql+asyncpg://headgate:headgate@127.0.0.1:5432/headgate")
-    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", min_length=1)
+    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", pattern=BOOTSTRAP_SERVERS, description="host:port, …")
     kafka_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="put before topic and group names")
     worker_web_host: str = "127.0.0.1"
     worker_web_port: int | None = Field(None, ge=1, le=65535, description="6066 for metrics, 6067 for the journal")
