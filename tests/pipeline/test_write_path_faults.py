@@ -1,0 +1,133 @@
+"""The short form of the fault series of the write path; `make chaos` runs the long one."""
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy.engine import make_url
+
+from contracts import Topics
+from devstack.broker import Broker
+from devstack.postgres import Postgres
+from migrations import migrate
+from tests.support import write_path_faults as faults
+from tests.support.proxy import Proxy, proxy
+from tests.support.verdict import Verdict
+from tests.support.write_path_series import Fault, Stack, run, stack
+
+# A machine that is busy with other tests restarts a JVM slowly.
+pytestmark = pytest.mark.timeout(420)
+
+
+@pytest.fixture(scope="module")
+def fragile_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A server that tests may kill."""
+    server = Postgres(tmp_path_factory.mktemp("fragile-postgres"), options={"full_page_writes": "off"})
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def fragile_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker that tests may kill."""
+    node = Broker(tmp_path_factory.mktemp("fragile-kafka"), config={"replica.lag.time.max.ms": "3000"})
+    try:
+        node.start()
+        yield node
+    finally:
+        node.kill()
+
+
+@pytest.fixture
+async def fragile_database_url(fragile_postgres: Postgres, prefix: str) -> str:
+    """A database of this test's own on the fragile server."""
+    name = "t" + prefix.strip(".")
+    url = make_url(fragile_postgres.admin_url()).set(drivername="postgresql")
+    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+    await connection.execute(f"CREATE DATABASE {name} OWNER headgate")
+    await connection.close()
+    await migrate(fragile_postgres.url(name))
+    return fragile_postgres.url(name)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.gateway_kills,
+        faults.broker_killed,
+        faults.broker_away_and_gateway_killed,
+        faults.database_killed,
+        faults.database_silent,
+        faults.both_away,
+    ],
+    ids=lambda fault: fault.__name__,
+)
+async def test_nothing_is_lost_doubled_or_reordered(
+    fault: Fault,
+    fragile_postgres: Postgres,
+    fragile_broker: Broker,
+    fragile_database_url: str,
+    prefix: str,
+    tmp_path: Path,
+) -> None:
+    async with stack(
+        postgres=fragile_postgres,
+        broker=fragile_broker,
+        database_url=fragile_database_url,
+        topics=Topics(prefix),
+        folder=tmp_path,
+        seed=1,
+    ) as one:
+        verdict = await run(one, fault)
+    print(verdict, dict(one.crowd.outcomes), f"slowest {one.crowd.slowest:.1f} s")  # noqa: T201 -- the report of a series
+    assert verdict.clean, verdict
+    assert set(one.crowd.outcomes) <= {"201", "503", "refused", "cut"}
+    assert one.crowd.slowest < 10
+
+
+async def test_a_rolling_restart_fails_no_request(
+    fragile_postgres: Postgres, fragile_broker: Broker, fragile_database_url: str, prefix: str, tmp_path: Path
+) -> None:
+    async with stack(
+        postgres=fragile_postgres,
+        broker=fragile_broker,
+        database_url=fragile_database_url,
+        topics=Topics(prefix),
+        folder=tmp_path,
+        seed=2,
+    ) as one:
+        verdict = await run(one, faults.rolling_restarts)
+    assert verdict.clean, verdict
+    assert set(one.crowd.outcomes) <= {"201", "refused"}, one.crowd.outcomes
+
+
+async def test_a_connection_cut_in_mid_commit_costs_nothing(
+    fragile_postgres: Postgres, fragile_broker: Broker, fragile_database_url: str, prefix: str, tmp_path: Path
+) -> None:
+    address = make_url(fragile_database_url)
+    async with proxy(str(address.host), address.port or 0) as between:
+        proxied = address.set(host="127.0.0.1", port=between.port).render_as_string(hide_password=False)
+        async with stack(
+            postgres=fragile_postgres,
+            broker=fragile_broker,
+            database_url=fragile_database_url,
+            topics=Topics(prefix),
+            folder=tmp_path,
+            seed=3,
+            more={"DATABASE_URL": proxied},
+        ) as one:
+            verdict: Verdict = await run(one, functools.partial(_cut, between=between))
+    assert between.cuts == 5
+    assert verdict.clean, verdict
+    assert set(one.crowd.outcomes) <= {"201", "503"}, one.crowd.outcomes
+
+
+async def _cut(one: Stack, *, between: Proxy) -> None:
+    for _ in range(5):
+        await one.until_accepted(100)
+        between.cut_after(b"user ")
