@@ -1,6 +1,7 @@
 """The application itself: what a person submits, and what is stored, answered and published."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 from uuid import UUID
 
@@ -43,6 +44,7 @@ class Application(BaseModel):
     created_at: AwareDatetime
 
 
+@lru_cache(maxsize=64)  # an event names its time twice, and under load many share a millisecond
 def created_at_text(created_at: datetime) -> str:
     """RFC 3339 in UTC with milliseconds and ``Z``: the one form used on the wire."""
     return created_at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

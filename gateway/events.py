@@ -1,16 +1,16 @@
 """An application as it is handed to Kafka."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from contracts import Header, to_headers, to_key, to_value
+from gateway.identity import milliseconds_of
 from gateway.submission import Submission
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """Everything that a record carries; a function of the row and its trace, so that a re-sent one is the same."""
 
     id: UUID
@@ -34,4 +34,4 @@ def from_row(*, id: UUID, user_name: str, description: str, created_at: datetime
 
 def _event(id_: UUID, user_name: str, value: bytes, created_at: datetime, trace: str | None) -> Event:
     headers = to_headers(id=id_, created_at=created_at, traceparent=trace)
-    return Event(id_, user_name, to_key(user_name), value, headers, id_.int >> 80)
+    return Event(id_, user_name, to_key(user_name), value, headers, milliseconds_of(id_))

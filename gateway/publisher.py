@@ -8,6 +8,7 @@ handed over belongs to the former lease then, and whoever drains that one compar
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _BACKLOG_BATCHES = 8
 _CYCLE_EVENTS = 2_000
+# Under load a cycle begins at most so often: a request costs the broker and this process far more than an event in it.
+_CYCLE_SECONDS = 0.02
 _RETRY_SECONDS = 0.5
 
 
@@ -42,9 +45,11 @@ class Publisher:
         settings: Settings,
         confirm: Callable[[UUID], None],
         telemetry: Telemetry | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._telemetry = telemetry or Telemetry(settings)
         self._keeper, self._session, self._settings, self._confirm = keeper, session, settings, confirm
+        self._clock, self._cycle_began = clock, -_CYCLE_SECONDS
         self._memory: deque[Batch] = deque()
         self._memory_events = self._memory_bytes = 0
         self._lease: UUID | None = None
@@ -146,6 +151,7 @@ class Publisher:
         while True:
             if self._memory:
                 self.state = "memory"
+                await self._until_worth_it()
                 await self._send_from_memory(producer)
             elif self._spilled:
                 self.state = "backlog"
@@ -188,6 +194,13 @@ class Publisher:
             ends = await readable_ends(client, topic, state)
         known = self._next if state.topic_id == self._topic_id else {}
         self._topic_id, self._next = state.topic_id, ends | known
+
+    async def _until_worth_it(self) -> None:
+        """Let events gather, unless the last cycle is long over or a cycle's worth of them waits."""
+        left = self._cycle_began + _CYCLE_SECONDS - self._clock()
+        if left > 0 and self._memory_events < _CYCLE_EVENTS:
+            await asyncio.sleep(left)
+        self._cycle_began = self._clock()
 
     async def _send_from_memory(self, producer: Producer) -> None:
         """One cycle: all that has gathered during the last one, up to a bound."""

@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
-import uuid_utils.compat as uuids
-
 from contracts import NewApplication, to_value
+from gateway.identity import new_id, time_of
 
 Outcome = asyncio.Future["Accepted"]
 
@@ -62,7 +61,7 @@ def from_new(
     *,
     traceparent: str | None = None,
     claim: KeyClaim | None = None,
-    new_id: Callable[[], UUID] = uuids.uuid7,
+    new_id: Callable[[], UUID] = new_id,
 ) -> Submission:
     """Give an application its id, the time inside that id, and the bytes that are answered and published."""
     id_ = new_id()
@@ -72,8 +71,3 @@ def from_new(
     return Submission(
         id_, new.user_name, new.description, created_at, value, done, traceparent=traceparent, claim=claim
     )
-
-
-def time_of(id_: UUID) -> datetime:
-    """The milliseconds inside a UUIDv7 (RFC 9562, 5.7): ``created_at`` is this and nothing else."""
-    return datetime.fromtimestamp((id_.int >> 80) / 1000, UTC)

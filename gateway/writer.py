@@ -11,12 +11,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-import uuid_utils.compat as uuids
-
 from gateway import key_holders
 from gateway.commit_queue import CommitQueue, fail
 from gateway.database import DATABASE_ERRORS, NotConnectedError, Session, constraint, rolled_back, sqlstate
 from gateway.errors import DatabaseAwayError, RefusedError
+from gateway.identity import new_id
 from gateway.lease import LeaseKeeper
 from gateway.settings import Settings
 from gateway.statements import COMMIT, COMMIT_WITH_KEYS, DELETE_CONFIRMED, SETTLE
@@ -45,7 +44,7 @@ class Writer:
         release: Callable[[Batch, UUID], None],
         settings: Settings,
         telemetry: Telemetry | None = None,
-        new_id: Callable[[], UUID] = uuids.uuid7,
+        new_id: Callable[[], UUID] = new_id,
     ) -> None:
         self._telemetry = telemetry or Telemetry(settings)
         self._began = 0.0

@@ -1,0 +1,34 @@
+"""Ids of applications and batches: UUIDv7 (RFC 9562, 5.7), strictly increasing within a process; the time in them."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from uuid import UUID
+
+import uuid_utils
+from asyncpg.pgproto import pgproto
+
+
+def new_id() -> UUID:
+    """A fresh id, greater than every one before it in this process.
+
+    It is of asyncpg's own subclass of UUID, the one that rows come with: making one and its text take a tenth of the
+    time that the standard library's takes.
+    """
+    id_: UUID = pgproto.UUID(uuid_utils.uuid7().bytes)
+    return id_
+
+
+def milliseconds_of(id_: UUID) -> int:
+    """The time inside a UUIDv7, since 1970."""
+    return int.from_bytes(id_.bytes[:6])
+
+
+def time_of(id_: UUID) -> datetime:
+    """The same as an instant: ``created_at`` is this and nothing else."""
+    return _instant(milliseconds_of(id_))
+
+
+@lru_cache(maxsize=64)
+def _instant(milliseconds: int) -> datetime:
+    """Under load many ids share a millisecond; with one object for all of them its text is made once, too."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
