@@ -12,7 +12,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
     kafka_partitions: int = Field(4, ge=1, le=1000, description="of every topic; Faust needs the same for all")
-    kafka_replication_factor: int = Field(1, ge=1, le=9)
+    kafka_replication_factor: int = Field(1, ge=1, le=9, description="brokers that keep a copy of every event")
     kafka_min_insync_replicas: int = Field(
         1, ge=1, le=9, description="replicas that must have an event before the 201's event counts as published"
     )

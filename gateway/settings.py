@@ -48,14 +48,21 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
-    database_url: DatabaseUrl = SecretStr("postgresql+asyncpg://headgate:headgate@127.0.0.1:5432/headgate")
-    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", pattern=BOOTSTRAP_SERVERS, description="host:port, …")
+    database_url: DatabaseUrl = Field(
+        SecretStr("postgresql+asyncpg://headgate:headgate@127.0.0.1:5432/headgate"),
+        description="the PostgreSQL that holds the applications",
+    )
+    kafka_bootstrap_servers: str = Field(
+        "127.0.0.1:9092",
+        pattern=BOOTSTRAP_SERVERS,
+        description="brokers to start from, `host:port`, separated by commas",
+    )
     kafka_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="put before topic and group names")
-    gateway_host: str = "127.0.0.1"
-    gateway_port: int = Field(8000, ge=0, le=65535)
-    gateway_processes: int = Field(1, ge=1, le=64)
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["console", "json"] = "console"
+    gateway_host: str = Field("127.0.0.1", description="the address to listen on; 0.0.0.0 = all")
+    gateway_port: int = Field(8000, ge=0, le=65535, description="the port to listen on; 0 = a free one")
+    gateway_processes: int = Field(1, ge=1, le=64, description="processes that share the port")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="the least that is logged")
+    log_format: Literal["console", "json"] = Field("console", description="lines for people, or one JSON object each")
     otel_exporter_otlp_endpoint: str | None = Field(
         None,
         pattern="^https?://",
@@ -79,12 +86,14 @@ class Settings(BaseSettings):
 
     auth_required: bool = Field(False, description="refuse calls without an API key of the right scope")
     rate_limit_per_minute: int = Field(600, ge=0, description="applications or calls per visitor; 0 = off")
-    rate_limit_storage: Annotated[str, AfterValidator(_limit_storage)] = "memory://"
+    rate_limit_storage: Annotated[str, AfterValidator(_limit_storage)] = Field(
+        "memory://", description="where visitors are counted: each process for itself, or `redis://host:port/db`"
+    )
     trusted_proxies: Networks = Field((), description="CIDRs of proxies whose X-Forwarded-For is believed")
     cors_origins: Origins = Field((), description="origins whose pages may call from a browser")
-    batch_max_items: int = Field(1_000, ge=1, le=10_000)
-    body_max_bytes: int = Field(1024 * 1024, ge=1024)
-    batch_body_max_bytes: int = Field(8 * 1024 * 1024, ge=1024)
+    batch_max_items: int = Field(1_000, ge=1, le=10_000, description="applications in one call of the batch endpoint")
+    body_max_bytes: int = Field(1024 * 1024, ge=1024, description="bytes of one request's body")
+    batch_body_max_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="bytes of a batch's body")
     requests_max: int = Field(2_000, ge=1, description="requests that are answered at once; past it 503")
     connections_max: int = Field(4_000, ge=1, description="open connections of one process; past it 503")
     head_max_bytes: int = Field(32 * 1024, ge=4096, description="request line and headers")

@@ -17,12 +17,19 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
-    database_url: SecretStr = SecretStr("postgresql+asyncpg://headgate:headgate@127.0.0.1:5432/headgate")
-    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", pattern=BOOTSTRAP_SERVERS, description="host:port, …")
+    database_url: SecretStr = Field(
+        SecretStr("postgresql+asyncpg://headgate:headgate@127.0.0.1:5432/headgate"),
+        description="the PostgreSQL that holds the applications",
+    )
+    kafka_bootstrap_servers: str = Field(
+        "127.0.0.1:9092",
+        pattern=BOOTSTRAP_SERVERS,
+        description="brokers to start from, `host:port`, separated by commas",
+    )
     kafka_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="put before topic and group names")
-    worker_web_host: str = "127.0.0.1"
+    worker_web_host: str = Field("127.0.0.1", description="the address that the web view listens on")
     worker_web_port: int | None = Field(None, ge=1, le=65535, description="6066 for metrics, 6067 for the journal")
-    worker_web_token: SecretStr | None = None
+    worker_web_token: SecretStr | None = Field(None, description="whoever opens the web view must know it")
     worker_instance_id: str | None = Field(
         None, pattern=r"^[A-Za-z0-9._-]{1,200}$", description="static membership: no rebalance on a restart"
     )
@@ -31,8 +38,8 @@ class Settings(BaseSettings):
         60.0, ge=5, description="behind the broker without progress for this long: the worker ends itself"
     )
     journal_user_names: bool = Field(False, description="whether the journal shows user names in full")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="the least that is logged")
+    log_format: Literal["console", "json"] = Field("console", description="lines for people, or one JSON object each")
     otel_exporter_otlp_endpoint: str | None = Field(
         None,
         pattern="^https?://",

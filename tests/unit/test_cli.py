@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from cli.config import masked
-from cli.env_template import template
 from cli.environment import known_names
 from cli.load_figures import Figures
 
@@ -102,11 +101,6 @@ def test_config_tells_value_and_source_and_hides_secrets(tmp_path: Path) -> None
 )
 def test_secrets_are_masked(secret: str, shown: str) -> None:
     assert masked(secret) == shown
-
-
-def test_the_template_of_the_env_file_is_complete() -> None:
-    """When this fails: python -m cli.env_template > .env.template."""
-    assert (ROOT / ".env.template").read_text() == template()
 
 
 def test_percentiles_are_close() -> None:
