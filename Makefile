@@ -5,7 +5,7 @@ SHELL := /bin/sh
 UV := scripts/uv
 BIN := .venv/bin
 
-.PHONY: help env run test check images chaos vendor screenshots
+.PHONY: help env run test check docs images chaos vendor screenshots
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -25,6 +25,9 @@ check: env ## format, lint, types, imports
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+docs: env ## what is written from the code, written anew
+	@$(BIN)/python -m cli.documentation
 
 images: ## build Dockerfile and run docker-compose.yaml on stand-in images (root, podman)
 	@deploy/stand-in/check.sh

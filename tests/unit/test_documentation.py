@@ -1,6 +1,5 @@
-"""What is written about the settings is what the code says, and the README says the same in both languages."""
+"""What is written about the settings is what the code says."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -23,14 +22,3 @@ def test_every_setting_says_what_it_is() -> None:
 def test_a_template_that_is_copied_as_it_is_changes_nothing() -> None:
     lines = (ROOT / ".env.template").read_text().splitlines()
     assert [line for line in lines if line and not line.startswith("#")] == []
-
-
-def test_both_readmes_have_the_same_sections() -> None:
-    english, russian = (_anchors(ROOT / name) for name in ("README.md", "README.ru.md"))
-    assert english
-    assert english == russian
-
-
-def _anchors(path: Path) -> list[str]:
-    """The level of each heading with the anchor that stands before it; languages differ in the words alone."""
-    return re.findall(r'^<a id="([a-z-]+)"></a>\n\n(##+) ', path.read_text(), re.MULTILINE)
