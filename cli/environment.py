@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from dotenv import dotenv_values
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings
 
 from cli.errors import CommandError
@@ -47,8 +48,16 @@ def explain(model: type[BaseSettings], error: ValidationError) -> str:
     for problem in error.errors(include_url=False):
         field = str(problem["loc"][0])
         given = "" if is_secret(model, field) else f" (it is {problem['input']!r})"
-        lines.append(f"{field.upper()}: {problem['msg']}{given}")
+        lines.append(f"{field.upper()}: {_wish(model, field, problem)}{given}")
     return "\n".join(lines)
+
+
+def _wish(model: type[BaseSettings], field: str, problem: ErrorDetails) -> str:
+    """What is expected; a pattern is put in words where the setting has some."""
+    meaning = model.model_fields[field].description
+    if problem["type"] == "string_pattern_mismatch" and meaning:
+        return f"has not the form of this setting: {meaning}"
+    return problem["msg"]
 
 
 def is_secret(model: type[BaseSettings], field: str) -> bool:

