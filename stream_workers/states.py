@@ -50,11 +50,14 @@ async def journal_positions(bootstrap: str, topics: Topics) -> dict[int, Positio
 async def read_states(bootstrap: str, changelog: str) -> dict[int, bytes]:
     """The state that holds for each partition, as bytes."""
     async with await Broker.connected(bootstrap) as broker:
-        ends = await broker.end_offsets(changelog, await broker.partitions(changelog))
+        found = await broker.end_offsets(changelog, await broker.partitions(changelog))
+    ends = {TopicPartition(changelog, partition): end for partition, end in found.items() if end > 0}
+    if not ends:
+        return {}
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        return await _read_to(consumer, {TopicPartition(changelog, p): end for p, end in ends.items() if end > 0})
+        return await _read_to(consumer, ends)
     finally:
         await consumer.stop()
 

@@ -1,0 +1,1 @@
+"""`headgate doctor`: what is wrong, and how to mend it."""

@@ -1,0 +1,113 @@
+"""PostgreSQL: there, of this version's schema, with a true clock, an outbox that drains and leases that live."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import asyncpg
+from sqlalchemy.engine import make_url
+
+from cli.doctor.finding import Finding, failed, ok, warning
+from gateway.settings import Settings
+from gateway.statements import CLOCK_BOUND_SECONDS
+from migrations import head
+
+SECONDS = 5.0
+OUTBOX_SECONDS = 120.0
+
+_LOOK = """
+SELECT (SELECT version_num FROM alembic_version) AS schema,
+       extract(epoch FROM clock_timestamp())::float8 AS now,
+       (SELECT count(*) FROM outbox WHERE cardinality(ids) > 0) AS batches,
+       (SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8
+        FROM outbox WHERE cardinality(ids) > 0) AS oldest,
+       (SELECT count(*) FROM unpublishable) AS unpublishable
+"""
+_LEASES = """
+SELECT instance, claimed_by, seconds, extract(epoch FROM clock_timestamp() - renewed_at)::float8 AS silent
+FROM gateway_leases ORDER BY started_at
+"""
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Everything about the database; one finding if it cannot be reached."""
+    url = make_url(settings.database_url.get_secret_value())
+    where = f"{url.host or 'a local socket'}:{url.port or 5432}/{url.database}"
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    try:
+        connection = await asyncpg.connect(plain, timeout=SECONDS, command_timeout=SECONDS)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return [failed("PostgreSQL", f"{where}: {error or type(error).__name__}", _unreachable(error))]
+    try:
+        version = f"version {connection.get_server_version().major} at {where}"
+        return [ok("PostgreSQL", version), *await _inside(connection)]
+    finally:
+        connection.terminate()
+
+
+async def _inside(connection: Any) -> list[Finding]:
+    try:
+        asked = time.time()
+        row = await connection.fetchrow(_LOOK)
+        answered = time.time()
+        leases = await connection.fetch(_LEASES)
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+        return [failed("schema", str(error), "Run `headgate migrate`.")]
+    clock = row["now"] - (asked + answered) / 2
+    return [_schema(row["schema"]), _clock(clock), _outbox(row), _unpublishable(row["unpublishable"]), *_leases(leases)]
+
+
+def _unreachable(error: Exception) -> str:
+    if isinstance(error, asyncpg.InvalidCatalogNameError):
+        return "Create the database, or name another one in DATABASE_URL."
+    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
+        return "Check user and password in DATABASE_URL."
+    return "Start PostgreSQL, or set DATABASE_URL to where it listens."
+
+
+def _schema(found: str) -> Finding:
+    wanted = head()
+    if found == wanted:
+        return ok("schema", f"revision {found}")
+    remedy = f"This version needs {wanted}: run `headgate migrate`, or use the version that made {found}."
+    return failed("schema", f"revision {found}", remedy)
+
+
+def _clock(difference: float) -> Finding:
+    found = f"{abs(difference) * 1000:.0f} ms from PostgreSQL's"
+    if abs(difference) < 1:
+        return ok("clock of this machine", found)
+    remedy = f"Synchronise both clocks (NTP); gateways refuse to commit from {CLOCK_BOUND_SECONDS} s on."
+    tell = failed if abs(difference) >= CLOCK_BOUND_SECONDS else warning
+    return tell("clock of this machine", found, remedy)
+
+
+def _outbox(row: Any) -> Finding:
+    if not row["batches"]:
+        return ok("outbox", "empty: everything accepted is published")
+    found = f"{row['batches']} batches, the oldest {row['oldest']:.0f} s old"
+    if row["oldest"] < OUTBOX_SECONDS:
+        return ok("outbox", found)
+    return failed("outbox", found, "Kafka away, or no living gateway to claim it: docs/runbook/outbox-old.md")
+
+
+def _unpublishable(count: int) -> Finding:
+    if not count:
+        return ok("unpublishable", "none")
+    return warning("unpublishable", f"{count} applications", "Kafka refuses them: docs/runbook/unpublishable.md")
+
+
+def _leases(rows: list[Any]) -> Iterator[Finding]:
+    living = [row for row in rows if row["claimed_by"] is None and row["silent"] <= row["seconds"]]
+    yield (
+        ok("gateways", ", ".join(row["instance"] for row in living))
+        if living
+        else warning("gateways", "none holds a lease", "Start one: `headgate gateway`.")
+    )
+    for row in rows:
+        if row["claimed_by"] is not None:
+            remedy = "Nothing, if it is gone in a minute; else docs/runbook/recovery-stopped.md"
+            yield warning("lease", f"of {row['instance']}, gone, is being drained", remedy)
+        elif row not in living:
+            remedy = "A living gateway claims it by itself; start one if there is none."
+            yield warning("lease", f"of {row['instance']}, silent for {row['silent']:.0f} s", remedy)

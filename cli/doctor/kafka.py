@@ -1,0 +1,148 @@
+"""Kafka: brokers that answer, topics of the right shape, partitions with leaders, and how far the workers are."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from cli.doctor.finding import Finding, failed, ok, warning
+from cli.errors import CommandError
+from cli.topics import admin
+from contracts import Topics
+from gateway.settings import Settings
+from stream_workers.broker import Broker
+from stream_workers.errors import KafkaAwayError
+from stream_workers.ledger import rank
+from stream_workers.states import metrics_totals, read_states
+
+LAG_EVENTS = 10_000
+# What a record of the largest application needs, headers and batch included.
+MESSAGE_BYTES = 512 * 1024
+
+_CONFIGS = ("cleanup.policy", "max.message.bytes", "min.insync.replicas", "retention.ms")
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Everything about the brokers and topics; one finding if nobody answers."""
+    bootstrap, topics = settings.kafka_bootstrap_servers, settings.topics
+    try:
+        async with admin(bootstrap) as client:
+            brokers = len((await client.describe_cluster())["brokers"])
+            shapes, configs = await _shapes(client, topics), await _configs(client, topics)
+    except (CommandError, OSError, TimeoutError) as error:
+        remedy = "Start Kafka, or set KAFKA_BOOTSTRAP_SERVERS to where it listens."
+        return [failed("Kafka", str(error) or f"{bootstrap} does not answer", remedy)]
+    found = [ok("Kafka", f"{brokers} broker{'s' * (brokers != 1)} at {bootstrap}"), *_topics(topics, shapes, configs)]
+    if any(finding.status == "failed" for finding in found):
+        return found
+    return [*found, *await _workers(bootstrap, topics)]
+
+
+async def _shapes(client: AIOKafkaAdminClient, topics: Topics) -> dict[str, list[dict[str, Any]]]:
+    """The partitions of each topic; none of one that is not there."""
+    described = await client.describe_topics(_names(topics))
+    return {topic["topic"]: topic["partitions"] for topic in described}
+
+
+async def _configs(client: AIOKafkaAdminClient, topics: Topics) -> dict[str, dict[str, str]]:
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_CONFIGS)) for name in _names(topics)]
+    answers: Any = await client.describe_configs(wanted)
+    return {
+        resource[3]: {entry[0]: entry[1] for entry in resource[4]}
+        for answer in answers
+        for resource in answer.resources
+    }
+
+
+def _names(topics: Topics) -> list[str]:
+    return [topics.applications, topics.dead_letters, topics.journal_changelog, topics.metrics_changelog]
+
+
+def _topics(
+    topics: Topics, shapes: Mapping[str, list[dict[str, Any]]], configs: Mapping[str, Mapping[str, str]]
+) -> Iterator[Finding]:
+    source = len(shapes.get(topics.applications, ()))
+    changelogs = {topics.journal_changelog, topics.metrics_changelog}
+    for name in _names(topics):
+        partitions = shapes.get(name, [])
+        what, config = f"topic {name}", configs.get(name, {})
+        if not partitions:
+            yield failed(what, "is not there", "Run `headgate topics create`.")
+        elif name in changelogs and len(partitions) != source:
+            yield failed(what, f"{len(partitions)} partitions, {topics.applications} has {source}", _EQUAL)
+        elif leaderless := [partition["partition"] for partition in partitions if partition["leader"] < 0]:
+            yield failed(what, f"no leader for partition {leaderless[0]}", "Bring the brokers back that hold it.")
+        else:
+            yield _replicas(what, partitions, config) or _policy(what, config, compacted=name in changelogs)
+
+
+_EQUAL = "They must be equal: run `headgate topics grow`, with the workers stopped."
+
+
+def _replicas(what: str, partitions: list[dict[str, Any]], config: Mapping[str, str]) -> Finding | None:
+    needed = int(config.get("min.insync.replicas", 1))
+    replicas = min(len(partition["replicas"]) for partition in partitions)
+    in_sync = min(len(partition["isr"]) for partition in partitions)
+    found = f"{in_sync} of {replicas} replicas in sync, {needed} needed"
+    if needed > replicas:
+        remedy = "Nothing can be published: lower KAFKA_MIN_INSYNC_REPLICAS or raise KAFKA_REPLICATION_FACTOR."
+        return failed(what, found, remedy)
+    if in_sync < needed:
+        return failed(what, found, "Nothing can be published until a broker is back.")
+    return warning(what, found, "A broker is away or behind.") if in_sync < replicas else None
+
+
+def _policy(what: str, config: Mapping[str, str], *, compacted: bool) -> Finding:
+    policy, largest = config.get("cleanup.policy", ""), int(config.get("max.message.bytes", MESSAGE_BYTES))
+    if compacted and policy != "compact":
+        remedy = "Set cleanup.policy=compact: states would be removed by age, and counting would start over."
+        return failed(what, f"cleanup.policy is {policy}", remedy)
+    if not compacted and "compact" in policy:
+        remedy = "Set cleanup.policy=delete: compaction takes events away before they are counted."
+        return failed(what, f"cleanup.policy is {policy}", remedy)
+    if largest < MESSAGE_BYTES:
+        remedy = f"Set max.message.bytes to {MESSAGE_BYTES} or more: large applications are unpublishable."
+        return warning(what, f"max.message.bytes is {largest}", remedy)
+    return ok(what, f"{policy}, kept {_kept(config.get('retention.ms', ''))}" if not compacted else "compact")
+
+
+def _kept(milliseconds: str) -> str:
+    return f"{int(milliseconds) / 86_400_000:.0f} days" if milliseconds.isdigit() else "for ever"
+
+
+async def _workers(bootstrap: str, topics: Topics) -> list[Finding]:
+    """How far both groups are, and what they could not read."""
+    try:
+        async with await Broker.connected(bootstrap) as broker:
+            ends = await broker.end_offsets(topics.applications, await broker.partitions(topics.applications))
+        found = [
+            _behind(kind, ends, await read_states(bootstrap, changelog))
+            for kind, changelog in (("journal", topics.journal_changelog), ("metrics", topics.metrics_changelog))
+        ]
+        totals = await metrics_totals(bootstrap, topics)
+    except KafkaAwayError as error:
+        return [failed("workers", str(error), "See what Kafka's log says.")]
+    dead = sum(total.dead for total in totals.values())
+    inexact = [p for p, t in totals.items() if t.counted + t.dead + t.replayed + t.missing != t.last - t.first + 1]
+    counting = (
+        failed("counting", f"partition {inexact[0]} does not add up", "docs/runbook/counting-not-exact.md")
+        if inexact
+        else ok("counting", f"{sum(total.counted for total in totals.values())} counted, every offset once")
+    )
+    letters = (
+        warning("dead letters", str(dead), "See `headgate dead-letters list`.") if dead else ok("dead letters", "none")
+    )
+    return [*found, counting, letters]
+
+
+def _behind(kind: str, ends: Mapping[int, int], states: Mapping[int, bytes]) -> Finding:
+    reached = {partition: rank(value)[1] + 1 for partition, value in states.items()}
+    lag = sum(max(0, end - reached.get(partition, 0)) for partition, end in ends.items())
+    what = f"{kind} worker"
+    if not lag:
+        return ok(what, "has read everything")
+    found = f"{lag} events behind"
+    if lag < LAG_EVENTS and states:
+        return ok(what, found)
+    return warning(what, found, f"Is it running (`headgate worker {kind}`)? docs/runbook/lag.md")
