@@ -1,0 +1,125 @@
+"""The manifests are valid, hang together, and say nothing that the code does not know."""
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]
+import pytest
+import yaml
+
+from cli.environment import known_names
+from contracts import Topics
+from tests.deploy.test_containers import exists
+
+FOLDER = Path(__file__).parents[2] / "deploy/kubernetes"
+KUBERNETES = "1.34"
+KUSTOMIZATION: dict[str, Any] = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+
+Manifest = dict[str, Any]
+
+
+def _manifests() -> list[Manifest]:
+    return [
+        document
+        for path in sorted(FOLDER.glob("*.yaml"))
+        if path.name != "kustomization.yaml"
+        for document in yaml.safe_load_all(path.read_text())
+    ]
+
+
+MANIFESTS = _manifests()
+PODS = {m["metadata"]["name"]: m["spec"]["template"] for m in MANIFESTS if "template" in m.get("spec", {})}
+KEDA = [m for m in MANIFESTS if m["kind"] == "ScaledObject"]
+
+
+def _name(manifest: Manifest) -> str:
+    return f"{manifest['kind']}-{manifest['metadata']['name']}"
+
+
+def _container(pod: str) -> dict[str, Any]:
+    (container,) = PODS[pod]["spec"]["containers"]
+    assert isinstance(container, dict)
+    return container
+
+
+@pytest.mark.parametrize("manifest", [m for m in MANIFESTS if m["kind"] != "ScaledObject"], ids=_name)
+def test_it_is_what_kubernetes_takes(manifest: Manifest) -> None:
+    kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+
+
+def test_everything_is_applied() -> None:
+    assert set(KUSTOMIZATION["resources"]) == {p.name for p in FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
+
+
+def test_values_for_all_are_settings_that_exist() -> None:
+    (generated,) = KUSTOMIZATION["configMapGenerator"]
+    assert {literal.split("=")[0] for literal in generated["literals"]} <= known_names()
+
+
+@pytest.mark.parametrize("pod", PODS)
+def test_the_pod_runs_a_command_that_exists_with_settings_that_exist(pod: str) -> None:
+    container = _container(pod)
+    assert exists(container["args"])
+    assert {variable["name"] for variable in container["env"]} <= known_names()
+
+
+@pytest.mark.parametrize("pod", PODS)
+def test_secrets_are_referred_to_and_never_written(pod: str) -> None:
+    secret = {"DATABASE_URL", "WORKER_WEB_TOKEN"}
+    written = [v["name"] for v in _container(pod)["env"] if "value" in v and v["name"] in secret]
+    assert written == []
+
+
+@pytest.mark.parametrize("pod", PODS)
+def test_the_pod_has_no_power_that_it_does_not_need(pod: str) -> None:
+    spec, container = PODS[pod]["spec"], _container(pod)
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+@pytest.mark.parametrize(
+    "manifest", [m for m in MANIFESTS if m["kind"] in {"Service", "PodDisruptionBudget"}], ids=_name
+)
+def test_it_finds_its_pods(manifest: Manifest) -> None:
+    selector = manifest["spec"]["selector"]
+    wanted = selector.get("matchLabels", selector)
+    assert any(wanted.items() <= template["metadata"]["labels"].items() for template in PODS.values())
+
+
+@pytest.mark.parametrize(
+    "manifest", [m for m in MANIFESTS if m["kind"] in {"HorizontalPodAutoscaler", "ScaledObject"}], ids=_name
+)
+def test_it_scales_something_that_exists_and_leaves_the_number_to_it(manifest: Manifest) -> None:
+    target = manifest["spec"]["scaleTargetRef"]
+    (found,) = [m for m in MANIFESTS if (m["kind"], m["metadata"]["name"]) == (target["kind"], target["name"])]
+    assert "replicas" not in found["spec"]
+
+
+@pytest.mark.parametrize("scaled", KEDA, ids=_name)
+def test_workers_follow_their_own_lag_and_are_no_more_than_the_partitions(scaled: Manifest) -> None:
+    (trigger,) = scaled["spec"]["triggers"]
+    values = dict(literal.split("=") for literal in KUSTOMIZATION["configMapGenerator"][0]["literals"])
+    topics = Topics("")
+    assert scaled["spec"]["maxReplicaCount"] == int(values["KAFKA_PARTITIONS"])
+    assert trigger["type"] == "kafka"
+    assert trigger["metadata"]["topic"] == topics.applications
+    assert trigger["metadata"]["bootstrapServers"] == values["KAFKA_BOOTSTRAP_SERVERS"]
+    assert trigger["metadata"]["consumerGroup"] in {topics.journal, topics.metrics}
+    assert scaled["metadata"]["name"].endswith(trigger["metadata"]["consumerGroup"])
+    assert all(isinstance(value, str) for value in trigger["metadata"].values())
+
+
+@pytest.mark.parametrize("pod", [pod for pod in PODS if "worker" in pod or "gateway" in pod])
+def test_alive_and_ready_are_asked_apart(pod: str) -> None:
+    container = _container(pod)
+    assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+@pytest.mark.parametrize("pod", [pod for pod in PODS if "worker" in pod])
+def test_a_worker_keeps_its_name_in_the_group(pod: str) -> None:
+    (identity,) = [v for v in _container(pod)["env"] if v["name"] == "WORKER_INSTANCE_ID"]
+    assert identity["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
