@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli import config as config_
-from cli import environment, tail, topics, worker
+from cli import environment, keys, tail, topics, worker
 from cli.doctor.command import doctor
 from cli.errors import CommandError
 from cli.settings import Settings as TopicSettings
@@ -22,6 +22,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 topics_app = typer.Typer(no_args_is_help=True, help="The topics: create them, look at what is on them.")
 app.add_typer(topics_app, name="topics")
 app.add_typer(worker.app, name="worker")
+app.add_typer(keys.app, name="keys")
 app.command()(doctor)
 
 

@@ -17,6 +17,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from gateway.window import SlidingWindow, Standing
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 # After a failure Redis is left alone for this long, so that a silent one does not slow every request down.
 RETRY_AFTER_SECONDS = 5.0
-_TIMEOUT_SECONDS = 0.5
+_TIMEOUT_SECONDS = 1.0
 
 _Answer = TypeVar("_Answer")
 
@@ -111,14 +112,14 @@ class _Redis:
     """The same budget kept in Redis by `limits`: atomic there, so exact for any number of gateways."""
 
     def __init__(self, uri: str, limit: int) -> None:
-        # limits would take coredis by default; a retry of the client's own would hold the request for seconds.
+        # limits would take coredis by default. One retry, at once: a pooled connection may date from before a restart.
         self._storage = RedisStorage(
             f"async+{uri}",
             implementation="redispy",
             key_prefix="headgate",
             socket_timeout=_TIMEOUT_SECONDS,
             socket_connect_timeout=_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]  # handed on to redis-py as it is
+            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),  # type: ignore[arg-type]  # handed on to redis-py as it is
         )
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
         self._item = RateLimitItemPerMinute(limit)

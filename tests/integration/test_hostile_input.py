@@ -38,8 +38,9 @@ async def test_the_batch_takes_nothing_hostile_either(http: Served) -> None:
             case.status in {400, 422}
             and case.headers == {"Content-Type": "application/json"}
             and len(case.body) < 5_000
+            and b"\n" not in case.body
         ):
-            line = Case(case.name, case.body.replace(b"\n", b" "), 200, {"Content-Type": "application/x-ndjson"})
+            line = Case(case.name, case.body, 200, {"Content-Type": "application/x-ndjson"})
             status, _, body = await http.raw(line.request("/applications/batch"))
             assert json.loads(body)["counts"]["created"] == 0, (case.name, body)
     assert await count(http.settings) == 0

@@ -54,7 +54,7 @@ async def test_pages_and_cursors_show_the_same_in_the_same_order(http: Served) -
         following: dict[str, str] = {}
         by_cursor = []
         while True:
-            params = {"size": 10, "order_by": order, **following}
+            params = {"size": "10", "order_by": order, **following}
             answer = (await http.client.get("/applications", params=params)).json()
             by_cursor += answer["items"]
             if answer["next_cursor"] is None:

@@ -31,11 +31,12 @@ class Served:
     async def raw(self, *pieces: bytes, pause: float = 0.0) -> tuple[int, dict[str, str], bytes]:
         """Send bytes as they are on a fresh connection; status, headers and body of the first answer."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        sending = asyncio.create_task(_send(writer, pieces, pause))
         try:
             async with asyncio.timeout(60):
-                await _send(writer, pieces, pause)
-                return await _answer(reader)
+                return await read_answer(reader)
         finally:
+            sending.cancel()
             writer.close()
 
 
@@ -49,7 +50,7 @@ async def _send(writer: asyncio.StreamWriter, pieces: tuple[bytes, ...], pause: 
         return  # refused before all was sent: the answer is there
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
+async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
