@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from cli import config as config_
-from cli import environment, keys, tail, topics, worker
+from cli import dead_letters, environment, keys, metrics, tail, topics, worker
 from cli.doctor.command import doctor
 from cli.errors import CommandError
+from cli.replay_command import replay
 from cli.settings import Settings as TopicSettings
+from cli.trace_command import trace
 from devstack.errors import DevstackError
 from gateway.settings import Settings as GatewaySettings
 from migrations import MigrationError
@@ -24,6 +26,10 @@ app.add_typer(topics_app, name="topics")
 app.add_typer(worker.app, name="worker")
 app.add_typer(keys.app, name="keys")
 app.command()(doctor)
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(metrics.app, name="metrics")
+app.command()(replay)
+app.command()(trace)
 
 
 @app.callback()

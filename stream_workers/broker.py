@@ -83,6 +83,14 @@ class Broker:
         """The offset that the next record of each partition will get (high watermark)."""
         return await self._offsets(self._consumer.end_offsets, topic, partitions)
 
+    async def offsets_at(
+        self, topic: str, instants: Mapping[int, int], *, otherwise: Mapping[int, int]
+    ) -> dict[int, int]:
+        """The first offset of each partition at or after an instant in milliseconds, else that of ``otherwise``."""
+        wanted = {TopicPartition(topic, partition): instant for partition, instant in instants.items()}
+        found = await self._asked(self._consumer.offsets_for_times(wanted)) if wanted else {}
+        return {at.partition: held.offset if held else otherwise[at.partition] for at, held in found.items()}
+
     async def record_from(self, topic: str, partition: int, offset: int) -> ConsumerRecord[bytes, bytes] | None:
         """The first record at or after an offset, or None when nothing comes in time."""
         at = TopicPartition(topic, partition)

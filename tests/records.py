@@ -44,14 +44,14 @@ def bad(offset: int, value: bytes | None = b"not json") -> Record:
 
 
 POISON: tuple[tuple[str, Record], ...] = (
-    ("tombstone", Record(0, None)),
+    ("tombstone", Record(0, None, key=b"ada")),
     ("invalid", Record(0, b"")),
     ("invalid", Record(0, b"\xff\xfe\x00")),
     ("invalid", Record(0, b"not json")),
     ("invalid", Record(0, b"[" * 20_000)),
     ("invalid", Record(0, b"null")),
     ("invalid", Record(0, b"{}")),
-    ("invalid", Record(0, good(0).value, ()).__class__(0, (good(0).value or b"").replace(b"ada", b" "))),
+    ("invalid", Record(0, (good(0).value or b"").replace(b"ada", b" "))),
     ("invalid", Record(0, (good(0).value or b"").replace(b"ada", b"a\\u0000b"))),
     ("invalid", Record(0, (good(0).value or b"").replace(b"ada", b"\\ud800"))),
     ("invalid", Record(0, (good(0).value or b"").replace(b"Z", b""))),

@@ -1,0 +1,258 @@
+"""What people do about the counters: dead letters, replays, holes, rebuilds and traces, on real services."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import uuid_utils.compat as uuids
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.structs import TopicPartition
+from sqlalchemy.ext.asyncio import create_async_engine
+from typer.testing import CliRunner, Result
+
+from cli.errors import CommandError
+from cli.main import app
+from contracts import Topics
+from gateway.tables import applications, outbox
+from stream_workers.redrive import read_letters
+from stream_workers.states import Totals, journal_positions, metrics_totals
+from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
+from tests.records import POISON, bad, good
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@dataclass
+class Stack:
+    """Topics, a database, and one metrics worker that a test may stop and start."""
+
+    kafka: str
+    topics: Topics
+    database_url: str
+    worker: WorkerProcess
+
+    async def headgate(self, *args: str) -> Result:
+        """One command in this process: a start of Python for each would take longer than all of the tests."""
+        env = environment(self.kafka, self.topics, DATABASE_URL=self.database_url)
+        return await asyncio.to_thread(CliRunner().invoke, app, args, env=env)
+
+    async def told(self, *args: str) -> str:
+        """The output of a command that must succeed."""
+        ended = await self.headgate(*args)
+        assert ended.exit_code == 0, (ended.output, ended.exception)
+        return str(ended.stdout)
+
+    async def booked(self, count: int) -> dict[int, Totals]:
+        return await until_booked(self.kafka, self.topics, count, [self.worker] if self.worker.child else [])
+
+    async def send(self, records: Sequence[object], partition: int = 0) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=self.kafka, acks="all")
+        await producer.start()
+        try:
+            for record in records:
+                await producer.send_and_wait(
+                    self.topics.applications,
+                    record.value,  # type: ignore[attr-defined]
+                    key=record.key,  # type: ignore[attr-defined]
+                    headers=list(record.headers),  # type: ignore[attr-defined]
+                    partition=partition,
+                )
+        finally:
+            await producer.stop()
+
+    async def accept(self, count: int, *, age: timedelta = timedelta(minutes=5)) -> list[UUID]:
+        """Rows as the gateway writes them, accepted some time ago, and on no topic."""
+        rows = []
+        for number in range(count):
+            made = datetime.now(UTC) - age + timedelta(milliseconds=number)
+            id_ = UUID(int=(int(made.timestamp() * 1000) << 80) | (uuids.uuid7().int & ((1 << 80) - 1)))
+            created_at = datetime.fromtimestamp((id_.int >> 80) / 1000, UTC)
+            rows.append({"id": id_, "user_name": "ada", "description": "a boat", "created_at": created_at})
+        engine = create_async_engine(self.database_url)
+        async with engine.begin() as connection:
+            await connection.execute(applications.insert(), rows)
+        await engine.dispose()
+        return [row["id"] for row in rows]  # type: ignore[misc]
+
+
+@pytest.fixture
+async def stack(kafka: str, topics: Topics, database_url: str, tmp_path: Path) -> AsyncIterator[Stack]:
+    worker = WorkerProcess("metrics", environment(kafka, topics), tmp_path / "metrics.log")
+    yield Stack(kafka, topics, database_url, worker)
+    if worker.child is not None:
+        worker.kill()
+
+
+async def test_bad_events_become_dead_letters_once_and_come_back_on_request(stack: Stack) -> None:
+    """A redrive sends what can be read now, each letter once, also when it is asked for twice."""
+    readable = good(0, user_name="ada")
+    await stack.send([record for _, record in POISON])
+    stack.worker.start()
+    totals = await stack.booked(len(POISON))
+    assert sum(t.dead for t in totals.values()) == len(POISON)
+    letters = await read_letters(stack.kafka, stack.topics)
+    assert [letter.dead.reason for letter in letters] == [reason for reason, _ in POISON]
+    assert [letter.dead.value for letter in letters] == [record.value for _, record in POISON]
+    listed = [json.loads(line) for line in (await stack.told("dead-letters", "list", "--json")).splitlines()]
+    assert [(one["partition"], one["offset"]) for one in listed] == [(0, offset) for offset in range(len(POISON))]
+    assert "tombstone" in await stack.told("dead-letters", "show", "0/0")
+    told = await stack.told("dead-letters", "redrive")
+    assert f"{len(POISON)} would be dead letters again" in told
+    assert "1 redriven" in await stack.told("dead-letters", "redrive", "--unreadable", "--origin", "0/3")
+    assert "0 redriven" in await stack.told("dead-letters", "redrive", "--unreadable", "--origin", "0/3")
+    await stack.send([readable])
+    totals = await stack.booked(len(POISON) + 2)
+    assert sum(t.dead for t in totals.values()) == len(POISON) + 1
+    assert drift(totals, 1) == []
+
+
+async def test_a_flood_of_bad_events_stops_the_worker_until_somebody_decides(stack: Stack) -> None:
+    await stack.send([bad(offset) for offset in range(600)])
+    stack.worker.start()
+    child = stack.worker.child
+    assert child is not None
+    assert await asyncio.to_thread(child.process.wait, 60) == 3
+    assert "dead-letters release" in child.output()
+    totals = await metrics_totals(stack.kafka, stack.topics)
+    assert (totals[0].dead, totals[0].last) == (500, 499)
+    assert len(await read_letters(stack.kafka, stack.topics)) == 500
+    assert "released on partitions [0]" in await stack.told("dead-letters", "release")
+    stack.worker.start()
+    totals = await stack.booked(600)
+    assert (totals[0].dead, totals[0].last) == (600, 599)
+
+
+async def test_a_hole_stops_the_worker_until_it_is_booked_as_missing(stack: Stack) -> None:
+    ids = await produce(stack.kafka, stack.topics, 200)
+    stack.worker.start()
+    before = await stack.booked(len(ids))
+    assert await asyncio.to_thread(stack.worker.stop) == 0
+    ids += await produce(stack.kafka, stack.topics, 200)
+    partition, lost = next(iter(before)), 3
+    await _delete(stack, partition, before[partition].last + 1 + lost)
+    stack.worker.start()
+    child = stack.worker.child
+    assert child is not None
+    assert await asyncio.to_thread(child.process.wait, 60) == 3
+    assert "book-missing" in child.output()
+    last = before[partition].last
+    told = await stack.told("metrics", "book-missing", "--partition", str(partition))
+    assert f"offsets {last + 1} to {last + lost}" in told
+    stack.worker.start()
+    totals = await stack.booked(len(ids))
+    assert totals[partition].missing == lost
+    assert drift(totals, len(ids) - lost) == []
+
+
+async def test_a_topic_that_lost_its_head_is_counted_from_where_it_begins(stack: Stack) -> None:
+    ids = await produce(stack.kafka, stack.topics, 400)
+    await _delete(stack, 0, 20)
+    stack.worker.start()
+    totals = await stack.booked(len(ids) - 20)
+    assert totals[0].first == 20
+    assert drift(totals, len(ids) - 20) == []
+
+
+async def test_a_rebuild_takes_over_from_the_running_worker(stack: Stack) -> None:
+    ids = await produce(stack.kafka, stack.topics, 2_000)
+    stack.worker.start()
+    await stack.booked(len(ids))
+    await stack.told("metrics", "rebuild", "--yes")
+    ids += await produce(stack.kafka, stack.topics, 1_000)
+    totals = await stack.booked(len(ids))
+    assert drift(totals, len(ids)) == []
+    assert stack.worker.running
+
+
+async def test_a_recreated_topic_is_not_taken_for_the_old_one(stack: Stack) -> None:
+    ids = await produce(stack.kafka, stack.topics, 300)
+    stack.worker.start()
+    await stack.booked(len(ids))
+    assert await asyncio.to_thread(stack.worker.stop) == 0
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
+    await admin.start()
+    await admin.delete_topics([stack.topics.applications])
+    await admin.close()
+    await stack.told("topics", "create")
+    stack.worker.start()
+    child = stack.worker.child
+    assert child is not None
+    assert await asyncio.to_thread(child.process.wait, 60) == 3
+    assert "metrics rebuild" in child.output()
+    await stack.told("metrics", "rebuild", "--yes")
+    ids = await produce(stack.kafka, stack.topics, 100)
+    stack.worker.start()
+    assert drift(await stack.booked(len(ids)), len(ids)) == []
+
+
+async def test_what_is_missing_is_published_once_and_counted(stack: Stack) -> None:
+    accepted = await stack.accept(50)
+    assert "50 would be published" in await stack.told("replay", "--missing", "--dry-run")
+    assert "50 published" in await stack.told("replay", "--missing")
+    assert "0 published" in await stack.told("replay", "--missing")
+    stack.worker.start()
+    assert drift(await stack.booked(50), len(accepted)) == []
+
+
+async def test_what_a_gateway_holds_is_left_to_it(stack: Stack) -> None:
+    held, free = (await stack.accept(2))[:2]
+    engine = create_async_engine(stack.database_url)
+    async with engine.begin() as connection:
+        await connection.execute(
+            outbox.insert(), [{"id": uuids.uuid7(), "lease": uuids.uuid7(), "ids": [held], "positions": {}}]
+        )
+    await engine.dispose()
+    assert "1 published" in await stack.told("replay", "--missing")
+    refused = (await stack.headgate("replay", "--missing", "--id", str(held))).exception
+    assert isinstance(refused, CommandError)
+    assert "outbox" in str(refused)
+    way = json.loads(await stack.told("trace", str(held), "--json"))
+    assert (way["waiting"], way["published"]) == (True, [])
+    assert json.loads(await stack.told("trace", str(free), "--json"))["published"]
+
+
+async def test_a_replay_on_purpose_is_marked_and_not_counted_twice(stack: Stack) -> None:
+    accepted = await stack.accept(20)
+    await stack.told("replay", "--missing")
+    assert "20 published" in await stack.told("replay", "--again", "--since", "2020-01-01", "--rate", "100")
+    assert "1 published" in await stack.told("replay", "--again", "--id", str(accepted[0]))
+    stack.worker.start()
+    totals = await stack.booked(41)
+    assert sum(t.replayed for t in totals.values()) == 21
+    assert drift(totals, 20) == []
+
+
+async def test_a_trace_shows_every_stage(stack: Stack, tmp_path: Path) -> None:
+    (id_,) = await stack.accept(1)
+    await stack.told("replay", "--missing")
+    journal = WorkerProcess("journal", environment(stack.kafka, stack.topics), tmp_path / "journal.log")
+    stack.worker.start()
+    journal.start()
+    try:
+        await stack.booked(1)
+        async with asyncio.timeout(60):
+            while not await journal_positions(stack.kafka, stack.topics):  # noqa: ASYNC110 -- another process
+                await asyncio.sleep(0.2)
+        way = json.loads(await stack.told("trace", str(id_), "--json"))
+    finally:
+        journal.kill()
+    assert way["accepted"]
+    assert (way["journaled"], way["counted"], len(way["published"])) == (True, True, 1)
+    assert isinstance((await stack.headgate("trace", str(uuids.uuid7()))).exception, CommandError)
+
+
+async def _delete(stack: Stack, partition: int, before: int) -> None:
+    """As retention does it: the log starts later now."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
+    await admin.start()
+    try:
+        at = TopicPartition(stack.topics.applications, partition)
+        await admin.delete_records({at: RecordsToDelete(before)})
+    finally:
+        await admin.close()
