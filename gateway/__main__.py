@@ -3,4 +3,5 @@
 from gateway.server import run
 from gateway.settings import Settings
 
-run(Settings())
+if __name__ == "__main__":
+    run(Settings())

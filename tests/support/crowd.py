@@ -26,7 +26,7 @@ class Receipt:
 
 @dataclass
 class Crowd:
-    """``outcomes`` counts statuses; ``cut``: the connection ended in the middle of a request, its outcome is unknown."""
+    """``outcomes`` counts statuses; ``cut``: the connection ended in the middle of a request, outcome unknown."""
 
     gateways: Sequence[GatewayProcess]
     users: int = 16
