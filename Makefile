@@ -25,6 +25,7 @@ check: env ## format, lint, types, imports
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m contracts --check docs
 
 docs: env ## what is written from the code, written anew
 	@$(BIN)/python -m cli.documentation

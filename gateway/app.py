@@ -11,7 +11,7 @@ from gateway import exception_handlers, exposition, health_routes, metrics_route
 from gateway.api_keys import ApiKeys
 from gateway.front import Front
 from gateway.gate import Gate
-from gateway.pages import docs, form, problem_pages
+from gateway.pages import docs, events, form, problem_pages
 from gateway.rate_limit import RateLimiter
 from gateway.service import running
 from gateway.settings import Settings
@@ -45,6 +45,7 @@ def create_api() -> FastAPI:
         health_routes.router,
         metrics_route.router,
         docs.router,
+        events.router,
         problem_pages.router,
         form.router,
     ):

@@ -12,7 +12,7 @@ from gateway.visitors import Visitors, name_of
 
 # What people and probes need most when something is wrong, and what costs nothing: never limited, never locked.
 _OPEN = frozenset(
-    {"/livez", "/readyz", "/healthz", "/docs", "/redoc", "/openapi.json", "/asyncapi.json", "/favicon.ico"}
+    {"/livez", "/readyz", "/healthz", "/docs", "/redoc", "/openapi.json", "/asyncapi", "/asyncapi.json", "/favicon.ico"}
 )
 _OPEN_BELOW = ("/static/", "/problems/")
 _METRICS = "/metrics"

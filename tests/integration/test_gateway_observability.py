@@ -2,7 +2,7 @@
 
 import re
 
-from contracts import Topics
+from contracts import Topics, asyncapi
 from tests.support.inside import served
 from tests.support.write_path import eventually, settings_for
 
@@ -50,3 +50,15 @@ async def test_metrics_tell_what_happened(database_url: str, kafka: str, topics:
     assert value("headgate_outbox_oldest_seconds") >= 0
     assert value("headgate_lease_held") == 1
     assert value("process_resident_memory_bytes", process="0") > 0
+
+
+async def test_the_contract_is_served_from_here(database_url: str, kafka: str, topics: Topics) -> None:
+    async with served(settings_for(database_url, kafka, topics)) as (_, client):
+        document = (await client.get("/asyncapi.json")).json()
+        page = await client.get("/asyncapi", headers={"accept-language": "ru"})
+    assert document == asyncapi.document(topics)
+    assert page.status_code == 200
+    assert topics.applications in page.text
+    assert "ce_id" in page.text
+    assert "http" not in page.text.replace("http-equiv", ""), "nothing is loaded from elsewhere"
+    assert "<script" not in page.text
