@@ -1,5 +1,17 @@
-"""`python -m cli` is `headgate`."""
+"""The program `headgate`, also as `python -m cli`."""
 
-from cli.main import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run a command; Ctrl-C is no error to be explained, not even while the program is being loaded."""
+    try:
+        from cli.main import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

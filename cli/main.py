@@ -1,35 +1,38 @@
-"""`headgate`: every command of the project."""
+"""`headgate`: every command of the project.
+
+Only what the asked command needs is imported: all of it together takes seconds, and each service starts through here.
+"""
 
 import asyncio
 import logging
 import sys
 from collections.abc import Coroutine
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from cli import config as config_
-from cli import dead_letters, environment, keys, metrics, tail, topics, worker
-from cli.doctor.command import doctor
+from cli import environment
 from cli.errors import CommandError
-from cli.replay_command import replay
 from cli.settings import Settings as TopicSettings
-from cli.trace_command import trace
 from devstack.errors import DevstackError
 from gateway.settings import Settings as GatewaySettings
-from migrations import MigrationError
-from migrations import migrate as migrate_
+
+# Commands and groups of commands with modules of their own: imported when asked for, or when help lists them all.
+_ELSEWHERE = {
+    "dead-letters": "cli.dead_letters:app",
+    "doctor": "cli.doctor.command:doctor",
+    "keys": "cli.keys:app",
+    "metrics": "cli.metrics:app",
+    "replay": "cli.replay_command:replay",
+    "trace": "cli.trace_command:trace",
+    "worker": "cli.worker:app",
+}
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 topics_app = typer.Typer(no_args_is_help=True, help="The topics: create them, look at what is on them.")
 app.add_typer(topics_app, name="topics")
-app.add_typer(worker.app, name="worker")
-app.add_typer(keys.app, name="keys")
-app.command()(doctor)
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(metrics.app, name="metrics")
-app.command()(replay)
-app.command()(trace)
 
 
 @app.callback()
@@ -44,6 +47,8 @@ def prepare() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database to the schema of this version. Safe to repeat, also twice at once."""
+    from cli.schema import migrate as migrate_
+
     settings = environment.read(GatewaySettings)
     revision = asyncio.run(migrate_(settings.database_url.get_secret_value()))
     typer.echo(f"the database is at revision {revision}")
@@ -107,6 +112,8 @@ def config() -> None:
 @topics_app.command("create")
 def create_topics() -> None:
     """Create the topics that are missing. Safe to repeat, also twice at once."""
+    from cli import topics
+
     settings = environment.read(GatewaySettings)
     shape = environment.read(TopicSettings).shape()
     for name, new in asyncio.run(topics.create(settings.kafka_bootstrap_servers, settings.topics, shape)).items():
@@ -121,6 +128,8 @@ def tail_topic(
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many records.")] = None,
 ) -> None:
     """Print events with their headers as a consumer sees them, until Ctrl-C."""
+    from cli import tail
+
     settings = environment.read(GatewaySettings)
     topic = settings.topics.dead_letters if dead_letters else settings.topics.applications
     _until_interrupted(
@@ -131,11 +140,32 @@ def tail_topic(
 def main() -> None:
     """The entry point: an expected failure is one line on the error stream and exit code 1."""
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it reports comes as an error too
+    _add_asked_for(sys.argv[1:])
     try:
         app()
-    except (CommandError, DevstackError, MigrationError) as error:
+    except (CommandError, DevstackError) as error:
         typer.echo(f"headgate: {error}", err=True)
         sys.exit(1)
+
+
+def _add_asked_for(arguments: list[str]) -> None:
+    """Add the command that is asked for if it lives elsewhere; all of them for help, or for one that nobody knows."""
+    asked = next((argument for argument in arguments if not argument.startswith("-")), "")
+    own = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    if asked in _ELSEWHERE:
+        _add(asked)
+    elif asked not in own | {"topics"}:
+        for name in _ELSEWHERE:
+            _add(name)
+
+
+def _add(name: str) -> None:
+    module, attribute = _ELSEWHERE[name].split(":")
+    found = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=name)
+    else:
+        app.command(name)(found)
 
 
 def _reachable(host: str) -> str:

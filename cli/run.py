@@ -12,10 +12,10 @@ import typer
 from cli import services, topics
 from cli.errors import CommandError
 from cli.run_settings import Wanted
+from cli.schema import migrate
 from cli.screen import screen, step
 from devstack import addresses, jars, preparation, servers
 from devstack.child import Child, spawn
-from migrations import migrate
 
 _WATCH_SECONDS = 0.5
 
@@ -23,7 +23,7 @@ _WATCH_SECONDS = 0.5
 def run(wanted: Wanted) -> None:
     """Start all in order, print one screen, watch until Ctrl-C; then stop all.
 
-    Raises CommandError, DevstackError or MigrationError when something does not start, or ends by itself.
+    Raises CommandError or DevstackError when something does not start, or ends by itself.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

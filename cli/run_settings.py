@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from cli import environment
 from cli.services import Service
 from cli.settings import Settings as TopicSettings
-from cli.topics import Shape
+from cli.settings import Shape
 from devstack.ports import free_port, is_free, required_port, usual_port
 from devstack.settings import Settings as DevstackSettings
 from gateway.settings import Settings as GatewaySettings

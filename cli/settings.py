@@ -1,9 +1,19 @@
 """Settings of the commands alone: the shape in which `headgate topics create` makes the topics."""
 
+from dataclasses import dataclass
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from cli.topics import Shape
+
+@dataclass(frozen=True)
+class Shape:
+    """How the topics are laid out; ``retention_days`` 0 keeps events for ever."""
+
+    partitions: int = 4
+    replication_factor: int = 1
+    min_insync_replicas: int = 1
+    retention_days: int = 30
 
 
 class Settings(BaseSettings):

@@ -2,27 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
 from cli.errors import CommandError
+from cli.settings import Shape
 from contracts import Topics
 
 _ALREADY_EXISTS = 36
 _DAY_MS = 24 * 60 * 60 * 1000
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How the topics are laid out; ``retention_days`` 0 keeps events for ever."""
-
-    partitions: int = 4
-    replication_factor: int = 1
-    min_insync_replicas: int = 1
-    retention_days: int = 30
 
 
 async def create(bootstrap: str, topics: Topics, shape: Shape) -> dict[str, bool]:

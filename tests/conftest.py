@@ -9,7 +9,8 @@ import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
 
-from cli.topics import Shape, admin, create
+from cli.settings import Shape
+from cli.topics import admin, create
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.postgres import Postgres

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from cli.topics import Shape, admin, create
+from cli.settings import Shape
+from cli.topics import admin, create
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.postgres import Postgres

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cli.topics import Shape, create
+from cli.settings import Shape
+from cli.topics import create
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.postgres import Postgres
