@@ -5,7 +5,7 @@ SHELL := /bin/sh
 UV := scripts/uv
 BIN := .venv/bin
 
-.PHONY: help env run test check docs images chaos vendor screenshots
+.PHONY: help env run test check docs images chaos vendor screenshots bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -39,3 +39,6 @@ chaos: env ## the long series of faults
 
 vendor: env ## fetch the pinned browser files again (needs npm); see scripts/vendored.toml
 	@$(BIN)/python scripts/vendor.py
+
+bench: env ## measure everything, about half an hour; ONLY=post,get and QUICK=1 for a look, ROUNDS= and SECONDS= for more
+	@$(BIN)/python -m bench

@@ -1,0 +1,1 @@
+"""`make bench`: Headgate beside honest baselines, side by side in one run, against the budgets."""

@@ -1,0 +1,1 @@
+"""What Headgate is compared with: each as a careful engineer would write it without Headgate's machinery."""

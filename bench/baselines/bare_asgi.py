@@ -1,0 +1,40 @@
+"""The least that any Python service can do for this call: read, validate, answer the same JSON. Stores nothing."""
+
+from typing import Any
+
+from contracts import NewApplication, to_value
+from gateway.identity import new_id, time_of
+
+_VALIDATE = NewApplication.__pydantic_validator__.validate_json
+
+
+def create_app() -> Any:
+    """The ASGI application; it answers every request as if it were the POST."""
+    return _answer
+
+
+async def _answer(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] != "http":
+        await _lifespan(receive, send)
+        return
+    status, value = 200, b"{}"
+    if scope["method"] == "POST":
+        message = await receive()
+        body = message["body"]
+        while message.get("more_body"):
+            message = await receive()
+            body += message.get("body", b"")
+        new, id_ = _VALIDATE(body), new_id()
+        status = 201
+        value = to_value(id=id_, user_name=new.user_name, description=new.description, created_at=time_of(id_))
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(value))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": value})
+
+
+async def _lifespan(receive: Any, send: Any) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

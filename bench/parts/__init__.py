@@ -1,0 +1,1 @@
+"""One module for each part: ``run(stage)`` measures it and judges its budgets."""

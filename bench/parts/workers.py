@@ -1,0 +1,105 @@
+"""Both stream workers beside a stock Faust agent that does nothing, on topics filled with the same events."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from bench.baselines.outcome import Outcome
+from bench.findings import Finding, Table
+from bench.series import Series
+from bench.stage import Server, Stage
+from contracts import Topics
+from stream_workers.settings import Kind
+
+EVENTS, QUICK_EVENTS = 600_000, 150_000
+# The stock agent takes about a second for ten thousand.
+STOCK_EVENTS, QUICK_STOCK_EVENTS = 80_000, 30_000
+PARTITIONS = 4
+_SECONDS = 240.0
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """What a state on the changelog tells: when it was written and how far it reaches, over all partitions."""
+
+    at_ms: int
+    events: int
+    cpu_seconds: float
+
+
+async def run(stage: Stage) -> Finding:
+    finding, quick = Finding("workers"), stage.settings.quick
+    events, stock_events = (QUICK_EVENTS, QUICK_STOCK_EVENTS) if quick else (EVENTS, STOCK_EVENTS)
+    results: dict[str, list[Outcome]] = {"bare consumer": [], "metrics": [], "journal": [], "empty agent": []}
+    for _ in range(max(1, stage.settings.round_count // 2 + 1)):
+        topics = await filled(stage, events)
+        arguments = ["read", str(events)]
+        results["bare consumer"].append(await stage.outcome("bare_kafka", arguments, "postgres", topics))
+        results["metrics"].append(await worker_outcome(stage, "metrics", topics, events))
+        results["journal"].append(await worker_outcome(stage, "journal", topics, events))
+        stock = await filled(stage, stock_events)
+        results["empty agent"].append(await stage.outcome("empty_agent", [str(stock_events)], "postgres", stock))
+    _tell(finding, results)
+    return finding
+
+
+async def filled(stage: Stage, events: int, *, partitions: int = PARTITIONS, users: int | None = None) -> Topics:
+    """Topics with so many events on `applications`."""
+    topics = await stage.topics(partitions)
+    arguments = ["batch", str(events)] if users is None else ["batch", str(events), str(users)]
+    await stage.outcome("bare_kafka", arguments, "postgres", topics)
+    return topics
+
+
+async def worker_outcome(
+    stage: Stage, kind: Kind, topics: Topics, events: int, *, partitions: int = PARTITIONS
+) -> Outcome:
+    """From the first state that the worker writes to the one that holds every event."""
+    changelog = topics.metrics_changelog if kind == "metrics" else topics.journal_changelog
+    server = stage.program(kind, ["-m", "cli", "worker", kind], "postgres", topics, log_format="json")
+    progress = await _progress(
+        stage, server, [TopicPartition(changelog, number) for number in range(partitions)], events
+    )
+    stage.end(server)
+    first, last = progress[0], progress[-1]
+    seconds = max(last.at_ms - first.at_ms, 1) / 1000
+    return Outcome(last.events - first.events, seconds, last.cpu_seconds - first.cpu_seconds)
+
+
+async def _progress(stage: Stage, server: Server, partitions: list[TopicPartition], events: int) -> list[_Progress]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=stage.broker.bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    consumer.assign(partitions)
+    await consumer.seek_to_beginning()
+    reached: dict[int, int] = {}
+    progress: list[_Progress] = []
+    try:
+        async with asyncio.timeout(_SECONDS):
+            while sum(reached.values()) < events:
+                for records in (await consumer.getmany(timeout_ms=100)).values():
+                    for record in records:
+                        reached[record.partition] = _booked(orjson.loads(record.value or b"{}"))
+                        cpu = server.meter.cpu_seconds()
+                        progress.append(_Progress(record.timestamp, sum(reached.values()), cpu))
+    finally:
+        await consumer.stop()
+    return progress
+
+
+def _booked(state: Mapping[str, int]) -> int:
+    return state["last_offset"] - state["first"] + 1
+
+
+def _tell(finding: Finding, results: dict[str, list[Outcome]]) -> None:
+    rates = {name: Series.of(each.rate for each in many) for name, many in results.items()}
+    spent = {name: Series.of(each.cpu_us for each in many) for name, many in results.items()}
+    lines = [(name, str(rates[name]), str(spent[name])) for name in results]
+    finding.tables.append(Table("Stream workers, 4 partitions", ("", "events per second", "CPU µs for each"), lines))
+    finding.figures["rates"] = {name: series.values for name, series in rates.items()}
+    for name, least in (("metrics", 5), ("journal", 2)):
+        times = rates[name].ratios(rates["empty agent"])
+        budget = f"{name} worker: at least {least} times an empty stock Faust agent"
+        finding.judge(budget, f"{times} times", met=times.median >= least)

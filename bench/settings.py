@@ -1,0 +1,42 @@
+"""What a run measures and for how long; read from the environment in the entry point only."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PARTS = ("post", "batch", "get", "recovery", "workers", "idle", "memory", "startup", "growth", "soak")
+
+
+def _names(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        raise ValueError(f"there is no part {unknown[0]!r}; the parts are {', '.join(PARTS)}")
+    return names
+
+
+class Settings(BaseSettings):
+    """``only`` empty means every part but the soak, which takes its twenty minutes only when it is asked for."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
+
+    only: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
+    quick: bool = False
+    rounds: int | None = Field(None, ge=1, le=50, description="rounds of each comparison")
+    seconds: float | None = Field(None, gt=0, le=120, description="of load in each round")
+    soak_minutes: float = Field(20, gt=0, le=24 * 60)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return self.only or tuple(name for name in PARTS if name != "soak")
+
+    @property
+    def round_count(self) -> int:
+        return self.rounds or (2 if self.quick else 5)
+
+    @property
+    def load_seconds(self) -> float:
+        return self.seconds or (3 if self.quick else 8)
