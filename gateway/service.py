@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.database import DATABASE_ERRORS, Session, create_engine
 from gateway.health import Health
 from gateway.lease import LeaseKeeper
+from gateway.pace import Pace
 from gateway.publisher import Publisher
 from gateway.recovery import Recovery
 from gateway.settings import Settings
@@ -41,6 +43,7 @@ class Gateway:
         self._sessions = {name: Session(self.engine) for name in ("writer", "lease", "backlog", "health")}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         instance = f"{socket.gethostname()}:{settings.gateway_port}#{os.getpid()}"
+        self._pace = Pace(self.telemetry.metrics)
         self.keeper = LeaseKeeper(
             session=self._sessions["lease"], settings=settings, instance=instance, figures=self.figures
         )
@@ -73,6 +76,9 @@ class Gateway:
             "published": self.publisher.published,
             "queued": len(self.writer.queue),
             "publisher": self.publisher.state,
+            "version": version("headgate"),
+            "url": f"http://{self.settings.gateway_host}:{self.settings.gateway_port}",
+            **self._pace.figures(self.writer.committed),
         }
 
     def start(self) -> None:

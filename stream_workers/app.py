@@ -26,7 +26,7 @@ from stream_workers.settings import Kind, Settings
 from stream_workers.telemetry import Telemetry
 from stream_workers.watchdog import Watchdog
 from stream_workers.web.metrics_page import mount_metrics
-from stream_workers.web.pages import mount
+from stream_workers.web.mounting import mount
 from stream_workers.web.read_model import ReadModel
 
 # Records fetched at once, and records that may wait for the agent before no more are fetched.
@@ -113,7 +113,16 @@ def create_app(settings: Settings, kind: Kind, *, broker: Broker, partition_coun
     read_model = ReadModel(follower, backlog) if kind == "metrics" else None
     lag = Lag(follower, backlog)
     worker = Worker(kind, app, table, partitions, follower, backlog, watchdog, read_model, lag, telemetry, failed)
-    mount(app, settings, ready=worker.missing, read_model=read_model)
+    mount(
+        app,
+        settings,
+        ready=worker.missing,
+        broker=broker,
+        follower=follower,
+        partitions=partitions,
+        read_model=read_model,
+        owner=owner_name(settings, kind),
+    )
     mount_metrics(worker, settings)
     return worker
 
@@ -157,6 +166,7 @@ def _app(settings: Settings, kind: Kind, partition_count: int) -> BatchApp:
     topics = settings.topics
     app = BatchApp(
         topics.metrics if kind == "metrics" else topics.journal,
+        broker_client_id=owner_name(settings, kind),
         broker=[f"kafka://{address.strip()}" for address in settings.kafka_bootstrap_servers.split(",")],
         store="memory://",
         topic_allow_declare=False,

@@ -5,7 +5,8 @@ WorkerError                  1
 │   ├── HoleError               offsets are gone from the topic before they were counted
 │   ├── RecreatedTopicError     the topic is another one than the state was built from
 │   ├── BreakerOpenError        more than half of the last thousand events are bad
-│   └── PartitionsDifferError   topic and changelog have different numbers of partitions
+│   ├── PartitionsDifferError   topic and changelog have different numbers of partitions
+│   └── OpenBindError           the web view would be open to other machines, without a token
 └── RestartHelpsError        4  the state is safe in Kafka: start again and it goes on
     ├── StuckError              events are waiting and nothing moves
     ├── StateNotWrittenError    Kafka did not take the state
@@ -70,6 +71,16 @@ class PartitionsDifferError(OperatorNeededError):
         super().__init__(
             f"{topic} has {partitions} partitions and {changelog} has {changelog_partitions}: they must be equal. "
             "Run `headgate topics grow` (or `headgate topics create` if one is missing)."
+        )
+
+
+class OpenBindError(OperatorNeededError):
+    """The web view shows who submits what: not to a whole network by accident."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"WORKER_WEB_HOST={host} shows the web view to other machines, and WORKER_WEB_TOKEN is not set. "
+            "Set a token, or bind to 127.0.0.1, or set WORKER_WEB_OPEN=true where something else guards the port."
         )
 
 

@@ -17,10 +17,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
-    database_url: SecretStr = Field(
-        SecretStr("postgresql+asyncpg://headgate:headgate@127.0.0.1:5432/headgate"),
-        description="the PostgreSQL that holds the applications",
-    )
+    database_url: SecretStr | None = Field(None, description="the PostgreSQL that holds the applications")
     kafka_bootstrap_servers: str = Field(
         "127.0.0.1:9092",
         pattern=BOOTSTRAP_SERVERS,
@@ -30,6 +27,7 @@ class Settings(BaseSettings):
     worker_web_host: str = Field("127.0.0.1", description="the address that the web view listens on")
     worker_web_port: int | None = Field(None, ge=1, le=65535, description="6066 for metrics, 6067 for the journal")
     worker_web_token: SecretStr | None = Field(None, description="whoever opens the web view must know it")
+    worker_web_open: bool = Field(False, description="show the web view to other machines without a token")
     worker_instance_id: str | None = Field(
         None, pattern=r"^[A-Za-z0-9._-]{1,200}$", description="static membership: no rebalance on a restart"
     )

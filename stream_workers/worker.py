@@ -15,6 +15,7 @@ from stream_workers.broker import Broker
 from stream_workers.errors import KafkaAwayError, PartitionsDifferError, WorkerError
 from stream_workers.logs import configure_logs
 from stream_workers.settings import Kind, Settings
+from stream_workers.web.access import refuse_open_bind
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ def _on_signal(stop: asyncio.Event) -> None:
 async def _work(settings: Settings, kind: Kind, stop: asyncio.Event) -> BaseException | None:
     """Everything from the first connection on; returns why it ended, None when it was asked to."""
     try:
+        if kind == "metrics":
+            refuse_open_bind(settings)
         async with await _connected(settings) as broker:
             count = await _partition_count(settings, kind, broker)
             return await _run(create_app(settings, kind, broker=broker, partition_count=count), stop)

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from faust.web import Request, Response, View
+from aiohttp.web import Request, Response, StreamResponse
 
 from stream_workers import exposition
 from stream_workers.settings import Settings
-from stream_workers.web.pages import allowed
+from stream_workers.web.access import Access
+from stream_workers.web.pages import add_page
 
 if TYPE_CHECKING:
     from stream_workers.app import Worker
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
 
 def mount_metrics(worker: "Worker", settings: Settings) -> None:
     """Add the page to the worker's web server."""
+    access = Access.of(settings)
 
-    @worker.app.page("/metrics")
-    async def metrics(self: View, request: Request) -> Response:
-        if not allowed(settings, request):
-            return self.text("A token is needed: Authorization: Bearer …", status=401)
-        return self.bytes(exposition.page(worker), content_type=exposition.CONTENT_TYPE)
+    async def metrics(request: Request) -> StreamResponse:
+        if not access.may_look(request):
+            return Response(text="A token is needed: Authorization: Bearer …", status=401)
+        return Response(body=exposition.page(worker), headers={"Content-Type": exposition.CONTENT_TYPE})
+
+    add_page(worker.app, "/metrics", get=metrics)

@@ -1,75 +1,94 @@
-"""Mounts the pages and their JSON on a worker's web server.
+"""Mounts the pages, their JSON and their live updates on a worker's web server.
 
-``/livez``: the process answers. ``/readyz``: it takes part in counting. ``/api/metrics``: the read model as JSON.
+``/livez``: the process answers. ``/readyz``: it takes part in counting. Each page has its JSON under the same address
+below ``/api``, and its live updates below ``/events``.
 """
 
-import html
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from hmac import compare_digest
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-import orjson
-from faust.web import Request, Response, View
+from aiohttp.web import Request, StreamResponse
+from faust.web import View
 
 from stream_workers.batches import BatchApp
-from stream_workers.settings import Settings
-from stream_workers.web.read_model import ReadModel
+from stream_workers.web.forms import Forms
+from stream_workers.web.protection import add_headers, guarded
+from stream_workers.web.site import STATIC, Site, below, json_response
 
 Ready = Callable[[], str | None]
+Answer = Callable[[Request], Awaitable[StreamResponse]]
+
+PATHS = {
+    "overview": "/",
+    "partitions": "/partitions",
+    "tables": "/tables",
+    "entry": "/tables/{table}/{key}",
+    "agents": "/agents",
+    "live": "/live",
+    "dead-letters": "/dead-letters",
+    "letter": "/dead-letters/{partition}/{offset}",
+    "trace": "/trace",
+    "health": "/health",
+}
 
 
-def mount(app: BatchApp, settings: Settings, *, ready: Ready, read_model: ReadModel | None) -> None:
-    """Add the pages. ``ready`` says what is missing, None if nothing; only the metrics worker has a ``read_model``."""
+def mount_health(app: BatchApp, *, ready: Ready) -> None:
+    """What orchestrators ask, on every worker."""
 
-    @app.page("/livez")
-    async def livez(self: View, request: Request) -> Response:  # noqa: ARG001 -- Faust's signature
-        return _json(self, {"status": "ok"})
+    async def livez(_request: Request) -> StreamResponse:
+        return json_response({"status": "ok"})
 
-    @app.page("/readyz")
-    async def readyz(self: View, request: Request) -> Response:  # noqa: ARG001 -- Faust's signature
+    async def readyz(_request: Request) -> StreamResponse:
         missing = ready()
-        return _json(self, {"status": missing or "ok"}, status=503 if missing else 200)
+        return json_response({"status": missing or "ok"}, status=503 if missing else 200)
 
-    if read_model is None:
-        return
-
-    @app.page("/api/metrics")
-    async def metrics(self: View, request: Request) -> Response:
-        if not allowed(settings, request):
-            return _json(self, {"status": "a token is needed: Authorization: Bearer …"}, status=401)
-        return _json(self, {**asdict(read_model.snapshot()), "trend": [asdict(sample) for sample in read_model.trend]})
-
-    @app.page("/")
-    async def overview(self: View, request: Request) -> Response:
-        if not allowed(settings, request):
-            return self.text("A token is needed: Authorization: Bearer …", status=401)
-        return self.html(_overview(read_model))
+    add_page(app, "/livez", get=livez)
+    add_page(app, "/readyz", get=readyz)
 
 
-def allowed(settings: Settings, request: Request) -> bool:
-    """Whether the request has the token, where one is set."""
-    if settings.worker_web_token is None:
-        return True
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    return compare_digest(given.encode(), settings.worker_web_token.get_secret_value().encode())
+def mount_pages(app: BatchApp, site: Site, forms: Forms) -> None:
+    """Everything that people see, on a metrics worker."""
+    server: Any = app.web
+    server.web_app.middlewares.append(guarded(site.access, site.error))
+    server.web_app.on_response_prepare.append(add_headers)
+    server.web_app.on_shutdown.append(_closing(site))
+    server.add_static("/static", Path(str(STATIC)))
+    for name, path in PATHS.items():
+        add_page(app, path, get=partial(site.page, name))
+        add_page(app, below("/api", path), get=partial(site.json, name))
+        add_page(app, below("/events", path), get=partial(site.events, name))
+    add_page(app, "/login", get=forms.show_login, post=forms.login)
+    add_page(app, "/logout", post=forms.logout)
+    add_page(app, "/preferences", get=forms.show_preferences, post=forms.set_preferences)
+    add_page(app, "/redrive", post=forms.redrive)
+    add_page(app, "/api/metrics", get=partial(_counters, site))
 
 
-def _json(view: View, value: dict[str, Any], *, status: int = 200) -> Response:
-    body = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
-    return view.bytes(body, content_type="application/json", status=status)
+async def _counters(site: Site, _request: Request) -> StreamResponse:
+    """Every counter there is, as the read model merges them."""
+    read_model = site.facts.read_model
+    return json_response({**asdict(read_model.snapshot()), "trend": [asdict(sample) for sample in read_model.trend]})
 
 
-def _overview(read_model: ReadModel) -> str:
-    seen = read_model.snapshot()
-    rows = {
-        "Applications counted": seen.total,
-        "Today": seen.today,
-        "This hour": seen.this_hour,
-        "Waiting to be counted": "unknown" if seen.lag is None else seen.lag,
-        "Dead letters": seen.dead,
-        "Distinct users": f"≈ {seen.distinct_users.value:.0f}",
-    }
-    lines = "".join(f"<tr><th scope=row>{html.escape(name)}</th><td>{value}</td></tr>" for name, value in rows.items())
-    head = "<!doctype html><html lang=en><meta charset=utf-8><title>Headgate</title><h1>Headgate</h1>"
-    return f"{head}<table>{lines}</table>"
+def add_page(app: BatchApp, path: str, **methods: Answer) -> None:
+    """A page of Faust's; it makes a class of each, whose methods get the parts of the path by name."""
+
+    def method(answer: Answer) -> Any:
+        async def handle(_view: View, request: Request, **_path: str) -> StreamResponse:
+            return await answer(request)
+
+        return handle
+
+    made: Any = type("Page", (View,), {name: method(answer) for name, answer in methods.items()})
+    app.page(path, name=path)(made)
+
+
+def _closing(site: Site) -> Callable[[object], Awaitable[None]]:
+    async def close(_app: object) -> None:
+        site.streams.close()
+        await site.facts.board.close()
+
+    return close

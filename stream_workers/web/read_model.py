@@ -1,7 +1,7 @@
 """A complete view of the counters on any worker, whoever owns the partitions: merged from the changelog."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
 from stream_workers.backlog import Backlog
@@ -19,10 +19,14 @@ SAMPLES = 180
 
 
 class ReadModel:
-    """``snapshot()`` is cheap to call often: it is merged again only when something changed."""
+    """``snapshot()`` is cheap to call often: it is merged again only when something changed.
+
+    ``handovers``: how often a partition was seen to get another owner.
+    """
 
     def __init__(self, follower: Follower, backlog: Backlog, *, clock: Callable[[], float] = time.time) -> None:
         self.trend: deque[Sample] = deque(maxlen=SAMPLES)
+        self.handovers: Counter[int] = Counter()
         self._follower = follower
         self._backlog = backlog
         self._clock = clock
@@ -49,6 +53,8 @@ class ReadModel:
             known = self._decoded.get(partition)
             if known is None or known[0] is not newest:
                 self._decoded[partition] = (newest, from_json(newest.value))
+                if known is not None and known[1].owner not in {"", self._decoded[partition][1].owner}:
+                    self.handovers[partition] += 1
         return {partition: state for partition, (_, state) in self._decoded.items()}
 
     def sample(self) -> None:

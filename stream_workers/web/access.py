@@ -1,0 +1,100 @@
+"""Who may look and who may change something: a token, as a Bearer header for programs and a signed cookie for people.
+
+The cookie holds a time and its HMAC under the token, never the token: it needs no store, and holds on every worker.
+"""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Self
+from urllib.parse import urlsplit
+
+from aiohttp.web import Request, StreamResponse
+
+from stream_workers.errors import OpenBindError
+from stream_workers.settings import Settings
+
+COOKIE = "headgate_session"
+SESSION_SECONDS = 12 * 3600
+
+
+class Access:
+    """``token`` None: everybody may look, nobody may change anything."""
+
+    def __init__(self, token: str | None, *, clock: Callable[[], float] = time.time) -> None:
+        self._token = token
+        self._clock = clock
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        token = settings.worker_web_token
+        return cls(token.get_secret_value() if token else None)
+
+    @property
+    def needed(self) -> bool:
+        """Whether there is a token at all."""
+        return self._token is not None
+
+    def may_look(self, request: Request) -> bool:
+        return self._token is None or self._has_token(request) or self._has_session(request)
+
+    def may_change(self, request: Request) -> bool:
+        """Whether whoever asks is known and the request was not made by another site's page."""
+        return self._token is not None and self.may_look(request) and same_origin(request)
+
+    def accepts(self, given: str) -> bool:
+        """Whether this is the token; takes the same time whatever is given."""
+        return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
+
+    def sign_in(self, response: StreamResponse, *, secure: bool) -> None:
+        """Give the reader a session; ``secure`` where the page came over TLS."""
+        ends = str(int(self._clock()) + SESSION_SECONDS)
+        response.set_cookie(
+            COOKIE,
+            f"{ends}.{self._signature(ends)}",
+            max_age=SESSION_SECONDS,
+            httponly=True,
+            samesite="Lax",
+            secure=secure,
+            path="/",
+        )
+
+    def sign_out(self, response: StreamResponse) -> None:
+        response.del_cookie(COOKIE, path="/")
+
+    def _has_token(self, request: Request) -> bool:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and self.accepts(given.strip())
+
+    def _has_session(self, request: Request) -> bool:
+        ends, _, signature = request.cookies.get(COOKIE, "").partition(".")
+        if not (ends.isascii() and ends.isdigit() and len(ends) < 12):
+            return False
+        return hmac.compare_digest(signature.encode(), self._signature(ends).encode()) and int(ends) > self._clock()
+
+    def _signature(self, ends: str) -> str:
+        return hmac.new((self._token or "").encode(), f"session until {ends}".encode(), hashlib.sha256).hexdigest()
+
+
+def refuse_open_bind(settings: Settings) -> None:
+    """Names, applications and a button to send events again are nothing for a whole network; raises WorkerError."""
+    host = settings.worker_web_host
+    if settings.worker_web_token is None and not settings.worker_web_open and not _is_loopback(host):
+        raise OpenBindError(host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def same_origin(request: Request) -> bool:
+    """Whether the browser says that this site's own page sent the request; programs say nothing."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        return False
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host

@@ -1,0 +1,63 @@
+"""Live updates as server-sent events: the regions of a page that changed, at most once a second.
+
+Source: HTML Living Standard, 9.2 (Server-sent events). A browser that loses the connection comes back by itself.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+from aiohttp.web import Request, StreamResponse
+
+Regions = Callable[[], Awaitable[Mapping[str, str]]]
+
+EVERY_SECONDS = 1.0
+STREAMS_MAX = 200
+RETRY_MS = 1_000
+
+
+class Streams:
+    """All open streams; ``close`` ends them, so that a stop does not wait for browsers."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self._closing = asyncio.Event()
+
+    @property
+    def full(self) -> bool:
+        return self.open >= STREAMS_MAX
+
+    def close(self) -> None:
+        self._closing.set()
+
+    async def serve(self, request: Request, regions: Regions) -> StreamResponse:
+        """Send what changes until the browser goes or the worker stops."""
+        response = StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+        await response.prepare(request)
+        self.open += 1
+        try:
+            await response.write(f"retry: {RETRY_MS}\n\n".encode())
+            async for chunk in self._changes(regions):
+                await response.write(chunk)
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self.open -= 1
+        return response
+
+    async def _changes(self, regions: Regions) -> AsyncIterator[bytes]:
+        sent: dict[str, str] = {}
+        while not self._closing.is_set():
+            changed = {name: html for name, html in (await regions()).items() if sent.get(name) != html}
+            sent |= changed
+            # "beat" tells the page that the numbers are from now, also where none of them changed.
+            yield b"".join(event(name, html) for name, html in changed.items()) + event("beat", "")
+            try:
+                await asyncio.wait_for(self._closing.wait(), EVERY_SECONDS)
+            except TimeoutError:
+                continue
+
+
+def event(name: str, data: str) -> bytes:
+    """One event; every line of the data is a field of its own."""
+    lines = "".join(f"data: {line}\n" for line in data.replace("\r", "").split("\n"))
+    return f"event: {name}\n{lines}\n".encode()

@@ -1,0 +1,33 @@
+"""Health: the state of every part that this worker knows of; nothing here says who submitted what."""
+
+from typing import Any
+
+from stream_workers.web.board import Look
+from stream_workers.web.diagnosis import Finding, Level, level_of
+
+
+def health(look: Look, found: list[Finding], parts: dict[str, Any], *, missing: str | None) -> dict[str, Any]:
+    """The facts of the page and of its JSON. ``parts`` is the overview's; ``missing``: why this worker is not ready."""
+    pipeline = parts["pipeline"]
+    counters = look.counters
+    view: Level = "ok" if counters.complete and counters.kafka_away_since is None else "unknown"
+    return {
+        "status": level_of(found),
+        "parts": [
+            {"part": "worker", "level": "ok" if missing is None else "warn", "detail": missing, "as_of": look.at},
+            {"part": "kafka", "level": pipeline["topic"]["level"], "as_of": counters.as_of},
+            {"part": "view", "level": view, "as_of": counters.as_of},
+            {"part": "groups", "level": pipeline["workers"]["level"], "as_of": look.groups.as_of},
+            {
+                "part": "database",
+                "level": pipeline["postgres"]["level"],
+                "as_of": look.intake.as_of if look.intake else None,
+                "configured": look.intake is not None,
+            },
+            {
+                "part": "gateways",
+                "level": pipeline["http"]["level"],
+                "as_of": look.intake.as_of if look.intake else None,
+            },
+        ],
+    }

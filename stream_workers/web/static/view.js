@@ -1,0 +1,173 @@
+// What a script adds to pages that are complete without one: the reader's time zone, live updates that disturb nobody,
+// charts to point at, copying, a pause, and an honest line when the worker is silent.
+"use strict";
+
+(() => {
+  const SILENT_MS = 5000;
+  const live = document.body.hasAttribute("sse-connect");
+  let heardAt = Date.now();
+  let paused = false;
+
+  const cookie = (name) => document.cookie.split("; ").some((pair) => pair.startsWith(name + "="));
+  if (!cookie("headgate_tz")) {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    document.cookie = `headgate_tz=${zone}; path=/; max-age=31536000; samesite=lax`;
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    keepWhatTheReaderDoes();
+    drawCharts();
+    offerCopies();
+    if (live) {
+      offerPause();
+      tellAges();
+      setInterval(tick, 1000);
+    }
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawCharts);
+  addEventListener("resize", drawCharts);
+
+  document.addEventListener("htmx:sseBeforeMessage", (event) => {
+    heardAt = Date.now();
+    if (paused) event.preventDefault();
+  });
+  document.addEventListener("htmx:sseMessage", () => {
+    drawCharts();
+    offerCopies();
+    tellAges();
+  });
+
+  // An update leaves alone what is drawn by script, what is open, and what is being typed.
+  function keepWhatTheReaderDoes() {
+    Idiomorph.defaults.ignoreActiveValue = true;
+    Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) => {
+      if (!(old instanceof Element) || !old.classList.contains("drawn")) return true;
+      for (const { name, value } of fresh.attributes) if (name !== "class") old.setAttribute(name, value);
+      return false;
+    };
+    Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) =>
+      !((name === "open" && node.tagName === "DETAILS") || (name === "hidden" && node.classList.contains("copy")));
+  }
+
+  function tick() {
+    tellAges();
+    const gone = document.getElementById("gone");
+    const silent = Date.now() - heardAt > SILENT_MS;
+    if (silent && gone.hidden) gone.textContent = gone.dataset.since.replace("{time}", clock(heardAt / 1000));
+    gone.hidden = !silent;
+    document.body.classList.toggle("silent", silent);
+  }
+
+  function tellAges() {
+    const format = new Intl.RelativeTimeFormat(document.documentElement.lang, { style: "narrow" });
+    for (const element of document.querySelectorAll(".age")) {
+      const seconds = Math.max(0, Math.round(Date.now() / 1000 - Number(element.dataset.at)));
+      const text = seconds < 120 ? format.format(-seconds, "second") : format.format(-Math.round(seconds / 60), "minute");
+      if (element.textContent !== `(${text})`) element.textContent = `(${text})`;
+    }
+  }
+
+  function clock(seconds, zone) {
+    const style = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: zone };
+    return new Intl.DateTimeFormat(document.documentElement.lang, style).format(seconds * 1000);
+  }
+
+  function offerPause() {
+    const button = document.getElementById("pause");
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      paused = !paused;
+      button.setAttribute("aria-pressed", String(paused));
+      button.textContent = paused ? button.dataset.resume : button.dataset.pause;
+    });
+  }
+
+  function offerCopies() {
+    if (!navigator.clipboard) return;
+    for (const button of document.querySelectorAll(".copy[hidden]")) button.hidden = false;
+  }
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest?.(".copy");
+    if (!button) return;
+    const said = button.textContent;
+    await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
+    button.textContent = button.dataset.copied;
+    setTimeout(() => { button.textContent = said; }, 1500);
+  });
+
+  const charts = new Map();
+
+  function drawCharts() {
+    for (const plot of document.querySelectorAll(".plot")) {
+      const points = JSON.parse(plot.dataset.points);
+      const series = [points.map((point) => point[0]), points.map((point) => point[1])];
+      const now = Number(plot.dataset.now);
+      const range = { min: now - Number(plot.dataset.seconds), max: now };
+      const look = getComputedStyle(plot);
+      const key = [plot.clientWidth, look.color].join();
+      const known = charts.get(plot);
+      if (known && known.key === key) {
+        known.range = range;
+        known.chart.setData(series, false);
+        known.chart.setScale("x", range);
+        continue;
+      }
+      if (known) known.chart.destroy();
+      const state = { key, range };
+      plot.classList.add("drawn");
+      plot.replaceChildren();
+      state.chart = new uPlot(options(plot, state, look), series, plot);
+      charts.set(plot, state);
+    }
+  }
+
+  function options(plot, state, look) {
+    const root = getComputedStyle(document.body);
+    const probe = (name) => {
+      const element = document.createElement("i");
+      element.style.color = `var(${name})`;
+      plot.append(element);
+      const found = getComputedStyle(element).color;
+      element.remove();
+      return found;
+    };
+    const axis = { stroke: probe("--muted"), grid: { stroke: probe("--rule"), width: 1 }, ticks: { show: false }, font: `12px ${root.fontFamily}` };
+    const zone = plot.dataset.zone;
+    const short = new Intl.DateTimeFormat(plot.dataset.language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone });
+    const numbers = new Intl.NumberFormat(plot.dataset.language, { maximumFractionDigits: 1 });
+    return {
+      width: plot.clientWidth,
+      height: plot.clientHeight,
+      padding: [8, 0, 0, 0],
+      cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
+      legend: { show: false },
+      scales: { x: { time: true, auto: false, range: () => [state.range.min, state.range.max] }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
+      axes: [
+        { ...axis, space: 80, size: 24, grid: { show: false }, values: (_, splits) => splits.map((at) => short.format(at * 1000)) },
+        { ...axis, size: 44, space: 36, values: (_, splits) => splits.map((value) => numbers.format(value)) },
+      ],
+      series: [{}, { stroke: look.color, width: 1.5, points: { show: false }, fill: "transparent" }],
+      hooks: { setCursor: [(chart) => point(chart, plot, numbers)] },
+    };
+  }
+
+  // What is under the pointer, in words.
+  function point(chart, plot, numbers) {
+    let tip = plot.querySelector(".tip");
+    const index = chart.cursor.idx;
+    const value = index == null ? null : chart.data[1][index];
+    if (value == null || chart.cursor.left < 0) {
+      tip?.remove();
+      return;
+    }
+    if (!tip) {
+      tip = document.createElement("div");
+      tip.className = "tip";
+      plot.append(tip);
+    }
+    tip.textContent = `${clock(chart.data[0][index], plot.dataset.zone)} · ${numbers.format(value)}${plot.dataset.unit}`;
+    const left = chart.cursor.left + 56;
+    tip.style.left = left + 160 > plot.clientWidth ? "auto" : `${left}px`;
+    tip.style.right = left + 160 > plot.clientWidth ? "0" : "auto";
+  }
+})();
