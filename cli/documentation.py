@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -70,8 +70,9 @@ def settings() -> list[Setting]:
     found: dict[str, Setting] = {}
     for model in MODELS:
         for field, info in model.model_fields.items():
-            section = _BOTH if field.upper() in found else _TITLES[model]
-            found[field.upper()] = _setting(field.upper(), section, info)
+            name = field.upper()
+            known = found.get(name)
+            found[name] = replace(known, section=_BOTH) if known else _setting(name, _TITLES[model], info)
     return sorted(found.values(), key=lambda setting: [_BOTH, *_TITLES.values()].index(setting.section))
 
 
