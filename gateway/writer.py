@@ -63,7 +63,7 @@ class Writer:
     def confirm(self, batch: UUID) -> None:
         """Kafka has acknowledged all of this batch: its outbox row goes with the next commit, or soon when idle."""
         self._confirmed.append(batch)
-        if len(self._confirmed) == 1 and not self.queue:
+        if len(self._confirmed) == 1:
             asyncio.get_running_loop().call_later(_IDLE_DELETE_SECONDS, self.queue.wake.set)
 
     # --- the loop -----------------------------------------------------------------------------------------------
@@ -77,7 +77,7 @@ class Writer:
                 lease = await self._keeper.held()
                 if submissions := self.queue.gather():
                     await self._commit(_batch(self._new_id(), submissions), lease)
-            if self._confirmed:
+            while self._confirmed and not self.queue:
                 await self.delete_confirmed()
 
     async def expire(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:

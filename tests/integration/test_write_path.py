@@ -14,9 +14,9 @@ from gateway.database import Session
 from gateway.errors import DrainingError, KeyInFlightError, KeyReusedError, QueueFullError, RefusedError
 from gateway.service import Gateway, running
 from gateway.settings import Settings
-from gateway.statements import COMMIT, SETTLE
+from gateway.statements import COMMIT, DELETE_CONFIRMED, SETTLE
 from gateway.submission import Accepted, Batch, KeyClaim, Submission
-from gateway.writer import _columns
+from gateway.writer import Writer, _columns
 from tests.support.write_path import (
     eventually,
     ids_on_topic,
@@ -106,6 +106,28 @@ async def test_after_the_drain_nothing_is_left_and_nothing_is_taken(
     assert await rows(database_url, "SELECT FROM gateway_leases") == []
     with pytest.raises(DrainingError):
         gateway.writer.submit(submission())
+
+
+async def test_what_is_confirmed_during_a_deletion_is_deleted_too(gateway: Gateway, database_url: str) -> None:
+    lease, late = await gateway.keeper.held(), uuid4()
+    writer, execute = gateway.writer, gateway.writer._session.execute
+
+    async def confirming(statement: Executable, values: dict[str, Any]) -> Any:
+        if statement is DELETE_CONFIRMED and late not in writer._confirmed:
+            await rows(database_url, f"INSERT INTO outbox VALUES ('{late}', '{lease}', array['{late}'::uuid], '{{}}')")
+            values = {"confirmed": list(values["confirmed"])}
+            writer.confirm(late)
+            writer._session.execute = execute  # type: ignore[method-assign]
+        return await execute(statement, values)
+
+    writer._session.execute = confirming  # type: ignore[method-assign,assignment]
+    await writer.submit(submission())
+    await eventually(lambda: _forgotten(writer), what="the deletion")
+    await eventually(lambda: outbox_is_empty(database_url), seconds=10, what="an empty outbox")
+
+
+async def _forgotten(writer: Writer) -> bool:
+    return not writer._confirmed
 
 
 # --- idempotency keys -----------------------------------------------------------------------------------------------
