@@ -78,7 +78,7 @@ async def rebuild_counters(bootstrap: str, topics: Topics, *, progress: Progress
         progress(done, size)
     for partition, state in new.items():
         if partition in old and old[partition].topic_id == state.topic_id:
-            new[partition] = replace(state, latency=old[partition].latency)
+            new[partition] = replace(state, latency=old[partition].latency, recent=old[partition].recent)
     await write_states(bootstrap, topics.metrics_changelog, {p: to_json(state) for p, state in new.items()})
     return new
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from contracts import Application
 from stream_workers.counting import breaker
 from stream_workers.counting.events import Bad, KafkaRecord, is_replay, read
-from stream_workers.counting.histogram import added, latency_bucket, size_bucket
+from stream_workers.counting.histogram import added, latency_bucket, size_bucket, with_recent
 from stream_workers.counting.series import DAY, HOUR, KEPT, MINUTE, with_times
 from stream_workers.counting.state import State
 
@@ -112,5 +112,6 @@ def with_tally(state: State, tally: Tally) -> State:
         days=with_times(state.days, DAY, times),
         sizes=added(state.sizes, tally.sizes),
         latency=added(state.latency, tally.latency),
+        recent=with_recent(state.recent, state.consumed_at or 0, tally.latency),
         users=state.users.seen(tally.names),
     )

@@ -7,6 +7,11 @@ from typing import TypeVar
 Histogram = Mapping[int, int]
 K = TypeVar("K")
 
+# A histogram for each of the last windows of five minutes, by the window's number since 1970.
+Recent = Mapping[int, Histogram]
+RECENT_WIDTH = 300_000
+RECENT_KEPT = 3
+
 SIZE_BOUNDS = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 
 # Four buckets for each doubling: a quantile is off by at most 19 %. The last bucket takes all above 2**40 ms.
@@ -45,6 +50,18 @@ def summed(many: Iterable[Histogram]) -> Histogram:
     for histogram in many:
         merged = added(merged, histogram)
     return merged
+
+
+def with_recent(recent: Recent, instant: int, buckets: Mapping[int, int]) -> Recent:
+    """Further counts at an instant (milliseconds since 1970); windows that are not kept any more are dropped."""
+    window = instant // RECENT_WIDTH
+    merged = {**recent, window: added(recent.get(window, {}), buckets)}
+    return {at: held for at, held in merged.items() if at > max(merged) - RECENT_KEPT}
+
+
+def since(recent: Recent, instant: int) -> Histogram:
+    """One histogram of the windows that were open at an instant or later."""
+    return summed(held for window, held in recent.items() if window >= instant // RECENT_WIDTH)
 
 
 def quantile(histogram: Histogram, q: float) -> float | None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import orjson
 
-from stream_workers.counting.histogram import Histogram
+from stream_workers.counting.histogram import Histogram, Recent
 from stream_workers.counting.series import Series
 from stream_workers.counting.users import Users
 
-VERSION = 1
+# 1: the first. 2: latencies of the last quarter of an hour beside those of all time.
+VERSION = 2
 
 # A value on the changelog stays below this, whatever is sent.
 VALUE_LIMIT = 64 * 1024
@@ -45,6 +46,7 @@ class State:
     days: Series = field(default_factory=dict)
     sizes: Histogram = field(default_factory=dict)
     latency: Histogram = field(default_factory=dict)
+    recent: Recent = field(default_factory=dict)
     users: Users = field(default_factory=Users.nobody)
 
     @property
@@ -86,7 +88,13 @@ def to_json(state: State) -> bytes:
     distinct, active = state.users.to_text()
     fields: dict[str, Any] = {"version": VERSION}
     fields |= {name: getattr(state, name) for name in _PLAIN + _COUNTS}
-    fields |= {"reasons": state.reasons, "outcomes": f"{state.outcomes:x}", "distinct": distinct, "active": active}
+    fields |= {
+        "recent": state.recent,
+        "reasons": state.reasons,
+        "outcomes": f"{state.outcomes:x}",
+        "distinct": distinct,
+        "active": active,
+    }
     return orjson.dumps(fields, option=orjson.OPT_NON_STR_KEYS)
 
 
@@ -94,10 +102,11 @@ def from_json(value: bytes) -> State:
     """A state of this version or of an earlier one."""
     fields = migrated(orjson.loads(value))
     plain: dict[str, Any] = {name: fields[name] for name in _PLAIN}
-    counts: dict[str, Any] = {name: {int(key): count for key, count in fields[name].items()} for name in _COUNTS}
+    counts: dict[str, Any] = {name: _counts(fields[name]) for name in _COUNTS}
     return State(
         **plain,
         **counts,
+        recent={int(window): _counts(held) for window, held in fields["recent"].items()},
         reasons=fields["reasons"],
         outcomes=int(fields["outcomes"], 16),
         users=Users.from_text(fields["distinct"], fields["active"]),
@@ -108,4 +117,10 @@ def migrated(fields: dict[str, Any]) -> dict[str, Any]:
     """Fields of an earlier version brought to this one; a later one is refused."""
     if fields["version"] > VERSION:
         raise ValueError(f"the state has version {fields['version']}, this worker reads up to {VERSION}: upgrade it")
+    if fields["version"] < 2:
+        fields["recent"] = {}
     return fields
+
+
+def _counts(held: Mapping[str, int]) -> dict[int, int]:
+    return {int(key): count for key, count in held.items()}

@@ -84,8 +84,9 @@ class ReadModel:
             series.summed((getattr(state, name) for state in all_states), width)
             for name, width in (("minutes", MINUTE), ("hours", HOUR), ("days", DAY))
         )
-        latency = histogram.summed(state.latency for state in all_states)
         instant = int(now * 1000)
+        open_since = instant - histogram.RECENT_WIDTH * (histogram.RECENT_KEPT - 1)
+        recent = histogram.summed(histogram.since(state.recent, open_since) for state in all_states)
         return Snapshot(
             as_of=self._backlog.as_of,
             complete=self._follower.complete,
@@ -102,9 +103,9 @@ class ReadModel:
             this_minute=minutes.get(instant // MINUTE, 0),
             this_hour=hours.get(instant // HOUR, 0),
             today=days.get(instant // DAY, 0),
-            latency_p50_ms=histogram.quantile(latency, 0.5),
-            latency_p99_ms=histogram.quantile(latency, 0.99),
-            latency=latency,
+            latency_p50_ms=histogram.quantile(recent, 0.5),
+            latency_p99_ms=histogram.quantile(recent, 0.99),
+            latency=histogram.summed(state.latency for state in all_states),
             sizes=histogram.summed(state.sizes for state in all_states),
             minutes=minutes,
             hours=hours,

@@ -51,7 +51,8 @@ class Snapshot:
     ``as_of`` is when the broker was last heard (seconds since 1970; None: never). ``complete`` is false while the
     changelog is still being read for the first time: totals are too low then. ``kafka_away_since`` is set while the
     broker is silent. ``rate`` is in events per second over the last samples. Latencies are upper bounds in
-    milliseconds. ``late`` and ``future`` are parts of ``total``.
+    milliseconds: ``p50`` and ``p99`` of the last 10 to 15 minutes, ``latency`` of all time. ``late`` and
+    ``future`` are parts of ``total``.
     """
 
     as_of: float | None

@@ -1,6 +1,7 @@
 """The pure part of counting: every offset booked once, whatever the records and however they are cut."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,17 @@ from hypothesis import strategies as st
 from stream_workers.counting import breaker
 from stream_workers.counting.apply import AHEAD_MAX, apply
 from stream_workers.counting.events import Bad, read
-from stream_workers.counting.histogram import latency_bound, latency_bucket, quantile, size_bucket
+from stream_workers.counting.histogram import (
+    RECENT_KEPT,
+    RECENT_WIDTH,
+    Histogram,
+    latency_bound,
+    latency_bucket,
+    quantile,
+    since,
+    size_bucket,
+    with_recent,
+)
 from stream_workers.counting.series import DAY, HOUR, KEPT, MINUTE
 from stream_workers.counting.state import VALUE_LIMIT, State, fresh, from_json, to_json
 from stream_workers.counting.users import distinct_users, most_active_users, short_name
@@ -121,6 +132,7 @@ def test_the_worst_that_can_be_sent_stays_below_the_limit() -> None:
         hours=dict.fromkeys(state.hours, huge),
         days=dict.fromkeys(state.days, huge),
         latency=dict.fromkeys(range(161), huge),
+        recent={window: dict.fromkeys(range(161), huge) for window in range(10**7, 10**7 + RECENT_KEPT)},
         outcomes=(1 << breaker.WINDOW) - 1,
     )
     assert len(state.minutes) == KEPT[MINUTE]
@@ -214,4 +226,22 @@ def test_sizes_have_a_bucket(characters: int) -> None:
 
 def test_a_state_of_a_later_version_is_refused() -> None:
     with pytest.raises(ValueError, match="upgrade"):
-        from_json(to_json(fresh("topic", 0)).replace(b'"version":1', b'"version":99'))
+        from_json(to_json(fresh("topic", 0)).replace(b'"version":2', b'"version":99'))
+
+
+def test_a_state_of_the_first_version_is_taken_over_and_counted_on() -> None:
+    value = (Path(__file__).parent / "data" / "state_v1.json").read_bytes()
+    state = from_json(value)
+    assert (state.first, state.last_offset, state.total, state.dead, state.replayed) == (10, 51, 40, 1, 1)
+    assert (state.exact, state.recent) == (True, {})
+    after = apply(state, [good(52)], consumed_at=NOW_MS).state
+    assert (after.exact, after.total) == (True, 41)
+    assert from_json(to_json(after)) == after
+
+
+def test_recent_latencies_are_those_of_the_last_windows() -> None:
+    recent: dict[int, Histogram] = {}
+    for window in range(5):
+        recent = dict(with_recent(recent, window * RECENT_WIDTH, {window: 1}))
+    assert recent == {2: {2: 1}, 3: {3: 1}, 4: {4: 1}}
+    assert since(recent, 3 * RECENT_WIDTH + 5) == {3: 1, 4: 1}
