@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.topics import Shape, create
+from cli.settings import Shape
+from cli.topics import create
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.ports import free_port
