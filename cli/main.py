@@ -21,6 +21,7 @@ from gateway.settings import Settings as GatewaySettings
 
 # Commands and groups of commands with modules of their own: imported when asked for, or when help lists them all.
 _ELSEWHERE = {
+    "audit": "cli.audit.command:audit",
     "dead-letters": "cli.dead_letters:app",
     "doctor": "cli.doctor.command:doctor",
     "keys": "cli.keys:app",

@@ -1,0 +1,1 @@
+"""`headgate audit`: rows against topic against counters, in constant memory."""

@@ -1,0 +1,133 @@
+"""One audit: what can be judged now, the comparison, and the counters beside it."""
+
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from cli.audit import sides
+from cli.audit.compare import RANGES_AT_ONCE, Differences, Ranges, look_closer, sum_up
+from cli.audit.counted import Counted, counted
+from cli.audit.sides import Entry
+from cli.finish import Report
+from cli.replay import OPEN_FOR, oldest_on_topic
+from contracts import Topics
+from gateway.settings import Settings
+from stream_workers.reader import bounds
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The verdict. ``held`` is in an outbox still, ``refused`` set aside as unpublishable; neither is drift."""
+
+    since: datetime
+    until: datetime
+    differences: Differences
+    held: int
+    refused: int
+    counted: Counted | None
+
+    @property
+    def drift(self) -> int:
+        found = self.differences
+        return found.missing + found.duplicate + found.differing + (self.counted.drift if self.counted else 0)
+
+    def to_fields(self) -> dict[str, Any]:
+        """Plain numbers; ``metrics`` is null until the metrics worker has begun."""
+        numbers = asdict(self.differences)
+        examples = [f"{what} {UUID(int=id_)}" for what, id_ in numbers.pop("examples")]
+        span = {"since": self.since.isoformat(), "until": self.until.isoformat()}
+        rest = {"held": self.held, "unpublishable": self.refused, "drift": self.drift}
+        metrics = self.counted.to_fields() if self.counted else None
+        return numbers | rest | {"metrics": metrics, "examples": examples} | span
+
+
+async def audit(settings: Settings, report: Report) -> Audit:
+    """Compare what both sides still hold; raises what Kafka and PostgreSQL raise when they are away."""
+    engine = create_async_engine(settings.database_url.get_secret_value(), isolation_level="REPEATABLE READ")
+    try:
+        async with engine.connect() as connection:
+            return await _audit(connection, settings.kafka_bootstrap_servers, settings.topics, report)
+    finally:
+        await engine.dispose()
+
+
+async def _audit(connection: AsyncConnection, bootstrap: str, topics: Topics, report: Report) -> Audit:
+    """The database's snapshot is taken first: what it shows as confirmed is on the topic read afterwards."""
+    now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    oldest_held, held = await sides.held(connection)
+    refused = await sides.refused(connection)
+    first = await _first(connection, bootstrap, topics)
+    last = _id_at(now - OPEN_FOR) - 1 if oldest_held is None else min(_id_at(now - OPEN_FOR), oldest_held) - 1
+    stretches = await bounds(bootstrap, topics.applications)
+    ranges, skip = Ranges(first, max(first, last)), held | refused
+    total = sum(end - start for start, end in stretches.values())
+
+    def events() -> AsyncIterator[Sequence[Entry]]:
+        return _reported(sides.events(bootstrap, topics, stretches), report, total)
+
+    found = await sum_up(sides.rows(connection, UUID(int=first), UUID(int=last)), events, ranges, skip)
+    different = ranges.differing()
+    for start in range(0, len(different), RANGES_AT_ONCE):
+        group = different[start : start + RANGES_AT_ONCE]
+        rows = [sides.rows(connection, UUID(int=low), UUID(int=high)) for low, high in group]
+        await look_closer(rows, _within(events(), group), skip, found)
+    return Audit(
+        since=_time_of(first),
+        until=_time_of(last),
+        differences=found,
+        held=len(held),
+        refused=len(refused),
+        counted=await counted(bootstrap, topics, stretches),
+    )
+
+
+async def _first(connection: AsyncConnection, bootstrap: str, topics: Topics) -> int:
+    """The first id that both sides still hold: the oldest row, or where the topic's retention has got to."""
+    oldest = await sides.oldest(connection)
+    begun = await oldest_on_topic(bootstrap, topics)
+    return max(oldest.int if oldest else 0, (_id_at(begun) if begun else 0))
+
+
+async def _reported(
+    pages: AsyncIterator[Sequence[Entry]], report: Report, total: int
+) -> AsyncIterator[Sequence[Entry]]:
+    done = 0
+    async for page in pages:
+        yield page
+        done += len(page)
+        report(done, total)
+
+
+async def _within(
+    pages: AsyncIterator[Sequence[Entry]], group: Sequence[tuple[int, int]]
+) -> AsyncIterator[Sequence[Entry]]:
+    """What falls into one of these ranges, which are in order."""
+    place = Places(group)
+    async for page in pages:
+        yield [entry for entry in page if entry.kind == "application" and place.holds(entry.id)]
+
+
+class Places:
+    """Ranges of ids in order, asked whether one of them holds an id."""
+
+    def __init__(self, ranges: Sequence[tuple[int, int]]) -> None:
+        self._starts, self._ends = [low for low, _ in ranges], [high for _, high in ranges]
+
+    def holds(self, id_: int) -> bool:
+        place = bisect_right(self._starts, id_) - 1
+        return place >= 0 and id_ <= self._ends[place]
+
+
+def _id_at(instant: datetime) -> int:
+    """The lowest UUIDv7 of a millisecond."""
+    return int(instant.timestamp() * 1000) << 80
+
+
+def _time_of(id_: int) -> datetime:
+    return datetime.fromtimestamp((id_ >> 80) / 1000, UTC)

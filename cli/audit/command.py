@@ -1,0 +1,62 @@
+"""The command line of `headgate audit`."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli import environment
+from cli.audit.audit import Audit
+from cli.audit.audit import audit as compare_all
+from cli.finish import finish, progress
+from gateway.settings import Settings
+
+_MEANINGS = {
+    "rows": "applications in PostgreSQL",
+    "events": "of these and others on the topic, unmarked",
+    "missing": "rows that are not on the topic",
+    "duplicate": "events that are there once more",
+    "differing": "events that do not say what the row says",
+    "held": "in an outbox: a gateway is about to publish them",
+    "unpublishable": "set aside: the broker refuses their content",
+    "foreign": "events without a row: forgotten, or another producer's",
+    "dead": "records that are no application",
+    "replayed": "events marked as published again",
+    "outside": "events older or younger than the range compared",
+    "drift": "missing + duplicate + differing + the counters' drift",
+}
+
+
+def audit(
+    *, as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False
+) -> None:
+    """Compare PostgreSQL, the topic and the counters. Exit code 1 if anything is missing, double or different.
+
+    Compared is what both sides still hold, up to a minute ago; what a gateway is about to publish is left out.
+    """
+    settings = environment.read(Settings)
+    with progress("auditing") as report:
+        found = finish(compare_all(settings, report))
+    fields = found.to_fields()
+    if as_json:
+        typer.echo(json.dumps(fields, indent=2))
+    else:
+        _show(found, fields)
+    raise typer.Exit(int(found.drift > 0))
+
+
+def _show(found: Audit, fields: dict[str, Any]) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column("count", justify="right")
+    for name, meaning in _MEANINGS.items():
+        table.add_row(str(fields[name]), name, meaning)
+    Console().print(table)
+    metrics = fields["metrics"]
+    typer.echo(
+        f"metrics: {', '.join(f'{n} {name}' for name, n in metrics.items())}" if metrics else "metrics: not begun"
+    )
+    for example in fields["examples"]:
+        typer.echo(example)
+    typer.echo(f"compared: {found.since:%Y-%m-%d %H:%M:%S} to {found.until:%Y-%m-%d %H:%M:%S} UTC")

@@ -1,0 +1,124 @@
+"""Two passes: sums of digests by range of ids, then, only where the sums differ, the ids themselves.
+
+A range holds some ten thousand rows, so ten million rows are a thousand pairs of sums. The second pass holds so many
+ranges at a time; each group reads the topic once more.
+"""
+
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from cli.audit.sides import Entry
+
+ROWS_IN_RANGE = 10_000
+RANGES_AT_ONCE = 40
+_SUM = 1 << 64
+
+Pages = AsyncIterator[Sequence[Entry]]
+
+
+@dataclass
+class Differences:
+    """Counts over the range that both sides still hold; ``examples`` are the first few, for people.
+
+    ``dead``, ``replayed`` and ``foreign`` (no row of ours: forgotten, or another producer's) are named, and no drift.
+    """
+
+    rows: int = 0
+    events: int = 0
+    missing: int = 0
+    duplicate: int = 0
+    differing: int = 0
+    dead: int = 0
+    replayed: int = 0
+    foreign: int = 0
+    outside: int = 0
+    examples: list[tuple[str, int]] = field(default_factory=list)
+
+    def note(self, what: str, id_: int) -> None:
+        setattr(self, what, getattr(self, what) + 1)
+        if what != "foreign" and len(self.examples) < 20:
+            self.examples.append((what, id_))
+
+
+class Ranges:
+    """Consecutive ranges of ids, each with the sum of its rows' digests and that of its events'."""
+
+    def __init__(self, first: int, last: int) -> None:
+        self.last = last
+        self.starts, self.rows, self.events = [first], [0], [0]
+        self._filled = 0
+
+    def add_row(self, entry: Entry) -> None:
+        """Rows come in order of their ids."""
+        if self._filled == ROWS_IN_RANGE:
+            self.starts.append(entry.id)
+            self.rows.append(0)
+            self.events.append(0)
+            self._filled = 0
+        self._filled += 1
+        self.rows[-1] = (self.rows[-1] + entry.digest) % _SUM
+
+    def add_event(self, entry: Entry) -> None:
+        place = bisect_right(self.starts, entry.id) - 1
+        self.events[place] = (self.events[place] + entry.digest) % _SUM
+
+    def holds(self, id_: int) -> bool:
+        return self.starts[0] <= id_ <= self.last
+
+    def differing(self) -> list[tuple[int, int]]:
+        """First and last id of each range whose sums differ."""
+        ends = [start - 1 for start in self.starts[1:]] + [self.last]
+        return [
+            (start, end)
+            for start, end, rows, events in zip(self.starts, ends, self.rows, self.events, strict=True)
+            if rows != events
+        ]
+
+
+async def sum_up(rows: Pages, events: Callable[[], Pages], ranges: Ranges, skip: set[int]) -> Differences:
+    """The first pass. ``skip`` are ids that nobody can judge; they are left out on both sides."""
+    found = Differences()
+    async for page in rows:
+        for entry in page:
+            if entry.id not in skip:
+                found.rows += 1
+                ranges.add_row(entry)
+    async for page in events():
+        for entry in page:
+            _tally(entry, ranges, skip, found)
+    return found
+
+
+def _tally(entry: Entry, ranges: Ranges, skip: set[int], found: Differences) -> None:
+    if entry.kind == "dead":
+        found.dead += 1
+    elif entry.kind == "replayed":
+        found.replayed += 1
+    elif not ranges.holds(entry.id) or entry.id in skip:
+        found.outside += 1
+    else:
+        found.events += 1
+        ranges.add_event(entry)
+
+
+async def look_closer(rows: Sequence[Pages], events: Pages, skip: set[int], found: Differences) -> None:
+    """The second pass over some ranges: ``rows`` are their pages, ``events`` those that fall into them."""
+    expected = {entry.id: entry.digest for pages in rows async for page in pages for entry in page}
+    seen: set[int] = set()
+    async for page in events:
+        for entry in page:
+            if entry.kind == "application" and entry.id not in skip:
+                _judge(entry, expected.get(entry.id), seen, found)
+    for id_ in expected.keys() - seen - skip:
+        found.note("missing", id_)
+
+
+def _judge(entry: Entry, wanted: int | None, seen: set[int], found: Differences) -> None:
+    if entry.id in seen:
+        found.note("duplicate", entry.id)
+    elif wanted is None:
+        found.note("foreign", entry.id)
+    if wanted is not None and entry.digest != wanted:
+        found.note("differing", entry.id)
+    seen.add(entry.id)

@@ -1,0 +1,90 @@
+"""The two sides as the audit sees them: pages of (id, digest of the four values), in one pass and bounded memory."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts import Topics, UndecodableError, from_record, to_value
+from gateway.tables import applications, outbox, unpublishable
+from stream_workers.counting.events import is_replay
+from stream_workers.reader import batches
+
+PAGE = 5_000
+HELD_MAX = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One application on one side. ``kind`` is ``dead`` for a record that does not decode (its id is 0)."""
+
+    id: int
+    digest: int
+    kind: Literal["application", "dead", "replayed"] = "application"
+
+
+_DEAD = Entry(0, 0, "dead")
+
+
+def digest(id_: UUID, user_name: str, description: str, created_at: datetime) -> int:
+    """64 bits of the four values, in their one canonical spelling: how a record spells them does not matter."""
+    value = to_value(id=id_, user_name=user_name, description=description, created_at=created_at)
+    return int.from_bytes(blake2b(value, digest_size=8).digest())
+
+
+async def rows(connection: AsyncConnection, first: UUID, last: UUID) -> AsyncIterator[Sequence[Entry]]:
+    """The rows of [first, last] in order of their ids."""
+    table, after = applications.c, None
+    query = select(table.id, table.user_name, table.description, table.created_at).order_by(table.id).limit(PAGE)
+    while True:
+        begin = table.id >= first if after is None else table.id > after
+        page = (await connection.execute(query.where(begin, table.id <= last))).all()
+        if not page:
+            return
+        yield [Entry(id_.int, digest(id_, *values)) for id_, *values in page]
+        after = page[-1][0]
+
+
+async def events(
+    bootstrap: str, topics: Topics, stretches: Mapping[int, tuple[int, int]]
+) -> AsyncIterator[Sequence[Entry]]:
+    """Every record of the topic's stretches, in batches of one partition."""
+    async for records in batches(bootstrap, topics.applications, stretches, at_most=PAGE):
+        yield [_entry(record.value, record.headers) for record in records]
+
+
+def _entry(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Entry:
+    try:
+        event = from_record(value, headers)
+    except UndecodableError:
+        return _DEAD
+    kind: Literal["application", "replayed"] = "replayed" if is_replay(headers) else "application"
+    return Entry(event.id.int, digest(event.id, event.user_name, event.description, event.created_at), kind)
+
+
+async def oldest(connection: AsyncConnection) -> UUID | None:
+    """The first row's id."""
+    return await connection.scalar(select(applications.c.id).order_by(applications.c.id).limit(1))
+
+
+async def held(connection: AsyncConnection) -> tuple[int | None, set[int]]:
+    """What an outbox still holds: on the topic or not, nobody can say yet.
+
+    Of a long backlog only the oldest id (else None): what was accepted before it can be judged in bounded memory.
+    """
+    ids = select(func.unnest(outbox.c.ids).label("id")).subquery()
+    count = (await connection.execute(select(func.count()).select_from(ids))).scalar_one()
+    if count > HELD_MAX:
+        oldest = select(ids.c.id).order_by(ids.c.id).limit(1)
+        return (await connection.execute(oldest)).scalar_one().int, set()
+    return None, {id_.int for id_ in (await connection.execute(select(ids.c.id))).scalars()}
+
+
+async def refused(connection: AsyncConnection) -> set[int]:
+    """What Kafka refuses for its content."""
+    return {id_.int for id_ in (await connection.execute(select(unpublishable.c.id))).scalars()}
