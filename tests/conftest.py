@@ -93,6 +93,37 @@ async def topics(kafka: str, prefix: str) -> AsyncIterator[Topics]:
         await client.delete_topics([name for name in await client.list_topics() if name.startswith(prefix)])
 
 
+@pytest.fixture(scope="module")
+def fragile_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A server that tests may kill."""
+    server = Postgres(tmp_path_factory.mktemp("fragile-postgres"), options={"full_page_writes": "off"})
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def fragile_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker that tests may kill."""
+    node = Broker(tmp_path_factory.mktemp("fragile-kafka"), config={"replica.lag.time.max.ms": "3000"})
+    try:
+        node.start()
+        yield node
+    finally:
+        node.kill()
+
+
+@pytest.fixture
+async def fragile_database_url(fragile_postgres: Postgres, prefix: str) -> str:
+    """A database of this test's own on the fragile server."""
+    name = "t" + prefix.strip(".")
+    await _execute(fragile_postgres, f"CREATE DATABASE {name} OWNER headgate")
+    await migrate(fragile_postgres.url(name))
+    return fragile_postgres.url(name)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
     """Where every package can be installed, a skipped test is a hole: say so in the summary."""

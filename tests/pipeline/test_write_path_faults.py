@@ -1,17 +1,14 @@
 """The short form of the fault series of the write path; `make chaos` runs the long one."""
 
 import functools
-from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
 
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.postgres import Postgres
-from migrations import migrate
 from tests.support import write_path_faults as faults
 from tests.support.proxy import Proxy, proxy
 from tests.support.verdict import Verdict
@@ -19,40 +16,6 @@ from tests.support.write_path_series import Fault, Stack, run, stack
 
 # A machine that is busy with other tests restarts a JVM slowly.
 pytestmark = pytest.mark.timeout(420)
-
-
-@pytest.fixture(scope="module")
-def fragile_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A server that tests may kill."""
-    server = Postgres(tmp_path_factory.mktemp("fragile-postgres"), options={"full_page_writes": "off"})
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture(scope="module")
-def fragile_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A broker that tests may kill."""
-    node = Broker(tmp_path_factory.mktemp("fragile-kafka"), config={"replica.lag.time.max.ms": "3000"})
-    try:
-        node.start()
-        yield node
-    finally:
-        node.kill()
-
-
-@pytest.fixture
-async def fragile_database_url(fragile_postgres: Postgres, prefix: str) -> str:
-    """A database of this test's own on the fragile server."""
-    name = "t" + prefix.strip(".")
-    url = make_url(fragile_postgres.admin_url()).set(drivername="postgresql")
-    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
-    await connection.execute(f"CREATE DATABASE {name} OWNER headgate")
-    await connection.close()
-    await migrate(fragile_postgres.url(name))
-    return fragile_postgres.url(name)
 
 
 @pytest.mark.parametrize(

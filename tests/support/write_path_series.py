@@ -70,9 +70,10 @@ async def stack(
     users: int = 16,
     module: str = "gateway",
     more: Mapping[str, str] | None = None,
+    shape: Shape | None = None,
 ) -> AsyncIterator[Stack]:
     """A running stack with a crowd that has begun; whatever still runs at the end is killed."""
-    await create(broker.bootstrap, topics, Shape())
+    await create(broker.bootstrap, topics, shape or Shape())
     environment = {
         "DATABASE_URL": database_url,
         "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,

@@ -1,0 +1,40 @@
+"""Gateways with a part of the protocol taken out, for the tests that show that the series would notice.
+
+``python -m tests.support.careless_gateway``; ``CARELESS`` names the part. Never reachable from production settings.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from gateway.backlog import StoredBatch
+from gateway.events import Event
+from gateway.recovery import Recovery
+from gateway.server import run
+from gateway.settings import Settings
+from gateway.settlement import Settled
+
+
+def without_recovery() -> None:
+    """The leases of the dead are claimed, and nothing is done about what they owe."""
+
+    async def idle(_: Recovery) -> None:
+        await asyncio.Event().wait()
+
+    Recovery.run = idle  # type: ignore[method-assign, assignment]
+
+
+def without_reconciliation() -> None:
+    """What a dead gateway owes is sent without asking the topic what is there already."""
+
+    async def missing(_: Recovery, batches: Sequence[StoredBatch], __: Settled) -> list[Event]:
+        return [event for batch in batches for event in batch.events]
+
+    Recovery._missing = missing  # type: ignore[method-assign, assignment]
+
+
+PARTS: Mapping[str, Callable[[], None]] = {"recovery": without_recovery, "reconciliation": without_reconciliation}
+
+if __name__ == "__main__":
+    PARTS[os.environ["CARELESS"]]()
+    run(Settings())
