@@ -20,11 +20,12 @@ test: env ## every test, on real services
 	@scripts/test-packages
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: env ## format, lint, types, imports
+check: env ## format, lint, types, imports, files that are written from the code
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m cli.documentation --check
 	@$(BIN)/python -m contracts --check docs
 
 docs: env ## what is written from the code, written anew

@@ -1,9 +1,11 @@
-"""Writes down every setting from the models: docs/settings.md, `.env.template` and the README's tables.
+"""Writes down what the code says: every setting (docs/settings.md, `.env.template`, the README's tables), OpenAPI.
 
-``python -m cli.documentation`` in the repository's root writes them anew; a test compares them with the models.
+``python -m cli.documentation`` in the repository's root writes them anew; ``--check`` and a test compare them.
 """
 
+import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from pydantic_settings import BaseSettings
 from cli.environment import MODELS
 from cli.settings import Settings as TopicSettings
 from devstack.settings import Settings as DevstackSettings
+from gateway.app import create_api
 from gateway.settings import Settings as GatewaySettings
 from stream_workers.settings import Settings as WorkerSettings
 
@@ -77,7 +80,7 @@ def settings() -> list[Setting]:
 
 
 def documents(root: Path) -> dict[Path, str]:
-    """Each file that tells of settings, with the text that it should have."""
+    """Each file that is written from the code, with the text that it should have."""
     everything = settings()
     in_readme = {setting.name: setting.row for setting in everything}
     table = "\n".join(_table(in_readme[name] for name in _IN_README))
@@ -85,7 +88,12 @@ def documents(root: Path) -> dict[Path, str]:
         root / name: _TABLE.sub(lambda found: f"{found[1]}{table}\n{found[2]}", (root / name).read_text())
         for name in _READMES
     }
-    return {root / "docs/settings.md": _page(everything), root / ".env.template": _template(everything), **readmes}
+    return {
+        root / "docs/settings.md": _page(everything),
+        root / ".env.template": _template(everything),
+        root / "docs/openapi.json": json.dumps(create_api().openapi(), indent=2, ensure_ascii=False) + "\n",
+        **readmes,
+    }
 
 
 def _setting(name: str, section: str, info: FieldInfo) -> Setting:
@@ -137,11 +145,18 @@ def _template(everything: list[Setting]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
+def main(*, check: bool) -> int:
+    """0 when every file is, or with ``check`` was, as the code has it."""
+    stale = 0
     for path, text in documents(Path.cwd()).items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
+        if check and (not path.exists() or path.read_text() != text):
+            sys.stderr.write(f"{path.name} is not what the code says: run `make docs`\n")
+            stale = 1
+        elif not check:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+    return stale
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(check="--check" in sys.argv))

@@ -3,6 +3,7 @@
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from gateway import problems, violations
 from gateway.errors import BodyTooLargeError, GatewayError, MethodError, NotFoundError, RequestError, ValidationError
@@ -37,12 +38,23 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     if status == 404:
         found = NotFoundError()
     elif status == 405:
-        found = MethodError(allow=(getattr(error, "headers", None) or {}).get("Allow", "GET"))
+        found = MethodError(allow=", ".join(_methods_of(request)))
     elif status == 413:
         found = BodyTooLargeError(limit=0)
     else:
         found = RequestError(str(error)) if status < 500 else GatewayError(str(error))
     return await _answer(request, found)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """All methods of the address: Starlette names those of the first route that it comes to."""
+
+    def answers(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)
+
+    found = [method for method in ("GET", "POST") if answers(method)]
+    return ["GET", "HEAD", *found[1:]] if "GET" in found else found
 
 
 async def _answer_validation(request: Request, error: Exception) -> Response:

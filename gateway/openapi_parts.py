@@ -19,7 +19,7 @@ NEW_APPLICATION = {"user_name": APPLICATION["user_name"], "description": APPLICA
 
 # Every limited call can be answered with these.
 _COMMON = ("unauthenticated", "forbidden", "rate-limited", "internal-error", "overloaded")
-_STORES = ("too-slow", "idempotency-key-in-flight", "queue-full", "database-unavailable", "draining")
+_STORES = ("too-slow", "queue-full", "database-unavailable", "draining")
 
 
 def _header(description: str, **schema: object) -> Part:
@@ -46,7 +46,7 @@ def _parameter(name: str, description: str, **schema: object) -> Part:
 
 
 _REQUEST_ID = _parameter(
-    "X-Request-ID", "1 to 64 letters, digits and `.` `_` `:` `-`; anything else is replaced by a fresh id", maxLength=64
+    "X-Request-ID", "1 to 64 letters, digits and `.` `_` `:` `-`; anything else is replaced by a fresh id"
 )
 _KEY = _parameter(
     "Idempotency-Key",
@@ -54,10 +54,10 @@ _KEY = _parameter(
     maxLength=255,
     pattern=r"^[!#-~]+$",
 )
-_TRACE = _parameter("traceparent", "W3C Trace Context; goes with the event", maxLength=55)
-_IF_NONE_MATCH = _parameter(
-    "If-None-Match", "an ETag; 304 if the application still has it", pattern=r'^(\*|(W/)?"[!#-~]*")$'
+_TRACE = _parameter(
+    "traceparent", "W3C Trace Context: goes with the event; without a valid one the event gets a fresh trace"
 )
+_IF_NONE_MATCH = _parameter("If-None-Match", "an ETag; 304 if the application still has it")
 
 
 def _content(media_type: str, schema: str, **examples: object) -> Part:

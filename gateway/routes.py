@@ -35,6 +35,8 @@ _SUBMIT_PROBLEMS = (
     "unsupported-media-type",
     "content-encoding",
 )
+# In a batch these are said of the item.
+_SINGLE_PROBLEMS = ("invalid", "refused", "idempotency-key-reused", "idempotency-key-in-flight")
 
 
 @router.post(
@@ -43,7 +45,7 @@ _SUBMIT_PROBLEMS = (
     summary="Submit one application",
     status_code=201,
     openapi_extra=SUBMIT_REQUEST,
-    responses=created() | answers(*_SUBMIT_PROBLEMS, "invalid", "refused", "idempotency-key-reused", stores=True),
+    responses=created() | answers(*_SUBMIT_PROBLEMS, *_SINGLE_PROBLEMS, stores=True),
 )
 async def submit_application(request: Request) -> Response:
     """201 means: it is stored, and it will be published whatever fails from here on."""
@@ -96,11 +98,11 @@ async def list_applications(request: Request, search: Annotated[Search, Query()]
 
 
 @router.get(
-    "/applications/{id}",
+    "/applications/{id:uuid}",
     operation_id="getApplication",
     summary="Read one application",
     openapi_extra=READ_ONE_REQUEST,
-    responses=one() | answers("not-found", "invalid", "database-unavailable"),
+    responses=one() | answers("not-found", "database-unavailable"),
 )
 async def get_application(request: Request, id: Annotated[UUID, Path()]) -> Response:  # noqa: A002 -- the field's name
     """As its 201 showed it, byte for byte: an application never changes."""

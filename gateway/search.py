@@ -1,11 +1,13 @@
 """What a client may ask of the list, and the same as SQL."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 from sqlalchemy import ColumnElement, func
 
 from contracts import USER_NAME_MAX, UserName
@@ -17,18 +19,26 @@ SIZE_DEFAULT = 20
 # Beyond this many items a page number is refused: a page costs what lies before it, a cursor does not.
 DEPTH_MAX = 100_000
 
+_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T", re.ASCII)
 _UUID_MILLISECONDS_MAX = (1 << 48) - 1
 
 
-def _plus_for_space(value: object) -> object:
-    """``+03:00`` reads ``␠03:00`` when the plus was not percent-encoded; a space has no other place in a time."""
-    return value.replace(" ", "+") if isinstance(value, str) and value.count(" ") == 1 and "T" in value else value
+def _rfc_3339(value: object) -> object:
+    """pydantic would also read a number as a time; here a time looks like one.
+
+    ``+03:00`` arrives as ``␠03:00`` when the plus was not percent-encoded: a space has no other place in a time.
+    """
+    if not isinstance(value, str):
+        return value
+    if not _DATE_AND_TIME.match(value):
+        raise PydanticCustomError("datetime_parsing", "must be a time as in RFC 3339")
+    return value[:11] + value[11:].replace(" ", "+")
 
 
 Part = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=USER_NAME_MAX, pattern=r"^[^\x00]*$")
 ]
-Time = Annotated[AwareDatetime, BeforeValidator(_plus_for_space)]
+Time = Annotated[AwareDatetime, BeforeValidator(_rfc_3339)]
 Order = Literal["created_at", "-created_at"]
 
 
