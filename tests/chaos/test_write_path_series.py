@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from cli.topics import Shape
+from cli.settings import Shape
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.brokers import Brokers

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cli.topics import Shape
+from cli.settings import Shape
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.brokers import Brokers
