@@ -61,8 +61,8 @@ class Wanted:
         journal = {**settings, "WORKER_WEB_PORT": str(web_port + 1)}
         return [
             Service("gateway", ("gateway",), settings, gateway_port, "/readyz"),
-            Service("worker-metrics", ("worker", "metrics"), settings, web_port, "/"),
-            Service("worker-journal", ("worker", "journal"), journal, web_port + 1, "/"),
+            Service("worker-metrics", ("worker", "metrics"), settings, web_port, "/readyz"),
+            Service("worker-journal", ("worker", "journal"), journal, web_port + 1, "/readyz"),
         ]
 
     def topic_shape(self) -> Shape:

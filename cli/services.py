@@ -57,7 +57,7 @@ def _answers(service: Service) -> bool:
     connection = http.client.HTTPConnection(HOST, service.port, timeout=5)
     try:
         connection.request("GET", service.path)
-        return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
+        return connection.getresponse().status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False
     finally:

@@ -30,6 +30,7 @@ def claim(data_dir: Path) -> IO[str]:
         raise DevstackError(
             f"{data_dir} is in use by another `make run` (process {owner}): stop that one, or set HEADGATE_DATA_DIR"
         ) from error
+    withdraw(data_dir)  # what a killed owner left
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()

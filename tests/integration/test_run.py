@@ -1,0 +1,174 @@
+"""`headgate run`, which is `make run`, as a person uses it: started, tried, interrupted, killed, started again."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from cli.environment import known_names
+from devstack import addresses
+from devstack.ports import HOST, free_port
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 150.0
+
+pytestmark = pytest.mark.timeout(500)
+
+
+class Stack:
+    """One `headgate run` in a folder with a space in its name, on ports that nobody else uses."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data_dir = folder / ".headgate"
+        self.process: subprocess.Popen[str] | None = None
+        self.environment = {name: value for name, value in os.environ.items() if name not in known_names()}
+        self.environment |= {"PYTHONPATH": str(ROOT), "GATEWAY_PORT": str(free_port())}
+        self.environment |= {"WORKER_WEB_PORT": str(free_port(neighbours=2)), "POSTGRES_PORT": str(free_port())}
+        self.environment |= {"KAFKA_PORT": str(free_port())}
+
+    @property
+    def gateway(self) -> str:
+        return f"http://{HOST}:{self.environment['GATEWAY_PORT']}"
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cli", "run"],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def until_ready(self) -> None:
+        eventually(lambda: bool(addresses.of_running_stack(self.data_dir)) or self.ended)
+        assert not self.ended, self.output()
+
+    @property
+    def ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
+    def signal(self, number: int) -> str:
+        assert self.process
+        self.process.send_signal(number)
+        return self.output()
+
+    def output(self) -> str:
+        assert self.process
+        return self.process.communicate(timeout=SECONDS)[0]
+
+    def command(self, *args: str) -> str:
+        """A `headgate` command in another terminal, which knows the stack's addresses by itself."""
+        without_ports = {name: value for name, value in self.environment.items() if not name.endswith("_PORT")}
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", *args],
+            cwd=self.folder,
+            env=without_ports,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=True,
+        )
+        return done.stdout
+
+    def processes(self) -> list[psutil.Process]:
+        """Whatever still runs in or on the data folder, or on the gateway's port."""
+        mark = str(self.data_dir)
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.status() != psutil.STATUS_ZOMBIE and mark in " ".join([process.cwd(), *process.cmdline()]):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    folder = tmp_path / "a clone"
+    folder.mkdir()
+    stack = Stack(folder)
+    yield stack
+    if not stack.ended:
+        stack.signal(signal.SIGTERM)
+
+
+def test_from_a_request_to_the_event_and_back_after_a_kill(stack: Stack) -> None:
+    stack.start()
+    stack.until_ready()
+    answer = httpx.post(f"{stack.gateway}/applications", json={"user_name": "ada", "description": "A bridge"})
+    assert answer.status_code == 201
+    assert answer.text in stack.command("topics", "tail", "--from-beginning", "--count", "1")
+    journal = stack.data_dir / "logs" / "worker-journal.log"
+    eventually(lambda: answer.json()["id"] in journal.read_text())
+    assert "accepted  20 in" in stack.command("load", "--count", "20", "--connections", "4")
+
+    stack.signal(signal.SIGKILL)
+    eventually(lambda: not stack.processes())
+    stack.start()
+    stack.until_ready()
+    assert httpx.get(f"{stack.gateway}/applications/{answer.json()['id']}").json() == answer.json()
+
+    output = stack.signal(signal.SIGINT)
+    assert stack.process
+    assert (stack.process.returncode, output.splitlines()[-1]) == (0, "stopped")
+    assert not stack.processes()
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 2.5, 5.0])
+def test_an_interrupted_start_leaves_no_process(stack: Stack, seconds: float) -> None:
+    stack.start()
+    time.sleep(seconds)  # the moment is the test's parameter, not a wait for something
+    output = stack.signal(signal.SIGINT)
+    assert stack.process
+    assert stack.process.returncode in {0, 130, -signal.SIGINT}
+    assert "Traceback" not in output or seconds < 1  # before Python's own start is over, nobody can be quiet
+    eventually(lambda: not stack.processes())
+
+
+@pytest.mark.parametrize("setting", ["GATEWAY_PORT", "WORKER_WEB_PORT", "POSTGRES_PORT", "KAFKA_PORT"])
+def test_a_port_that_was_asked_for_and_is_taken_is_named(stack: Stack, setting: str) -> None:
+    with socket.create_server((HOST, int(stack.environment[setting]))):
+        stack.start()
+        output = stack.output()
+    assert stack.process
+    assert stack.process.returncode == 1
+    assert f"port {stack.environment[setting]} ({setting}) is taken" in output
+    assert "Traceback" not in output
+    eventually(lambda: not stack.processes())
+
+
+def test_a_second_one_on_the_same_data_is_refused(stack: Stack) -> None:
+    stack.data_dir.mkdir()
+    with addresses.claim(stack.data_dir):
+        stack.start()
+        output = stack.output()
+    assert "is in use by another `make run`" in output
+    assert len(output.splitlines()) == 1
+
+
+def test_a_service_that_dies_is_told_with_its_last_words(stack: Stack) -> None:
+    stack.environment["DATABASE_URL"] = "postgresql+asyncpg://headgate:headgate@127.0.0.1:1/headgate"
+    stack.start()
+    output = stack.output()
+    assert stack.process
+    assert stack.process.returncode == 1
+    assert "PostgreSQL at 127.0.0.1:1 cannot be reached" in output
+    eventually(lambda: not stack.processes())
