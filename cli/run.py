@@ -40,8 +40,10 @@ def _start(wanted: Wanted, running: ExitStack) -> list[Child]:
     running.enter_context(addresses.claim(data_dir))
     running.callback(addresses.withdraw, data_dir)
     typer.echo("Headgate starts")
+    ports = wanted.ports()
     embedded = _start_servers(wanted, running)
     settings = wanted.of_services(
+        ports,
         database_url=embedded.postgres.url() if embedded.postgres else None,
         bootstrap=embedded.brokers.bootstrap if embedded.brokers else None,
     )

@@ -43,13 +43,16 @@ class Wanted:
     def embeds_kafka(self) -> bool:
         return "kafka_bootstrap_servers" not in self.gateway.model_fields_set
 
-    def of_services(self, *, database_url: str | None, bootstrap: str | None) -> dict[str, str]:
+    def ports(self) -> dict[str, str]:
+        """Where the services will listen; DevstackError if a port that somebody set is taken."""
+        return {"GATEWAY_PORT": str(self._gateway_port()), "WORKER_WEB_PORT": str(self._worker_web_port())}
+
+    def of_services(self, ports: dict[str, str], *, database_url: str | None, bootstrap: str | None) -> dict[str, str]:
         """The settings that say where everything listens; None stands for a server that somebody else runs."""
         settings = {
             "DATABASE_URL": database_url or self.gateway.database_url.get_secret_value(),
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap or self.gateway.kafka_bootstrap_servers,
-            "GATEWAY_PORT": str(self._gateway_port()),
-            "WORKER_WEB_PORT": str(self._worker_web_port()),
+            **ports,
         }
         if not environment.is_set("RATE_LIMIT_PER_MINUTE"):
             settings["RATE_LIMIT_PER_MINUTE"] = _RATE_LIMIT_PER_MINUTE
