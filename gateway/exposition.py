@@ -68,9 +68,8 @@ def counted(metrics: Metrics) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "headgate_idempotent_replays", "Requests answered with the first answer again", value=metrics.replays
     )
-    yield _labelled(
-        "headgate_rate_limit_decisions", "Calls judged by the rate limit, by outcome", "outcome", metrics.rate_limit
-    )
+    judged = {"granted": metrics.granted, "refused": metrics.refused}
+    yield _labelled("headgate_rate_limit_decisions", "Calls judged by the rate limit, by outcome", "outcome", judged)
 
 
 def standing(gateway: "Gateway") -> Iterator[Metric]:

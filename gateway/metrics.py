@@ -77,7 +77,7 @@ class Metrics:
         self.publish_failures: Counter[str] = Counter()
         self.accepted_to_published = Histogram(AGES)
         self.replays = 0
-        self.rate_limit: Counter[str] = Counter()
+        self.granted = self.refused = 0
 
     def request(self, method: str, path: str, status: int, seconds: float) -> None:
         """One request was answered."""

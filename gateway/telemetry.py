@@ -34,14 +34,22 @@ class Telemetry:
         self.kafka_away = False
 
     def answered(self, visit: Visit, method: str, path: str) -> None:
-        """A request was answered, or its client has gone. Refusals are logged, but for those that come in floods."""
+        """A request was answered, or its client has gone."""
         status, seconds = visit.status or CLIENT_GONE, time.perf_counter() - visit.began
         self.metrics.request(method, path, status, seconds)
         if visit.standing is not None:
-            self.metrics.rate_limit["granted" if visit.standing.granted else "refused"] += 1
+            if visit.standing.granted:
+                self.metrics.granted += 1
+            else:
+                self.metrics.refused += 1
         if visit.span is not None and self.tracing is not None:
             self.tracing.answered(visit.span, status)
-        if self._verbose or (status >= 400 and status not in _FLOODS):
+        if status >= 400 or self._verbose:
+            self._log(method, path, status, seconds)
+
+    def _log(self, method: str, path: str, status: int, seconds: float) -> None:
+        """Refusals at INFO, but for those that come in floods; all else is for DEBUG. Paths are no one's business."""
+        if self._verbose or status not in _FLOODS:
             fields = {"method": method, "route": route_of(path), "status": status, "ms": round(seconds * 1000, 1)}
             log.log(logging.INFO if status >= 400 else logging.DEBUG, "answered", extra=fields)
 

@@ -62,6 +62,11 @@ def test_every_metric_is_on_a_dashboard() -> None:
     assert {name for name in missing if name not in text} == set()
 
 
+def test_every_metric_is_explained() -> None:
+    explained = set(re.findall(r"`(headgate_\w+)`", (ROOT / "docs/observability.md").read_text()))
+    assert explained == {re.sub("_(bucket|count|sum)$", "", name) for name in exposed()}
+
+
 def test_every_alert_has_its_page_and_its_tests() -> None:
     rules = _rules()
     tests = TESTS.read_text()
