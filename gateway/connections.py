@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway import problems
 from gateway.errors import GatewayError, HeadTooLargeError, OverloadedError, RequestError, TooSlowError
+from gateway.joined_writes import JoinedWrites
 from gateway.settings import Settings
 
 _SLICE = 8 * 1024
@@ -30,7 +31,7 @@ class Connection(HttpToolsProtocol):
         self._since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))
         self._since = self.loop.time()
         if len(self.connections) > self._settings.connections_max:
             self._refuse(OverloadedError("as many connections as are allowed are open"))
