@@ -7,6 +7,8 @@ claimed, the column is null, the statement fails and nothing of it stays.
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, JSONB, TEXT, TIMESTAMP, UUID
 
+from gateway.database import Compiled
+
 _UUID, _UUIDS, _TEXTS = UUID(as_uuid=True), ARRAY(UUID(as_uuid=True)), ARRAY(TEXT)
 _TIMES = ARRAY(TIMESTAMP(timezone=True))
 
@@ -34,7 +36,8 @@ _BATCH = (
 )
 
 # N applications, one outbox row, and the outbox rows that Kafka has confirmed meanwhile go.
-COMMIT = text(f"""
+COMMIT = Compiled(
+    text(f"""
 WITH stored AS (
     INSERT INTO applications (id, user_name, description, created_at)
     SELECT * FROM unnest(:ids, :user_names, :descriptions, :times)
@@ -44,6 +47,7 @@ WITH stored AS (
 )
 DELETE FROM outbox WHERE id = ANY(:confirmed)
 """).bindparams(*_BATCH)
+)
 
 # The same where idempotency keys are among them: who wins its key (or has none) is stored, and returned.
 # A key that expired but was not swept yet counts as free. Keys come sorted, so that two gateways cannot deadlock.
