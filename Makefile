@@ -28,8 +28,9 @@ check: env ## format, lint, types, imports, files that are written from the code
 	@$(BIN)/python -m cli.documentation --check
 	@$(BIN)/python -m contracts --check docs
 
-docs: env ## what is written from the code, written anew
+docs: env ## what is written from the code, written anew, and the site in site/
 	@$(BIN)/python -m cli.documentation
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 images: ## build Dockerfile and run docker-compose.yaml on stand-in images (root, podman)
 	@deploy/stand-in/check.sh
