@@ -1,4 +1,5 @@
-"""Writes down what the code says: every setting (docs/settings.md, `.env.template`, the README's tables), OpenAPI.
+"""Writes down what the code says: every setting (docs/settings.md, `.env.template`, the README's tables), OpenAPI,
+and ready requests for people's tools.
 
 ``python -m cli.documentation`` in the repository's root writes them anew; ``--check`` and a test compare them.
 """
@@ -18,6 +19,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from cli.environment import MODELS
+from cli.request_examples import http_file, postman
 from cli.settings import Settings as TopicSettings
 from devstack.settings import Settings as DevstackSettings
 from gateway.app import create_api
@@ -88,10 +90,13 @@ def documents(root: Path) -> dict[Path, str]:
         root / name: _TABLE.sub(lambda found: f"{found[1]}{table}\n{found[2]}", (root / name).read_text())
         for name in _READMES
     }
+    api = create_api().openapi()
     return {
         root / "docs/settings.md": _page(everything),
         root / ".env.template": _template(everything),
-        root / "docs/openapi.json": json.dumps(create_api().openapi(), indent=2, ensure_ascii=False) + "\n",
+        root / "docs/openapi.json": json.dumps(api, indent=2, ensure_ascii=False) + "\n",
+        root / "examples/headgate.postman_collection.json": postman(api),
+        root / "examples/headgate.http": http_file(api),
         **readmes,
     }
 

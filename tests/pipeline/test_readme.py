@@ -86,6 +86,12 @@ def test_the_commands_work_and_answer_as_shown(block: Block, stack: dict[str, st
     assert _shape(done.stdout, block.language) == _shape(block.answer, block.language)
 
 
+@pytest.mark.timeout(300)
+def test_the_example_for_curl_works(stack: dict[str, str]) -> None:
+    address = {"GATEWAY": f"http://127.0.0.1:{stack['GATEWAY_PORT']}"}
+    subprocess.run(["sh", "examples/curl.sh"], cwd=ROOT, env={**os.environ, **address}, timeout=60, check=True)
+
+
 def test_there_are_commands_and_every_excuse_has_a_reason() -> None:
     assert len(RUN) >= 10
     assert all(len(block.excuse) > 10 for block in blocks() if block.excuse)
