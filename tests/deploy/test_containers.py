@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
 from cli.environment import known_names
-from cli.main import app
+from tests.support.commands import exists
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -18,20 +17,15 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == "headgate:latest"}
 
 
-def exists(words: list[str]) -> bool:
-    """Whether `headgate` has this command."""
-    return CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
-
-
 @pytest.mark.parametrize("name", OURS)
 def test_the_service_runs_a_command_that_exists(name: str) -> None:
-    assert exists(OURS[name]["command"])
+    assert exists(*OURS[name]["command"])
 
 
 def test_the_image_runs_a_command_that_exists() -> None:
     default = re.search(r'^CMD \["(\w+)"\]$', DOCKERFILE, re.MULTILINE)
     assert default
-    assert exists([default[1]])
+    assert exists(default[1])
     assert 'ENTRYPOINT ["headgate"]' in DOCKERFILE, "in the exec form: signals reach the process"
 
 

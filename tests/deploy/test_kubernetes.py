@@ -9,7 +9,7 @@ import yaml
 
 from cli.environment import known_names
 from contracts import Topics
-from tests.deploy.test_containers import exists
+from tests.support.commands import exists
 
 FOLDER = Path(__file__).parents[2] / "deploy/kubernetes"
 KUBERNETES = "1.34"
@@ -59,7 +59,7 @@ def test_values_for_all_are_settings_that_exist() -> None:
 @pytest.mark.parametrize("pod", PODS)
 def test_the_pod_runs_a_command_that_exists_with_settings_that_exist(pod: str) -> None:
     container = _container(pod)
-    assert exists(container["args"])
+    assert exists(*container["args"])
     assert {variable["name"] for variable in container["env"]} <= known_names()
 
 
