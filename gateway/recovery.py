@@ -53,6 +53,8 @@ class Recovery:
     async def run(self) -> None:
         """Start a drain for whatever has been claimed, for ever."""
         while True:
+            if self._keeper.lease is None:
+                self._cancel()  # at once: the keeper may be waiting for a database that does not answer
             for row in self._keeper.claimed_by_me():
                 if row.id not in self._drains:
                     self.claimed += 1
@@ -61,7 +63,8 @@ class Recovery:
                 if drain.done():
                     del self._drains[lease]
                     self.phases.pop(lease, None)
-                    drain.result()
+                    if not drain.cancelled():
+                        drain.result()
             await self._keeper.next_change()
 
     @property
@@ -71,13 +74,18 @@ class Recovery:
 
     async def _stop(self) -> None:
         """For the keeper: nothing is resent under a lost lease."""
-        drains, self._drains = list(self._drains.values()), {}
-        self.phases.clear()
-        for drain in drains:
-            drain.cancel()
+        drains = self._cancel()
         await asyncio.gather(*drains, return_exceptions=True)
+        self._drains.clear()
+        self.phases.clear()
 
     stop = _stop
+
+    def _cancel(self) -> list[asyncio.Task[None]]:
+        drains = list(self._drains.values())
+        for drain in drains:
+            drain.cancel()
+        return drains
 
     # --- one drain ----------------------------------------------------------------------------------------------
 
