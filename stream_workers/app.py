@@ -30,8 +30,8 @@ from stream_workers.web.mounting import mount
 from stream_workers.web.read_model import ReadModel
 
 # Records fetched at once, and records that may wait for the agent before no more are fetched.
-FETCH_RECORDS = 1_000
-WAITING_RECORDS = 4_000
+FETCH_RECORDS = 2_000
+WAITING_RECORDS = 6_000
 
 
 @dataclass(frozen=True)

@@ -94,10 +94,10 @@ class Journal:
         fields = {
             "level": "info",
             "event": "application",
-            "id": str(event.id),
+            "id": event.id,
             **where,
             "user_name": event.user_name if self._user_names else masked(event.user_name),
-            "latency_ms": round((now - event.created_at.timestamp()) * 1000),
+            "latency_ms": round(now * 1000) - event.created_at,
         }
         if is_replay(record.headers):
             fields["replayed"] = True

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from contracts import Application
 from stream_workers.counting import breaker
-from stream_workers.counting.events import Bad, KafkaRecord, is_replay, read
+from stream_workers.counting.events import Bad, KafkaRecord, Seen, is_replay, read
 from stream_workers.counting.histogram import added, latency_bucket, size_bucket, with_recent
 from stream_workers.counting.series import DAY, HOUR, KEPT, MINUTE, with_times
 from stream_workers.counting.state import State
@@ -38,12 +37,12 @@ class Tally:
     latency: Counter[int] = field(default_factory=Counter)
     names: Counter[str] = field(default_factory=Counter)
 
-    def add(self, application: Application, consumed_at: int) -> None:
+    def add(self, seen: Seen, consumed_at: int) -> None:
         """Count one application; event time is ``created_at``."""
-        created_at = round(application.created_at.timestamp() * 1000)
+        created_at = seen.created_at
         self.total += 1
-        self.names[application.user_name] += 1
-        self.sizes[size_bucket(len(application.description))] += 1
+        self.names[seen.user_name] += 1
+        self.sizes[size_bucket(seen.size)] += 1
         self.latency[latency_bucket(consumed_at - created_at)] += 1
         if created_at > consumed_at + AHEAD_MAX:
             self.future += 1

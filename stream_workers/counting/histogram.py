@@ -1,6 +1,7 @@
 """Histograms with fixed bounds: exact counts, mergeable by addition, bounded in size."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -21,7 +22,7 @@ _LATENCY_BUCKETS = 160
 
 def size_bucket(characters: int) -> int:
     """The index of the first bound that is not below the size; one past the last for anything larger."""
-    return next((index for index, bound in enumerate(SIZE_BOUNDS) if characters <= bound), len(SIZE_BOUNDS))
+    return bisect_left(SIZE_BOUNDS, characters)
 
 
 def latency_bucket(milliseconds: int) -> int:

@@ -135,9 +135,9 @@ def event_of(record: ConsumerRecord) -> Event:
         partition,
         offset,
         at,
-        id=str(found.id),
+        id=found.id,
         user_name=found.user_name,
-        created_at=found.created_at.timestamp(),
+        created_at=found.created_at / 1000,
         size=size,
         replayed=is_replay(record.headers),
     )

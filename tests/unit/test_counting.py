@@ -1,5 +1,6 @@
 """The pure part of counting: every offset booked once, whatever the records and however they are cut."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from stream_workers.counting import breaker
 from stream_workers.counting.apply import AHEAD_MAX, apply
-from stream_workers.counting.events import Bad, read
+from stream_workers.counting.events import Bad, Seen, by_contract, canonical, read
 from stream_workers.counting.histogram import (
     RECENT_KEPT,
     RECENT_WIDTH,
@@ -245,3 +246,46 @@ def test_recent_latencies_are_those_of_the_last_windows() -> None:
         recent = dict(with_recent(recent, window * RECENT_WIDTH, {window: 1}))
     assert recent == {2: {2: 1}, 3: {3: 1}, 4: {4: 1}}
     assert since(recent, 3 * RECENT_WIDTH + 5) == {3: 1, 4: 1}
+
+
+@given(st.text(max_size=12), st.text(max_size=12), times, st.booleans(), st.binary(max_size=3), st.integers(0, 200))
+@settings(deadline=None, max_examples=500)
+def test_the_fast_reading_agrees_with_the_contract(
+    name: str, text: str, at_ms: int, escaped: bool, noise: bytes, where: int
+) -> None:
+    """Whatever the bytes: what is read the fast way, the contract reads the same way."""
+    record = good(7, user_name=name or "ada", description=text or "a boat", at_ms=at_ms)
+    value = record.value or b""
+    if escaped:
+        value = json.dumps(json.loads(value)).encode()
+    value = value[: where % len(value)] + noise + value[where % len(value) + len(noise) :]
+    fast = canonical(value)
+    slow = by_contract(Record(7, value, record.headers))
+    assert fast is None or fast == slow
+
+
+def test_what_the_gateway_writes_is_read_the_fast_way() -> None:
+    seen = canonical(good(7, user_name="Ада", description="лодка").value or b"")
+    assert isinstance(seen, Seen)
+    assert (seen.user_name, seen.size, seen.created_at) == ("Ада", 5, NOW_MS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"00:00", b"24:00"),
+        (b"-04-", b"-13-"),
+        (b'"ada"', b'"ada "'),
+        (b'"ada"', b'"a\\u0000b"'),
+        (b'"ada"', b"1"),
+        (b'{"id"', b'{"more":1,"id"'),
+        (b"Z", b"+00:00"),
+        (b'{"id"', b'{"id":"x","id"'),
+    ],
+)
+def test_any_other_form_goes_the_slow_way(change: tuple[bytes, bytes]) -> None:
+    value = good(7, at_ms=1_650_000_000_000 - 1_650_000_000_000 % 86_400_000).value or b""
+    assert canonical(value) is not None
+    changed = value.replace(*change)
+    assert changed != value
+    assert canonical(changed) is None
