@@ -1,5 +1,6 @@
 """The whole gateway put together: the front, and FastAPI behind it."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +8,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from gateway import exception_handlers, exposition, health_routes, metrics_route, openapi, routes
+from gateway import exception_handlers, exposition, health_routes, key_sweep, metrics_route, openapi, routes
 from gateway.api_keys import ApiKeys
 from gateway.front import Front
 from gateway.gate import Gate
@@ -64,7 +65,10 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
         front.gateway = gateway
         await front.siblings.start(lambda: exposition.own(front, front.siblings.process))
         front.gate.keys = ApiKeys(gateway.engine)
+        sweeping = asyncio.create_task(key_sweep.run(gateway.engine), name="key sweep")
         yield
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)
     front.siblings.stop()
     if front.gate.limiter is not None:
         await front.gate.limiter.aclose()
