@@ -1,5 +1,6 @@
 """What is written about the settings is what the code says."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,16 @@ def test_every_setting_says_what_it_is() -> None:
 def test_a_template_that_is_copied_as_it_is_changes_nothing() -> None:
     lines = (ROOT / ".env.template").read_text().splitlines()
     assert [line for line in lines if line and not line.startswith("#")] == []
+
+
+def test_both_readmes_have_the_same_sections_and_commands() -> None:
+    english, russian = (_language_free(ROOT / name) for name in ("README.md", "README.ru.md"))
+    assert english
+    assert english == russian
+
+
+def _language_free(path: Path) -> list[str]:
+    """The level of each heading, and each block of code but for drawings, in order."""
+    text = path.read_text()
+    parts = re.findall(r"^(##+) |^```(?!mermaid)(\w+\n.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [level or block for level, block in parts]
