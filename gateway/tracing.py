@@ -2,8 +2,8 @@
 
 One trace holds an application's whole way: the request, its commit, its send and, in the workers, its processing. The
 span of the request is the creation context: it goes into the outbox and into the event's ``traceparent``, so that a
-send by another gateway after a crash is in the same trace. Commits and sends are of many applications: each batch has
-a span of its own that links to all of them, and each application's span links back to the batch.
+send by another gateway after a crash is in the same trace. Commits and sends are of many requests: each batch has a
+span of its own that links to all of them, and the span below each request links back to the batch.
 Source: OpenTelemetry semantic conventions for HTTP 1.4x and messaging (Kafka); W3C Trace Context.
 """
 
@@ -33,6 +33,9 @@ from gateway.metrics import route_of
 from gateway.settings import Settings
 
 STOP_MILLISECONDS = 3_000
+
+# The last digit of a traceparent whose flags say "sampled".
+_SAMPLED = frozenset("13579bdf")
 
 # The trace of the request being answered, for log lines.
 current: ContextVar[str | None] = ContextVar("trace_id", default=None)
@@ -113,16 +116,20 @@ class Tracing:
         began: int,
         ended: int,
     ) -> None:
-        """A span for the batch, and one in the trace of each of its members that is sampled."""
-        sampled = [
-            (id_, context) for id_, parent in members if (context := remote(parent)) and context.trace_flags.sampled
-        ]
-        if not sampled:
+        """A span for the batch, and one below each sampled request that has members in it."""
+        by_request: dict[str, list[str]] = {}
+        for id_, traceparent in members:
+            if traceparent is not None and traceparent[-1:] in _SAMPLED:
+                by_request.setdefault(traceparent, []).append(id_)
+        requests = [(context, ids) for traceparent, ids in by_request.items() if (context := remote(traceparent))]
+        if not requests:
             return
-        links = [Link(context) for _, context in sampled]
+        links = [Link(context) for context, _ in requests]
         batch = self._span(name, SpanKind.CLIENT, Context(), attributes, links, began)
-        for id_, context in sampled:
-            own = {**attributes, "messaging.message.id": id_} if kind is SpanKind.PRODUCER else attributes
+        for context, ids in requests:
+            own = {**attributes, "headgate.applications": len(ids)}
+            if len(ids) == 1 and kind is SpanKind.PRODUCER:
+                own["messaging.message.id"] = ids[0]
             member = self._span(name, kind, _below(context), own, [Link(batch.get_span_context())], began)
             _end(member, attributes, ended)
         _end(batch, attributes, ended)

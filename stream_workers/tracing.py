@@ -1,7 +1,7 @@
 """Traces of a worker, off unless OTEL_EXPORTER_OTLP_ENDPOINT is set: then ``start`` gives a Tracing, else None.
 
-An event's ``traceparent`` is the span of the request that submitted it. Each sampled event gets a span below that one,
-so that its trace goes on here; the batch has a span of its own that links to all of them.
+An event's ``traceparent`` is the span of the request that submitted it. Each sampled request gets a span below its own
+for its events in a batch, so that its trace goes on here; the batch has a span that links to all of them.
 Source: OpenTelemetry semantic conventions for messaging (Kafka); W3C Trace Context.
 """
 
@@ -22,6 +22,9 @@ from stream_workers.batches import Record
 from stream_workers.settings import Kind, Settings
 
 STOP_MILLISECONDS = 2_000
+
+# The last digit of a traceparent whose flags say "sampled".
+_SAMPLED = frozenset((b"1", b"3", b"5", b"7", b"9", b"b", b"d", b"f"))
 
 
 class Tracing:
@@ -49,8 +52,13 @@ class Tracing:
 
     def processed(self, records: Sequence[Record], *, began: int, ended: int) -> None:
         """A batch of one partition was folded; times in nanoseconds since 1970."""
-        sampled = [(record, context) for record in records if (context := sampled_context(record))]
-        if not sampled:
+        by_request: dict[bytes, list[Record]] = {}
+        for record in records:
+            found = header(record.headers, "traceparent")
+            if found is not None and found[-1:] in _SAMPLED:
+                by_request.setdefault(found, []).append(record)
+        requests = [(context, events) for found, events in by_request.items() if (context := remote(found))]
+        if not requests:
             return
         attributes = {**self._attributes, "messaging.destination.partition.id": str(records[0].partition)}
         batch = self._tracer.start_span(
@@ -58,19 +66,15 @@ class Tracing:
             context=Context(),
             kind=SpanKind.CONSUMER,
             attributes={**attributes, "messaging.batch.message_count": len(records)},
-            links=[Link(context) for _, context in sampled],
+            links=[Link(context) for context, _ in requests],
             start_time=began,
         )
-        for record, context in sampled:
-            identity = {
-                "messaging.message.id": str(id_of(record.value, record.headers)),
-                "messaging.kafka.offset": record.offset,
-            }
+        for context, events in requests:
             self._tracer.start_span(
                 self._name,
                 context=set_span_in_context(NonRecordingSpan(context), Context()),
                 kind=SpanKind.CONSUMER,
-                attributes=attributes | identity,
+                attributes=attributes | _identity(events),
                 links=[Link(batch.get_span_context())],
                 start_time=began,
             ).end(ended)
@@ -95,14 +99,20 @@ def start(settings: Settings, kind: Kind) -> Tracing | None:
     return Tracing(exporter, kind=kind, topic=settings.topics.applications, group=group)
 
 
-def sampled_context(record: Record) -> SpanContext | None:
-    """The span that an event was created in, if its trace is sampled."""
-    found = header(record.headers, "traceparent")
-    if found is None or found[-1:] not in b"13579bdf":
-        return None
+def remote(traceparent: bytes) -> SpanContext | None:
+    """The span that an event was created in; None where it is malformed."""
     try:
-        version_, trace, span, flags = (int(part, 16) for part in found.split(b"-"))
+        version_, trace, span, flags = (int(part, 16) for part in traceparent.split(b"-"))
     except ValueError:
         return None
     context = SpanContext(trace, span, is_remote=True, trace_flags=TraceFlags(flags))
     return context if context.is_valid and version_ == 0 else None
+
+
+def _identity(events: Sequence[Record]) -> dict[str, Any]:
+    """What tells the events of one request: each by itself where there is one."""
+    if len(events) > 1:
+        return {"headgate.applications": len(events)}
+    [event] = events
+    id_ = id_of(event.value, event.headers)
+    return {"headgate.applications": 1, "messaging.message.id": str(id_), "messaging.kafka.offset": event.offset}

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
 from cli.doctor.finding import Finding, failed, ok, warning
 from devstack.ports import is_free
 from gateway.settings import Settings
@@ -26,7 +29,7 @@ async def examine(settings: Settings, workers: WorkerSettings, data_dir: Path) -
     for kind in ("metrics", "journal"):
         port = workers.web_port(kind)
         found.append(_worker(kind, port, await asyncio.to_thread(_get, workers.worker_web_host, port, "/readyz")))
-    return [*found, _disk(data_dir)]
+    return [*found, *await _limiter(settings.rate_limit_storage), _disk(data_dir)]
 
 
 def _gateway(settings: Settings, report: dict[str, Any] | None) -> Iterator[Finding]:
@@ -58,6 +61,18 @@ def _absent(what: str, port: int, command: str, setting: str) -> Finding:
     if is_free(port):
         return warning(what, f"nobody listens on port {port}", f"Start it here with {command}, if it belongs here.")
     return failed(what, f"something else listens on port {port}", f"Stop that, or set {setting} to another port.")
+
+
+async def _limiter(storage: str) -> list[Finding]:
+    """Redis, where the rate limit is shared through it."""
+    if storage.startswith("memory:"):
+        return []
+    try:
+        async with Redis.from_url(storage, socket_timeout=SECONDS, socket_connect_timeout=SECONDS) as client:
+            await client.ping()
+    except (RedisError, OSError, ValueError) as error:
+        return [warning("rate limit's Redis", str(error), "docs/runbook/rate-limit-store-away.md")]
+    return [ok("rate limit's Redis", "answers")]
 
 
 def _disk(folder: Path) -> Finding:

@@ -86,9 +86,11 @@ def test_servers_that_are_not_there(doctor: Doctor) -> None:
     code, found = doctor(
         DATABASE_URL=f"postgresql+asyncpg://ann:secret@127.0.0.1:{nowhere}/none",
         KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{nowhere}",
+        RATE_LIMIT_STORAGE=f"redis://127.0.0.1:{nowhere}/0",
     )
     assert code == 1
     assert found["PostgreSQL"]["status"] == found["Kafka"]["status"] == "failed"
     assert "DATABASE_URL" in found["PostgreSQL"]["remedy"]
     assert "KAFKA_BOOTSTRAP_SERVERS" in found["Kafka"]["remedy"]
+    assert found["rate limit's Redis"]["status"] == "warning"
     assert "secret" not in str(found)
