@@ -16,7 +16,8 @@ from sqlalchemy.engine import make_url
 from bench.baselines.outcome import Outcome, told
 from bench.processes import Meter
 from bench.settings import Settings
-from cli.topics import Shape, create
+from cli.settings import Shape
+from cli.topics import create
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.child import Child, spawn

@@ -10,7 +10,7 @@ from sqlalchemy import Executable
 from sqlalchemy.exc import DBAPIError
 
 from contracts import Topics, from_record, to_value
-from gateway.database import Session
+from gateway.database import Compiled, Session
 from gateway.errors import DrainingError, KeyInFlightError, KeyReusedError, QueueFullError, RefusedError
 from gateway.service import Gateway, running
 from gateway.settings import Settings
@@ -192,7 +192,7 @@ def lose_the_answer(session: Session, *, after: bool) -> None:
     execute = session.execute
     lost = False
 
-    async def losing(statement: Executable, values: dict[str, Any]) -> Any:
+    async def losing(statement: Executable | Compiled, values: dict[str, Any]) -> Any:
         nonlocal lost
         if statement is COMMIT and not lost:
             lost = True
