@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -63,11 +64,19 @@ def summary(letter: Letter) -> dict[str, Any]:
         "offset": dead.origin.offset,
         "reason": dead.reason,
         "detail": dead.detail,
-        "time": dead.time,
+        "at": instant(dead.time),
         "state": letter.state,
         "bytes": len(dead.value) if dead.value is not None else None,
         "preview": shown(dead.value, at_most=PREVIEW),
     }
+
+
+def instant(text: str) -> float | None:
+    """RFC 3339 as seconds since 1970; None for what is not: headers may come from anybody."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None
 
 
 def whole(letter: Letter) -> dict[str, Any]:

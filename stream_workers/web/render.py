@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from stream_workers.web.chart import line, summary, table
 from stream_workers.web.formats import UNKNOWN, Formats, number
@@ -22,7 +23,11 @@ def regions(name: str, reader: Reader, values: dict[str, Any]) -> dict[str, str]
     """What a live update replaces, by region."""
     page_template, context = _environment().get_template(f"{name}.html"), _context(reader, values)
     live = page_template.blocks["live"](page_template.new_context(context))
-    return {"status": _environment().get_template("status.html").render(context), "live": "".join(live)}
+    return {
+        "status": _environment().get_template("status.html").render(context),
+        "live": "".join(live),
+        "zone": Markup("<span>{}</span>").format(context["t"]("base.zone", zone=reader.zone)),
+    }
 
 
 def _context(reader: Reader, values: dict[str, Any]) -> dict[str, Any]:

@@ -103,11 +103,14 @@ def trace(look: Look, id_: UUID, found: Found | None, stored: Stored | None, *, 
         "id": str(id_),
         "user_name": stored.user_name if stored else None,
         "steps": [
-            {"step": "accepted", "level": "ok" if stored or there else "unknown", "at": accepted},
-            _stored(stored, asked=asked, there=there),
-            _published(found, stored),
-            _reached(look, found, "logged"),
-            _reached(look, found, "counted"),
+            {"at": None} | step
+            for step in (
+                {"step": "accepted", "level": "ok" if stored or there else "unknown", "at": accepted},
+                _stored(stored, asked=asked, there=there),
+                _published(found, stored),
+                _reached(look, found, "logged"),
+                _reached(look, found, "counted"),
+            )
         ],
     }
 

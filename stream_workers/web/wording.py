@@ -23,7 +23,7 @@ class Words:
         self._language = language
         self._texts = texts(language)
 
-    def __call__(self, key: str, **values: Any) -> Markup:
+    def __call__(self, key: str, /, **values: Any) -> Markup:
         text = self._texts[key]
         if not isinstance(text, str):
             text = text[plural(self._language, values["n"])]

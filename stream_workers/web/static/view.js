@@ -59,7 +59,8 @@
   }
 
   function tellAges() {
-    const format = new Intl.RelativeTimeFormat(document.documentElement.lang, { style: "narrow" });
+    const language = document.documentElement.lang;
+    const format = new Intl.RelativeTimeFormat(language, { style: language === "en" ? "narrow" : "short" });
     for (const element of document.querySelectorAll(".age")) {
       const seconds = Math.max(0, Math.round(Date.now() / 1000 - Number(element.dataset.at)));
       const text = seconds < 120 ? format.format(-seconds, "second") : format.format(-Math.round(seconds / 60), "minute");
@@ -132,9 +133,8 @@
       return found;
     };
     const axis = { stroke: probe("--muted"), grid: { stroke: probe("--rule"), width: 1 }, ticks: { show: false }, font: `12px ${root.fontFamily}` };
-    const zone = plot.dataset.zone;
-    const short = new Intl.DateTimeFormat(plot.dataset.language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone });
-    const numbers = new Intl.NumberFormat(plot.dataset.language, { maximumFractionDigits: 1 });
+    const short = (at) => clock(at, plot.dataset.zone).slice(0, 5);
+    const numbers = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 });
     return {
       width: plot.clientWidth,
       height: plot.clientHeight,
@@ -143,7 +143,7 @@
       legend: { show: false },
       scales: { x: { time: true, auto: false, range: () => [state.range.min, state.range.max] }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
       axes: [
-        { ...axis, space: 80, size: 24, grid: { show: false }, values: (_, splits) => splits.map((at) => short.format(at * 1000)) },
+        { ...axis, space: 80, size: 24, grid: { show: false }, values: (_, splits) => splits.map((at) => short(at)) },
         { ...axis, size: 44, space: 36, values: (_, splits) => splits.map((value) => numbers.format(value)) },
       ],
       series: [{}, { stroke: look.color, width: 1.5, points: { show: false }, fill: "transparent" }],

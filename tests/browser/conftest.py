@@ -1,0 +1,93 @@
+"""A browser, and the whole stack for it to look at."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy.engine import make_url
+
+from cli.settings import Shape
+from cli.topics import create
+from contracts import Topics
+from devstack.broker import Broker
+from devstack.postgres import Postgres
+from tests.browser.stack import OPEN, Stack, in_thread
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="package")
+def browser(template_database: str) -> Iterator[Browser]:  # noqa: ARG001 -- made before, see below
+    """The system's Chromium; without one these tests are left out, which CI takes for a failure.
+
+    While it runs, this thread has a running event loop: what needs one of its own is made before, or in a thread.
+    """
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not there: apt install chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="package")
+def stack(
+    browser: Browser,  # noqa: ARG001 -- no stack without somebody to look at it
+    postgres: Postgres,
+    broker: Broker,
+    template_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    """The stack that most tests share."""
+    yield from running(postgres, broker, template_database, tmp_path_factory.mktemp("stack"))
+
+
+def running(postgres: Postgres, broker: Broker, template: str, logs: Path) -> Iterator[Stack]:
+    """A stack with a database and topics of its own."""
+    name = f"view_{secrets.token_hex(6)}"
+    in_thread(_execute(postgres, f"CREATE DATABASE {name} OWNER headgate TEMPLATE {template}"))
+    topics = Topics(f"{name}.")
+    in_thread(create(broker.bootstrap, topics, Shape()))
+    stack = Stack(postgres.url(name), broker.bootstrap, topics, logs)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+        in_thread(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def page(browser: Browser, stack: Stack) -> Iterator[Page]:
+    """A fresh reader: no cookies, English, in Berlin; any error on the console is a failure."""
+    context = browser.new_context(
+        base_url=stack.url(OPEN), locale="en-US", timezone_id="Europe/Berlin", viewport={"width": 1280, "height": 800}
+    )
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
+    yield page
+    context.close()
+    assert not errors
+
+
+async def _execute(server: Postgres, statement: str) -> None:
+    url = make_url(server.admin_url()).set(drivername="postgresql")
+    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

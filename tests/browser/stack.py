@@ -1,0 +1,148 @@
+"""The whole stack as processes, for the browser tests: a gateway, a journal worker and two metrics workers."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from aiokafka import AIOKafkaProducer
+
+from contracts import Topics
+from devstack.child import Child, spawn
+from devstack.ports import free_port
+from stream_workers.broker import Broker
+
+T = TypeVar("T")
+
+TOKEN = "open-sesame-0123456789"
+READY_SECONDS = 120.0
+# One of the two metrics workers wants a token; both show the same counters.
+OPEN, GUARDED = "metrics-1", "metrics-2"
+
+
+@dataclass
+class Stack:
+    """Processes by name, each with a web port of its own."""
+
+    database_url: str
+    bootstrap: str
+    topics: Topics
+    logs: Path
+    children: dict[str, Child] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """All of it, ready."""
+        for name in ("gateway", "journal-1", OPEN, GUARDED):
+            self.launch(name)
+        for name in self.children:
+            self.wait_ready(name)
+
+    def launch(self, name: str) -> None:
+        """Start one process, or start it again on its old port."""
+        port = self.ports.setdefault(name, free_port())
+        command = ["gateway"] if name == "gateway" else ["worker", name.partition("-")[0]]
+        env = {
+            **os.environ,
+            "DATABASE_URL": self.database_url,
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "KAFKA_PREFIX": self.topics.prefix,
+            "GATEWAY_PORT": str(port),
+            "WORKER_WEB_PORT": str(port),
+            "RATE_LIMIT_PER_MINUTE": "0",
+        }
+        env |= {} if name == "gateway" else {"WORKER_INSTANCE_ID": name}
+        env |= {"WORKER_WEB_TOKEN": TOKEN} if name == GUARDED else {}
+        log = self.logs / f"{name}.log"
+        self.children[name] = spawn([sys.executable, "-m", "cli", *command], name=name, log=log, env=env)
+
+    def wait_ready(self, name: str) -> None:
+        until(lambda: self._answers(name) or self._gone(name), f"{name} is ready")
+
+    def kill(self, name: str) -> None:
+        self.children[name].kill()
+
+    def stop(self) -> None:
+        for child in self.children.values():
+            child.stop()
+
+    def url(self, name: str, path: str = "/") -> str:
+        return f"http://127.0.0.1:{self.ports[name]}{path}"
+
+    def api(self, page: str) -> dict[str, Any]:
+        """A page's JSON, from the worker without a token."""
+        found: dict[str, Any] = httpx.get(self.url(OPEN, f"/api/{page}"), timeout=20).raise_for_status().json()
+        return found
+
+    def submit(self, *names: str) -> list[str]:
+        """One application for each user name; their ids."""
+        items = [{"user_name": name, "description": f"a bridge for {name}"} for name in names]
+        answer = httpx.post(self.url("gateway", "/applications/batch"), json=items, timeout=60).raise_for_status()
+        return [result["id"] for result in answer.json()["results"]]
+
+    def dead_letter(self, value: bytes | None, *headers: tuple[str, bytes]) -> None:
+        """Something on the topic that is no application, counted as dead."""
+        before = self.api("overview")["dead"]
+
+        async def send() -> None:
+            producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap)
+            await producer.start()
+            try:
+                await producer.send_and_wait(self.topics.applications, value, key=b"\x00bad", headers=headers)
+            finally:
+                await producer.stop()
+
+        in_thread(send())
+        until(lambda: bool(self.api("overview")["dead"] > before), "it is among the dead letters")
+
+    def total(self) -> int:
+        """Applications as the gateway counts them in PostgreSQL."""
+        return int(
+            httpx.get(self.url("gateway", "/applications?size=1"), timeout=60).raise_for_status().json()["total"]
+        )
+
+    def until_counted(self) -> int:
+        """Wait until the counters have what PostgreSQL has; how many that is."""
+        until(lambda: self.api("overview")["total"] == self.total(), "all is counted")
+        return self.total()
+
+    def topic_ends(self) -> dict[int, int]:
+        """The topic's end offsets, asked of the broker."""
+
+        async def ask() -> dict[int, int]:
+            async with await Broker.connected(self.bootstrap) as broker:
+                topic = self.topics.applications
+                return await broker.end_offsets(topic, await broker.partitions(topic))
+
+        return in_thread(ask())
+
+    def _answers(self, name: str) -> bool:
+        try:
+            return httpx.get(self.url(name, "/readyz"), timeout=5).is_success
+        except httpx.HTTPError:
+            return False
+
+    def _gone(self, name: str) -> bool:
+        child = self.children[name]
+        assert child.running, child.epitaph()
+        return False
+
+
+def in_thread(work: Coroutine[Any, Any, T]) -> T:
+    """The outcome of a coroutine, run on an event loop of its own: the browser's keeps this thread's busy."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+def until(condition: Callable[[], bool], what: str, *, seconds: float = READY_SECONDS) -> None:
+    """Poll with a deadline."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.2)

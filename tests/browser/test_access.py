@@ -1,0 +1,103 @@
+"""Who may look, who may change, and what no other site can do."""
+
+import subprocess
+import sys
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.stack import GUARDED, OPEN, TOKEN, Stack
+
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def ask(stack: Stack, method: str, path: str, **more: object) -> httpx.Response:
+    with httpx.Client(timeout=30) as client:
+        return client.request(method, stack.url(GUARDED, path), **more)  # type: ignore[arg-type]
+
+
+def test_without_the_token_there_is_health_alone(stack: Stack) -> None:
+    for path in ("/livez", "/readyz", "/health", "/api/health"):
+        assert ask(stack, "GET", path).status_code == 200
+    for path in (
+        "/",
+        "/api/overview",
+        "/events/overview",
+        "/api/metrics",
+        "/api/live",
+        "/tables/counters/0",
+        "/metrics",
+    ):
+        assert ask(stack, "GET", path).status_code == 401
+    assert ask(stack, "GET", "/", headers={"Accept": "text/html"}).headers["location"] == "/login?next=/"
+    assert ask(stack, "GET", "/api/overview", headers={"Authorization": "Bearer wrong"}).status_code == 401
+    assert ask(stack, "GET", "/api/overview", headers=BEARER).status_code == 200
+
+
+def test_people_log_in_once_and_redrive(browser: Browser, stack: Stack) -> None:
+    stack.dead_letter(b"not an application")
+    context = browser.new_context(base_url=stack.url(GUARDED), locale="en")
+    page = context.new_page()
+    page.goto("/dead-letters")
+    page.get_by_label("Token").fill("not this one")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator("h1")).to_have_text("Dead letters")
+    cookies = {cookie["name"]: cookie for cookie in context.cookies()}
+    assert cookies["headgate_session"]["httpOnly"]
+    assert TOKEN not in str(cookies)
+    page.locator("#live tbody a").first.click()
+    expect(page.locator(".redrive")).to_contain_text("cannot read it either")
+    page.get_by_role("button", name="Log out").click()
+    page.goto("/dead-letters")
+    expect(page.locator("h1")).to_have_text("Log in")
+    context.close()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        BEARER | {"Origin": "http://elsewhere.example"},
+        BEARER | {"Sec-Fetch-Site": "cross-site"},
+        {"Authorization": "Bearer wrong"},
+    ],
+)
+def test_no_change_from_elsewhere_or_without_login(stack: Stack, headers: dict[str, str]) -> None:
+    assert ask(stack, "POST", "/redrive", headers=headers).status_code in {401, 403}
+
+
+def test_nothing_can_be_changed_where_there_is_no_token(stack: Stack) -> None:
+    assert httpx.post(stack.url(OPEN, "/redrive"), timeout=30).status_code == 403
+
+
+def test_login_leads_nowhere_else(stack: Stack) -> None:
+    for onward in ("//elsewhere.example/", "https://elsewhere.example/", "/\\elsewhere.example"):
+        answer = ask(stack, "POST", "/login", data={"token": TOKEN, "next": onward})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+def test_headers_allow_nothing_from_elsewhere(stack: Stack) -> None:
+    for path in ("/", "/nothing", "/static/view.css"):
+        headers = httpx.get(stack.url(OPEN, path), timeout=30).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "path", ["/table/", "/table/counters/", "/router/", "/router/counters/0/", "/graph", "/assignment/"]
+)
+def test_fausts_own_pages_are_off(stack: Stack, path: str) -> None:
+    assert httpx.get(stack.url(OPEN, path), timeout=30).status_code == 404
+
+
+def test_a_bind_beyond_the_loopback_needs_a_token(stack: Stack) -> None:
+    env = {"WORKER_WEB_HOST": "0.0.0.0", "KAFKA_BOOTSTRAP_SERVERS": stack.bootstrap, "PATH": ""}  # noqa: S104 -- that is the point
+    command = [sys.executable, "-m", "cli", "worker", "metrics"]
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 3
+    assert "WORKER_WEB_TOKEN" in ended.stderr

@@ -1,0 +1,133 @@
+"""Pages for everybody: without JavaScript, from the keyboard, with a screen reader, narrow, in two languages."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.stack import OPEN, Stack
+from tests.browser.test_numbers import HOSTILE
+
+PAGES = (
+    "/",
+    "/partitions",
+    "/tables",
+    "/tables?q=owner",
+    "/tables/counters/0",
+    "/agents",
+    "/live",
+    "/dead-letters",
+    "/trace",
+    "/health",
+    "/login",
+    "/preferences",
+    "/nothing-here",
+)
+
+
+@pytest.fixture(scope="module")
+def filled(stack: Stack) -> Stack:
+    """With applications and a dead letter to show."""
+    stack.submit(*HOSTILE, *(f"user-{number}" for number in range(60)))
+    stack.dead_letter(b"\xff\x00<script>alert(1)</script>")
+    stack.until_counted()
+    return stack
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_no_accessibility_violations(browser: Browser, filled: Stack, path: str, scheme: str, language: str) -> None:
+    context = browser.new_context(
+        base_url=filled.url(OPEN),
+        locale=language,
+        color_scheme="dark" if scheme == "dark" else "light",
+        viewport={"width": 1280, "height": 800},
+    )
+    page = context.new_page()
+    page.goto(path)
+    assert page.locator("html").get_attribute("lang") == language
+    results = Axe().run(page)
+    context.close()
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_scrolls_sideways_at_360(browser: Browser, filled: Stack, path: str) -> None:
+    context = browser.new_context(base_url=filled.url(OPEN), viewport={"width": 360, "height": 740}, locale="ru")
+    page = context.new_page()
+    page.goto(path)
+    width = page.evaluate("document.documentElement.scrollWidth")
+    context.close()
+    assert width <= 360
+
+
+@pytest.fixture
+def plain(browser: Browser, filled: Stack) -> Iterator[Page]:
+    """A browser without JavaScript."""
+    context = browser.new_context(base_url=filled.url(OPEN), java_script_enabled=False, locale="en")
+    yield context.new_page()
+    context.close()
+
+
+def test_complete_without_javascript(plain: Page, filled: Stack) -> None:
+    plain.goto("/")
+    total = filled.total()
+    expect(plain.locator(".totals dd").first).to_have_text(f"{total:,}".replace(",", "\u202f"))
+    assert plain.locator(".chart svg polyline").count() == 2
+    plain.get_by_role("link", name="Partitions").click()
+    assert plain.locator("#live tbody tr").count() == len(filled.topic_ends())
+    plain.get_by_role("link", name="lag", exact=True).click()
+    assert plain.url.endswith("?sort=lag")
+
+
+def test_language_theme_and_zone_are_remembered_without_javascript(plain: Page) -> None:
+    plain.goto("/agents")
+    plain.get_by_role("button", name="RU").click()
+    expect(plain.locator("h1")).to_have_text("Агенты")
+    plain.locator("button.theme").click()
+    assert plain.locator("html").get_attribute("data-theme") == "dark"
+    plain.get_by_role("link", name="Время: UTC").click()
+    plain.locator("#tz").select_option("Asia/Tokyo")
+    plain.get_by_role("button", name="Сохранить").click()
+    expect(plain.locator("footer")).to_contain_text("Asia/Tokyo")
+    assert plain.url.endswith("/agents")
+
+
+def test_times_are_in_the_readers_zone(browser: Browser, filled: Stack) -> None:
+    context = browser.new_context(base_url=filled.url(OPEN), timezone_id="Asia/Tokyo", locale="en")
+    page = context.new_page()
+    page.goto("/")
+    expect(page.locator("footer")).to_contain_text("Asia/Tokyo", timeout=30_000)
+    expect(page.locator(".as-of time")).to_have_attribute("title", re.compile("Asia/Tokyo$"), timeout=30_000)
+    context.close()
+
+
+def test_keyboard_alone(page: Page, filled: Stack) -> None:
+    page.goto("/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.goto("/")
+    tab_to(page, "a[href='/trace']")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none"
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Trace")
+    (id_,) = filled.submit("keyboard")
+    tab_to(page, "#id")
+    page.keyboard.type(id_)
+    page.keyboard.press("Enter")
+    expect(page.locator(".steps")).to_be_visible()
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until the element has the focus."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"Tab does not reach {selector}")
