@@ -17,6 +17,8 @@ from tests.support.series_report import Report
 from tests.support.verdict import Verdict, judge
 from tests.support.write_path_series import Fault, Stack, run, stack
 
+_USERS = 64
+
 
 @dataclass
 class Series:
@@ -48,6 +50,7 @@ class Series:
             topics=self.topics,
             folder=self.folder,
             seed=seed,
+            users=_USERS,
             more=more,
             shape=shape,
         ) as one:
