@@ -70,3 +70,18 @@ def test_every_run_ends_so_that_the_last_look_sees_every_outcome(tmp_path: Path)
 
 def test_every_mutation_of_the_model_is_tried() -> None:
     assert set(re.findall(r"#ifn?def (NO_\w+)", pan.MODEL.read_text())) == set(MUTATIONS)
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("writer", ("committing", "settling")),
+        ("publisher", ("memory", "backlog", "waiting", "condemned", "fenced")),
+    ],
+)
+def test_the_states_of_the_code_carry_the_names_of_the_model(module: str, words: tuple[str, ...]) -> None:
+    code = (Path(__file__).parents[2] / "gateway" / f"{module}.py").read_text()
+    model = pan.MODEL.read_text()
+    for word in words:
+        assert f'"{word}"' in code
+        assert re.search(rf"#define {word.upper()} \d", model)

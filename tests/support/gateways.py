@@ -44,7 +44,7 @@ class GatewayProcess:
             command = [sys.executable, "-m", self._module]
             self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
 
-    async def ready(self, *, seconds: float = 60) -> None:
+    async def ready(self, *, seconds: float = 150) -> None:
         """Returns once it says that it can accept."""
         deadline = time.monotonic() + seconds
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}") as client:
