@@ -177,8 +177,8 @@ def _not_counted_yet(partition: int, end: int | None) -> PartitionView:
         first=None,
         last_offset=None,
         end_offset=end,
-        lag=None,
-        lag_seconds=None,
+        lag=0 if end == 0 else None,  # a topic without an event yet is no riddle
+        lag_seconds=0.0 if end == 0 else None,
         total=0,
         dead=0,
         replayed=0,

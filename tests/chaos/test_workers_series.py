@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.settings import Shape
+from cli.topics import create
 from contracts import Topics
+from devstack.brokers import Brokers
 from tests.pipeline.faults import torment
 from tests.pipeline.workers import COMMAND, WorkerProcess, drift, environment, produce, until_booked
 
@@ -56,3 +59,31 @@ async def test_the_series_catch_a_worker_without_the_contiguity_check(
         if await series(kafka, topics, tmp_path, count=2, seed=seed, command=CARELESS):
             return
     pytest.fail("six series did not tell a careless worker from an exact one")
+
+
+async def test_workers_stay_exact_while_one_broker_of_three_is_killed(prefix: str, tmp_path: Path) -> None:
+    """Two replicas stay in sync: the other two brokers go on, and the third comes back."""
+    brokers = Brokers(tmp_path / "brokers", 3)
+    topics = Topics(prefix)
+    workers: list[WorkerProcess] = []
+    await asyncio.to_thread(brokers.start)
+    try:
+        await create(brokers.bootstrap, topics, Shape(replication_factor=3, min_insync_replicas=2))
+        env = environment(brokers.bootstrap, topics)
+        workers += [WorkerProcess("metrics", env, tmp_path / f"{name}.log") for name in "ab"]
+        for worker in workers:
+            worker.start()
+        producing = asyncio.create_task(produce(brokers.bootstrap, topics, 20_000, rate=500))
+        for node in brokers.nodes[:2]:
+            await asyncio.sleep(8)
+            await asyncio.to_thread(node.kill)
+            await asyncio.sleep(4)
+            await asyncio.to_thread(node.start)
+        ids = await producing
+        totals = await until_booked(brokers.bootstrap, topics, len(ids), workers, seconds=300)
+    finally:
+        for worker in workers:
+            worker.kill()
+        for node in brokers.nodes:
+            await asyncio.to_thread(node.kill)
+    assert drift(totals, len(ids)) == []
