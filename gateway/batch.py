@@ -9,8 +9,9 @@ Nothing is stored before the whole body has been read; then each chunk is one tr
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from pydantic_core import to_json
 
@@ -27,6 +28,7 @@ from gateway.writer import Writer
 ACCEPT = (body.JSON, body.NDJSON)
 
 Outcome = Accepted | GatewayError
+Later = Callable[[], Awaitable[Outcome]]
 
 
 async def submit_batch(
@@ -90,15 +92,13 @@ class _Firsts:
     def __init__(self) -> None:
         self._items: dict[tuple[str, str], tuple[BatchItem, asyncio.Future[Accepted]]] = {}
 
-    def share(
-        self, item: BatchItem, claim: KeyClaim | None, done: asyncio.Future[Accepted]
-    ) -> Awaitable[Outcome] | None:
+    def share(self, item: BatchItem, claim: KeyClaim | None, done: asyncio.Future[Accepted]) -> Later | None:
         """None for the first item under a key, whose outcome will be ``done``; else what the later one is answered."""
         if claim is None:
             return None
         place = (claim.client, claim.key)
         first = self._items.setdefault(place, (item, done))
-        return None if first[1] is done else _repeated(item, *first)
+        return None if first[1] is done else partial(_repeated, item, *first)
 
 
 async def _repeated(item: BatchItem, first: BatchItem, done: asyncio.Future[Accepted]) -> Outcome:
@@ -114,18 +114,18 @@ async def _store(
     """One chunk, one transaction; the outcome of each item."""
     trace = traceparent(visit.headers.get(b"traceparent"))
     submissions: list[Submission] = []
-    outcomes: list[Awaitable[Outcome]] = []
+    outcomes: list[Later] = []
     for item, claim in items:
         if isinstance(item, Invalid):
-            outcomes.append(_known(item.error))
+            outcomes.append(partial(_known, item.error))
             continue
         submission = from_new(item, traceparent=trace, claim=claim)
         shared = firsts.share(item, claim, submission.done)
         if shared is None:
             submissions.append(submission)
-        outcomes.append(shared or _settled(submission.done))
+        outcomes.append(shared or partial(_settled, submission.done))
     _submit(submissions, writer)
-    return [await outcome for outcome in outcomes]
+    return [await outcome() for outcome in outcomes]
 
 
 def _submit(submissions: Sequence[Submission], writer: Writer) -> None:
