@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import StringConstraints, TypeAdapter
 from pydantic import ValidationError as PydanticError
 
 from contracts import NewApplication
@@ -38,6 +38,10 @@ Item = BatchItem | Invalid
 _from_json = BatchItem.__pydantic_validator__.validate_json
 _from_object = BatchItem.__pydantic_validator__.validate_python
 
+# Up to this size an array is kept whole and read in one step, which holds the event loop for about a millisecond.
+_WHOLE_BYTES = 256 * 1024
+_from_plain_array = TypeAdapter(list[BatchItem]).validate_json
+
 # {"user_name": "…", "description": "…"} without escapes, and the same with a key of its own.
 _PLAIN_QUOTES, _PLAIN_QUOTES_WITH_KEY = 8, 12
 
@@ -55,12 +59,38 @@ async def from_lines(pieces: AsyncIterator[bytes], *, limit: int) -> list[Item]:
 
 async def from_array(pieces: AsyncIterator[bytes], *, limit: int) -> list[Item]:
     """One JSON array. A fault of its syntax is the whole body's: MalformedJsonError."""
+    kept: list[bytes] = []
+    size = 0
+    async for piece in pieces:
+        kept.append(piece)
+        size += len(piece)
+        if size > _WHOLE_BYTES:
+            break
+    else:
+        plain = _plain_items(b"".join(kept), limit)
+        if plain is not None:
+            return plain
     items: list[Item] = []
     reader = ArrayReader()
+    for piece in kept:
+        _extend(items, map(_from_value, reader.feed(piece)), limit)
     async for piece in pieces:
         _extend(items, map(_from_value, reader.feed(piece)), limit)
     _extend(items, map(_from_value, reader.end()), limit)
     return items
+
+
+def _plain_items(body: bytes, limit: int) -> list[Item] | None:
+    """The items of an array in which all is well and nothing is escaped; None for any other, to be read with care.
+
+    An object that names a member twice would have more quotation marks than its fields need.
+    """
+    try:
+        items = _from_plain_array(body)
+    except PydanticError:
+        return None
+    quotes = sum(_PLAIN_QUOTES if item.idempotency_key is None else _PLAIN_QUOTES_WITH_KEY for item in items)
+    return list(items) if len(items) <= limit and body.count(b'"') == quotes else None
 
 
 def _extend(items: list[Item], more: Iterator[Item], limit: int) -> None:
