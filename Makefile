@@ -5,7 +5,7 @@ SHELL := /bin/sh
 UV := scripts/uv
 BIN := .venv/bin
 
-.PHONY: help env run test check docs images chaos vendor screenshots bench
+.PHONY: help env run test check docs images chaos vendor screenshots bench bench-docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -44,3 +44,6 @@ vendor: env ## fetch the pinned browser files again (needs npm); see scripts/ven
 
 bench: env ## measure everything, about half an hour; ONLY=post,get and QUICK=1 for a look, ROUNDS= and SECONDS= for more
 	@$(BIN)/python -m bench
+
+bench-docs: env ## the latest run's figures into docs/performance.md and docs/benchmark.svg
+	@$(BIN)/python -m bench.publish
