@@ -1,6 +1,7 @@
 """What the gateway counts: bounded labels, true buckets, and several processes told apart."""
 
 import random
+import re
 import string
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def test_every_declared_route_has_its_own_label() -> None:
     assert len(declared) > 10
     for path in [*declared, "/openapi.json", "/static/x.css"]:
         assert route_of(path) != UNMATCHED, path
-    assert {route_of(path) for path in declared} == set(declared)
+    templates = {re.sub(r":\w+}", "}", path) for path in declared}
+    assert {route_of(path) for path in declared} == templates
 
 
 def test_a_path_that_is_spelled_like_a_template_is_nothing_special() -> None:
