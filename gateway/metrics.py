@@ -14,6 +14,9 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 AGES = (*SECONDS, 30.0, 60.0, 300.0, 1_800.0, 7_200.0, 43_200.0)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 
+COMMIT_FAILURES = ("not_connected", "outcome_unknown", "conflict", "data", "constraint", "refused")
+PUBLISH_FAILURES = ("SendError", "ContentRefusedError")
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _EXACT = frozenset(
     {
@@ -71,10 +74,11 @@ class Metrics:
         self.commit_size = Histogram(SIZES)
         self.commit_wait = Histogram()
         self.commit_seconds = Histogram()
-        self.commit_failures: Counter[str] = Counter()
+        # Zeros from the start: the first failure is an increase then, not a series that appears out of nothing.
+        self.commit_failures: Counter[str] = Counter(dict.fromkeys(COMMIT_FAILURES, 0))
         self.publish_size = Histogram(SIZES)
         self.publish_seconds = Histogram(AGES)
-        self.publish_failures: Counter[str] = Counter()
+        self.publish_failures: Counter[str] = Counter(dict.fromkeys(PUBLISH_FAILURES, 0))
         self.accepted_to_published = Histogram(AGES)
         self.replays = 0
         self.granted = self.refused = 0

@@ -21,6 +21,8 @@ from stream_workers.web.snapshot import Snapshot
 if TYPE_CHECKING:
     from stream_workers.app import Worker
 
+REASONS = ("invalid", "oversized", "tombstone", "unknown-version")
+
 CONTENT_TYPE = "text/plain; version=0.0.4"
 
 _FIGURES = {
@@ -101,7 +103,8 @@ def counted(snapshot: Snapshot) -> Iterator[Metric]:
     ):
         yield CounterMetricFamily(name, text, value=value)
     letters = CounterMetricFamily("headgate_dead_letters", "Events that could not be read", labels=("reason",))
-    for reason, count in sorted(snapshot.dead_reasons.items()):
+    # Zeros from the start: the first dead letter is an increase then, not a series that appears out of nothing.
+    for reason, count in sorted({**dict.fromkeys(REASONS, 0), **snapshot.dead_reasons}.items()):
         letters.add_metric((reason,), count)
     yield letters
     exact = all(partition.exact for partition in snapshot.partitions)
