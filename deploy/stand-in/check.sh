@@ -27,7 +27,7 @@ until_true() { # WHAT COMMAND…: polls for a minute
 }
 counted() { curl -fsS -m 5 "http://127.0.0.1:$WORKER_WEB_PORT/api/metrics" ${token:+-H "$token"} | grep -q '"total":1,'; }
 logged() { $inside podman logs headgate_worker-journal_1 2>&1 | grep -q "$id"; }
-ended() { [ "$($inside podman inspect --format '{{.State.ExitCode}}' "headgate_$1_1")" = 0 ]; }
+code_of() { $inside podman inspect --format '{{.State.ExitCode}}' "headgate_$1_1"; }
 
 for image in python:3.13-slim postgres:18 redis:8 apache/kafka:4.4.0; do
     podman image exists "$image" || { deploy/stand-in/build.sh; break; }
@@ -46,8 +46,13 @@ until_true "it is in the list" sh -c "curl -fsS -m 10 $gateway/applications | gr
 until_true "the journal has it" logged
 until_true "the metrics count it" counted
 [ -z "$profile" ] || until_true "Redis keeps the rate limit" sh -c "$inside podman exec headgate_redis_1 redis-cli dbsize | grep -v '^0'"
-$inside podman stop headgate_gateway_1 headgate_worker-journal_1 headgate_worker-metrics_1 >/dev/null
+# As long as the compose file gives them: podman does not know its stop_grace_period.
+$inside podman stop --time 35 headgate_gateway_1 headgate_worker-journal_1 headgate_worker-metrics_1 >/dev/null
 for service in migrate topics gateway worker-journal worker-metrics; do
-    ended "$service" || { say "$service did not exit with 0"; exit 1; }
+    code=$(code_of "$service")
+    [ "$code" = 0 ] && continue
+    $inside podman logs --tail 20 "headgate_${service}_1"
+    say "$service ended with exit code $code"
+    exit 1
 done
 say "all services ended with exit code 0"
