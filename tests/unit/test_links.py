@@ -18,6 +18,9 @@ PAGES = sorted(
 )
 COMMAND = re.compile(r"(?:`|^\s*|\.venv/bin/)headgate ((?:[a-z]+(?:-[a-z]+)*)(?: [a-z]+(?:-[a-z]+)*)*)", re.MULTILINE)
 
+# What `make bench` and `make bench-docs` write.
+_MADE = {"bench/results/", "docs/benchmark.svg"}
+
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_to_something(page: Path) -> None:
@@ -60,4 +63,4 @@ def _anchors(page: Path) -> set[str]:
 def test_every_file_that_is_named_exists(page: Path) -> None:
     named = set(re.findall(r"`([a-z_]+/[\w/.-]*)`", page.read_text()))
     ours = {name for name in named if (ROOT / name.split("/")[0]).is_dir()}
-    assert {name for name in ours if not (ROOT / name).exists()} == set()
+    assert {name for name in ours - _MADE if not (ROOT / name).exists()} == set()
