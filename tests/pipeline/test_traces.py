@@ -1,5 +1,6 @@
 """One trace from the request to both workers, through batches and through the death of a gateway."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -128,3 +129,12 @@ async def _worker_metrics(workers: list[WorkerProcess]) -> None:
                 )
 
             await eventually(told, seconds=60, what=f"the figures of {worker.kind}")
+
+
+@pytest.mark.timeout(120)
+async def test_a_collector_that_is_away_holds_nobody(database_url: str, kafka: str, topics: Topics) -> None:
+    given = {"otel_exporter_otlp_endpoint": f"http://127.0.0.1:{free_port()}"}
+    async with asyncio.timeout(60):
+        async with served(settings_for(database_url, kafka, topics, **given)) as (_, client):
+            for _ in range(20):
+                assert (await client.post("/applications", json=BODY)).status_code == 201
