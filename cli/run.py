@@ -29,13 +29,13 @@ def run(wanted: Wanted) -> None:
         signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as running:
-            _watch(_start(wanted, running))
+            _watch(*_start(wanted, running), wanted.devstack.headgate_data_dir.absolute() / "logs")
     except KeyboardInterrupt:
         typer.echo("stopped")
 
 
-def _start(wanted: Wanted, running: ExitStack) -> list[Child]:
-    """All processes, ready; ``running`` ends them, the services first and the servers after."""
+def _start(wanted: Wanted, running: ExitStack) -> tuple[list[Child], list[Child], list[services.Service]]:
+    """The servers, the services and what these are, all ready; ``running`` ends them, the services first and the servers after."""
     data_dir = wanted.devstack.headgate_data_dir.absolute()
     running.enter_context(addresses.claim(data_dir))
     running.callback(addresses.withdraw, data_dir)
@@ -53,7 +53,7 @@ def _start(wanted: Wanted, running: ExitStack) -> list[Child]:
     typer.echo(screen(settings, data_dir))
     if embedded.brokers and not preparation.remembers_classes():
         _prepare_next_start(data_dir / "logs", running)
-    return [*embedded.children, *children]
+    return list(embedded.children), children, wanted.services(settings)
 
 
 def _start_servers(wanted: Wanted, running: ExitStack) -> servers.Servers:
@@ -92,10 +92,16 @@ def _prepare_next_start(logs: Path, running: ExitStack) -> None:
     running.callback(child.kill)
 
 
-def _watch(children: list[Child]) -> None:
+def _watch(servers_: list[Child], children: list[Child], wanted: list[services.Service], logs: Path) -> None:
     """Return never: Ctrl-C ends it, or a CommandError that tells which process ended and what it said last."""
     while True:
-        for child in children:
+        for position, service in enumerate(wanted):
+            if services.asks_for_another_start(children[position]):
+                typer.echo(
+                    f"the {service.name} could not go on and is started again; {children[position].log} tells why"
+                )
+                children[position] = services.launch(service, logs)
+        for child in (*servers_, *children):
             if not child.running:
                 raise CommandError(child.epitaph())
         time.sleep(_WATCH_SECONDS)

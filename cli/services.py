@@ -10,6 +10,7 @@ from pathlib import Path
 
 from devstack.child import Child, spawn
 from devstack.ports import HOST
+from stream_workers.errors import StateNotWrittenError
 
 _READY_SECONDS = 90.0
 _STOP_SECONDS = 30.0
@@ -31,17 +32,25 @@ def start(services: list[Service], logs: Path, children: list[Child]) -> None:
 
     Raises DevstackError with the last log lines of one that ended instead.
     """
-    for service in services:
-        child = spawn(
-            [sys.executable, "-m", "cli", *service.command],
-            name=f"the {service.name}",
-            log=logs / f"{service.name}.log",
-            env=service.environment,
-            when_orphaned=signal.SIGTERM,
-        )
-        children.append(child)
+    children.extend(launch(service, logs) for service in services)
     for service, child in zip(services, children, strict=True):
         child.wait_until(partial(_answers, service), seconds=_READY_SECONDS)
+
+
+def launch(service: Service, logs: Path) -> Child:
+    """Start one, without waiting for it to be ready."""
+    return spawn(
+        [sys.executable, "-m", "cli", *service.command],
+        name=f"the {service.name}",
+        log=logs / f"{service.name}.log",
+        env=service.environment,
+        when_orphaned=signal.SIGTERM,
+    )
+
+
+def asks_for_another_start(child: Child) -> bool:
+    """A worker that could not go on (Kafka was away too long) ends like that: a new one goes on from its state."""
+    return child.process.poll() == StateNotWrittenError.exit_code
 
 
 def stop(children: list[Child]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, INTEGER
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 
 from gateway.database import Session
@@ -16,16 +16,24 @@ from gateway.events import Event, from_row
 _ID = UUID_TYPE(as_uuid=True)
 FIRST = UUID(int=0)
 
-# The batches are chosen first, so that the limit counts batches; a batch is bounded in bytes by the writer.
+# Whole batches, as many as have about that many events: after a crash under little load a batch has one or two, under
+# much load hundreds. A batch is bounded in bytes by the writer.
 _READ = text("""
 SELECT b.id AS batch, b.positions, a.id, a.user_name, a.description, a.created_at, u.trace
 FROM (
-    SELECT id, ids, traces, positions FROM outbox WHERE lease = :lease AND id > :after ORDER BY id LIMIT :batches
+    SELECT * FROM (
+        SELECT *, sum(cardinality(ids)) OVER (ORDER BY id) - cardinality(ids) AS events_before
+        FROM (
+            SELECT id, ids, traces, positions FROM outbox
+            WHERE lease = :lease AND id > :after ORDER BY id LIMIT :events
+        ) AS following
+    ) AS counted
+    WHERE events_before < :events
 ) b
 LEFT JOIN LATERAL unnest(b.ids, b.traces) WITH ORDINALITY AS u (id, trace, n) ON true
 LEFT JOIN applications a ON a.id = u.id
 ORDER BY b.id, u.n
-""").bindparams(bindparam("lease", type_=_ID), bindparam("after", type_=_ID))
+""").bindparams(bindparam("lease", type_=_ID), bindparam("after", type_=_ID), bindparam("events", type_=INTEGER))
 
 _DELETE = text("DELETE FROM outbox WHERE id = ANY(:batches)").bindparams(bindparam("batches", type_=ARRAY(_ID)))
 
@@ -43,9 +51,9 @@ class StoredBatch:
     events: Sequence[Event] = field(default=())
 
 
-async def read(session: Session, *, lease: UUID, after: UUID, batches: int) -> list[StoredBatch]:
-    """The next batches of a lease. An application that was erased meanwhile is left out."""
-    rows = await session.execute(_READ, {"lease": lease, "after": after, "batches": batches})
+async def read(session: Session, *, lease: UUID, after: UUID, events: int) -> list[StoredBatch]:
+    """The next batches of a lease, with about that many events. An application erased meanwhile is left out."""
+    rows = await session.execute(_READ, {"lease": lease, "after": after, "events": events})
     return list(_batches(rows))
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Status = Literal["ok", "degraded", "unavailable"]
 
 _FRESH_SECONDS = 1.0
+_BROKERS_SECONDS = 2.0
 _UNDEFINED_TABLE = "42P01"
 
 # The planner's estimate is no answer here: the outbox is empty or small, except in an outage, and then its age matters.
@@ -37,6 +38,7 @@ class Health:
         self._looked_at = -_FRESH_SECONDS
         self._report: dict[str, Any] = {}
         self._looking = asyncio.Lock()
+        self._brokers_asked: asyncio.Task[dict[str, Any]] | None = None
 
     async def report(self) -> dict[str, Any]:
         """``status`` and each dependency with its state."""
@@ -82,9 +84,18 @@ class Health:
         }
 
     async def _kafka(self) -> dict[str, Any]:
+        """A look that takes too long goes on; it is not cut off, and until it ends the brokers count as silent."""
+        if self._brokers_asked is None or self._brokers_asked.done():
+            self._brokers_asked = asyncio.create_task(self._ask_brokers())
+        await asyncio.wait([self._brokers_asked], timeout=_BROKERS_SECONDS)
+        if not self._brokers_asked.done():
+            return {"status": "unavailable", "reason": f"the brokers do not answer within {_BROKERS_SECONDS:.0f} s"}
+        return self._brokers_asked.result()
+
+    async def _ask_brokers(self) -> dict[str, Any]:
         settings = self._gateway.settings
         try:
-            async with asyncio.timeout(2), brokers(settings.kafka_bootstrap_servers) as client:
+            async with brokers(settings.kafka_bootstrap_servers) as client:
                 state = await look(client, settings.topics.applications)
         except BROKER_ERRORS as error:
             return {"status": "unavailable", "reason": str(error) or type(error).__name__}

@@ -24,6 +24,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from gateway.events import Event
+from gateway.topic import uncut
 
 MAX_BATCH_BYTES = 512 * 1024
 
@@ -67,7 +68,7 @@ class Producer:
 
     async def start(self) -> None:
         """Connect, and learn the topic's partitions. Raises KafkaError where no broker answers or there is no topic."""
-        await self._kafka.start()
+        await uncut(self._kafka.start())
         await self._kafka.partitions_for(self._topic)
 
     async def send(self, events: Sequence[Event]) -> None:

@@ -27,7 +27,7 @@ from gateway.topic import BROKER_ERRORS, brokers, look, readable_ends
 
 log = logging.getLogger(__name__)
 
-_BACKLOG_BATCHES = 8
+_BACKLOG_EVENTS = 2_000
 _CYCLE_EVENTS = 2_000
 # Under load a cycle begins at most so often: a request costs the broker and this process far more than an event in it.
 _CYCLE_SECONDS = 0.02
@@ -221,7 +221,7 @@ class Publisher:
         """The next batches from PostgreSQL; memory takes over once the last released one has been read."""
         released = self._released
         try:
-            batches = await backlog.read(self._session, lease=lease, after=self._handed, batches=_BACKLOG_BATCHES)
+            batches = await backlog.read(self._session, lease=lease, after=self._handed, events=_BACKLOG_EVENTS)
         except DATABASE_ERRORS:
             await asyncio.sleep(_RETRY_SECONDS)
             return

@@ -31,7 +31,8 @@ from gateway.topic_scan import present
 
 log = logging.getLogger(__name__)
 
-_BATCHES_AT_ONCE = 16
+# Each portion costs one reading of the topic from the positions on: few and large ones, but bounded in memory.
+_EVENTS_AT_ONCE = 4_000
 _RETRY_SECONDS = 2.0
 _STOPPED_RETRY_SECONDS = 30.0
 
@@ -117,7 +118,7 @@ class Recovery:
     async def _settle(self, lease: UUID, session: Session) -> Settled | None:
         """None: the lease owes nothing, so there is nothing to wait for."""
         self.phases[lease] = "settle"
-        if not await backlog.read(session, lease=lease, after=backlog.FIRST, batches=1):
+        if not await backlog.read(session, lease=lease, after=backlog.FIRST, events=1):
             return None
         settings = self._settings
         return await settle(
@@ -132,7 +133,7 @@ class Recovery:
         producer = _Resender(self._settings, self._telemetry)
         try:
             after = backlog.FIRST
-            while batches := await backlog.read(session, lease=lease, after=after, batches=_BATCHES_AT_ONCE):
+            while batches := await backlog.read(session, lease=lease, after=after, events=_EVENTS_AT_ONCE):
                 after = batches[-1].id
                 self.phases[lease] = "reconcile"
                 missing = await self._missing(batches, settled)

@@ -15,9 +15,8 @@ _TIMES = ARRAY(TIMESTAMP(timezone=True))
 # A gateway whose clock is further off the database's than this does not commit (protocol, rule 10).
 CLOCK_BOUND_SECONDS = 30
 
-_LEASE = f"""(
-    SELECT id FROM gateway_leases
-    WHERE id = :lease AND claimed_by IS NULL
+_LEASE_HELD = "SELECT id FROM gateway_leases WHERE id = :lease AND claimed_by IS NULL"
+_LEASE = f"""({_LEASE_HELD}
       AND :oldest BETWEEN clock_timestamp() - interval '{CLOCK_BOUND_SECONDS} seconds'
                       AND clock_timestamp() + interval '{CLOCK_BOUND_SECONDS} seconds'
     FOR KEY SHARE)"""
@@ -94,10 +93,10 @@ JOIN applications a ON a.id = k.application_id
 # Settles a commit whose outcome is unknown (rule 4). It waits for the insert in progress, if there is one; a row of its
 # own is a tombstone on which the late statement fails as a whole. Returns the batch's ids: none means not committed.
 SETTLE = text(f"""
-INSERT INTO outbox (id, lease, ids, positions) VALUES (:batch, {_LEASE}, '{{}}', '{{}}')
+INSERT INTO outbox (id, lease, ids, positions) VALUES (:batch, ({_LEASE_HELD} FOR KEY SHARE), '{{}}', '{{}}')
 ON CONFLICT (id) DO UPDATE SET lease = outbox.lease
 RETURNING ids
-""").bindparams(*_BATCH[:3])
+""").bindparams(*_BATCH[:2])
 
 DELETE_CONFIRMED = text("DELETE FROM outbox WHERE id = ANY(:confirmed)").bindparams(
     bindparam("confirmed", type_=_UUIDS)

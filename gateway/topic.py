@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -51,10 +52,24 @@ async def brokers(bootstrap_servers: str) -> AsyncIterator[AIOKafkaClient]:
         request_timeout_ms=int(ANSWER_SECONDS * 1000),
     )
     try:
-        await client.bootstrap()
+        await uncut(client.bootstrap())
         yield client
     finally:
         await client.close()
+
+
+async def uncut(opening: Coroutine[Any, Any, None]) -> None:
+    """Let connections be opened to the end even if the caller is cancelled: aiokafka loses one that is cut half-way.
+
+    The end comes within the client's request timeout.
+    """
+    task = asyncio.ensure_future(opening)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        with suppress(*BROKER_ERRORS):
+            await task
+        raise
 
 
 async def look(client: AIOKafkaClient, topic: str) -> TopicState:

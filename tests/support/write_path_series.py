@@ -79,7 +79,7 @@ async def stack(
         "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
         "KAFKA_PREFIX": topics.prefix,
         "RATE_LIMIT_PER_MINUTE": "0",
-        "LEASE_SECONDS": "6",
+        "LEASE_SECONDS": "8",
         "SEND_TIMEOUT_SECONDS": "2",
         **(more or {}),
     }
@@ -117,5 +117,5 @@ async def at_rest(database_url: str) -> bool:
     """Nothing owed, and no lease of the dead left (a commit of theirs could still come)."""
     if not await outbox_is_empty(database_url):
         return False
-    dead = "SELECT FROM gateway_leases WHERE claimed_by IS NOT NULL OR renewed_at < now() - interval '8 seconds'"
+    dead = "SELECT FROM gateway_leases WHERE claimed_by IS NOT NULL OR renewed_at < now() - interval '10 seconds'"
     return not await rows(database_url, dead)
