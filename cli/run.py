@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -29,13 +30,23 @@ def run(wanted: Wanted) -> None:
         signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as running:
-            _watch(*_start(wanted, running), wanted.devstack.headgate_data_dir.absolute() / "logs")
+            _watch(_start(wanted, running))
     except KeyboardInterrupt:
         typer.echo("stopped")
 
 
-def _start(wanted: Wanted, running: ExitStack) -> tuple[list[Child], list[Child], list[services.Service]]:
-    """The servers, the services and what these are, all ready; ``running`` ends them, the services first and the servers after."""
+@dataclass(frozen=True)
+class _Running:
+    """All processes of one stack; ``children`` are the services' in their order, each replaced when it starts again."""
+
+    servers: list[Child]
+    services: list[services.Service]
+    children: list[Child]
+    logs: Path
+
+
+def _start(wanted: Wanted, running: ExitStack) -> _Running:
+    """All processes, ready; ``running`` ends them, the services first and the servers after."""
     data_dir = wanted.devstack.headgate_data_dir.absolute()
     running.enter_context(addresses.claim(data_dir))
     running.callback(addresses.withdraw, data_dir)
@@ -53,7 +64,7 @@ def _start(wanted: Wanted, running: ExitStack) -> tuple[list[Child], list[Child]
     typer.echo(screen(settings, data_dir))
     if embedded.brokers and not preparation.remembers_classes():
         _prepare_next_start(data_dir / "logs", running)
-    return list(embedded.children), children, wanted.services(settings)
+    return _Running(list(embedded.children), wanted.services(settings), children, data_dir / "logs")
 
 
 def _start_servers(wanted: Wanted, running: ExitStack) -> servers.Servers:
@@ -92,16 +103,15 @@ def _prepare_next_start(logs: Path, running: ExitStack) -> None:
     running.callback(child.kill)
 
 
-def _watch(servers_: list[Child], children: list[Child], wanted: list[services.Service], logs: Path) -> None:
+def _watch(stack: _Running) -> None:
     """Return never: Ctrl-C ends it, or a CommandError that tells which process ended and what it said last."""
     while True:
-        for position, service in enumerate(wanted):
-            if services.asks_for_another_start(children[position]):
-                typer.echo(
-                    f"the {service.name} could not go on and is started again; {children[position].log} tells why"
-                )
-                children[position] = services.launch(service, logs)
-        for child in (*servers_, *children):
+        for position, service in enumerate(stack.services):
+            former = stack.children[position]
+            if services.asks_for_another_start(former):
+                typer.echo(f"{former.name} could not go on and is started again; {former.log} tells why")
+                stack.children[position] = services.launch(service, stack.logs)
+        for child in (*stack.servers, *stack.children):
             if not child.running:
                 raise CommandError(child.epitaph())
         time.sleep(_WATCH_SECONDS)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from devstack.child import Child, spawn
 from devstack.ports import HOST
-from stream_workers.errors import StateNotWrittenError
+from stream_workers.errors import RestartHelpsError
 
 _READY_SECONDS = 90.0
 _STOP_SECONDS = 30.0
@@ -50,7 +50,7 @@ def launch(service: Service, logs: Path) -> Child:
 
 def asks_for_another_start(child: Child) -> bool:
     """A worker that could not go on (Kafka was away too long) ends like that: a new one goes on from its state."""
-    return child.process.poll() == StateNotWrittenError.exit_code
+    return child.process.poll() == RestartHelpsError.exit_code
 
 
 def stop(children: list[Child]) -> None:
