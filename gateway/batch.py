@@ -10,7 +10,6 @@ Nothing is stored before the whole body has been read; then each chunk is one tr
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from pydantic_core import to_json
@@ -105,7 +104,7 @@ async def _repeated(item: BatchItem, first: BatchItem, done: asyncio.Future[Acce
     if (item.user_name, item.description) != (first.user_name, first.description):
         return KeyReusedError()
     outcome = await _settled(done)
-    return replace(outcome, replayed=True) if isinstance(outcome, Accepted) else outcome
+    return Accepted(outcome.value, replayed=True) if isinstance(outcome, Accepted) else outcome
 
 
 async def _store(
@@ -113,13 +112,14 @@ async def _store(
 ) -> list[Outcome]:
     """One chunk, one transaction; the outcome of each item."""
     trace = traceparent(visit.headers.get(b"traceparent"))
+    loop = asyncio.get_running_loop()
     submissions: list[Submission] = []
     outcomes: list[Later] = []
     for item, claim in items:
         if isinstance(item, Invalid):
             outcomes.append(partial(_known, item.error))
             continue
-        submission = from_new(item, traceparent=trace, claim=claim)
+        submission = from_new(item, traceparent=trace, claim=claim, loop=loop)
         shared = firsts.share(item, claim, submission.done)
         if shared is None:
             submissions.append(submission)

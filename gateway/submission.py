@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from contracts import NewApplication, to_value
@@ -12,8 +13,7 @@ from gateway.identity import new_id, time_of
 Outcome = asyncio.Future["Accepted"]
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """What a submitter is answered: ``value`` is the body of the 201, ``replayed`` tells a first answer repeated."""
 
     value: bytes
@@ -62,12 +62,16 @@ def from_new(
     traceparent: str | None = None,
     claim: KeyClaim | None = None,
     new_id: Callable[[], UUID] = new_id,
+    loop: asyncio.AbstractEventLoop | None = None,
 ) -> Submission:
-    """Give an application its id, the time inside that id, and the bytes that are answered and published."""
+    """Give an application its id, the time inside that id, and the bytes that are answered and published.
+
+    Whoever makes many passes the running ``loop``: Python 3.11 makes a system call each time it is asked for.
+    """
     id_ = new_id()
     created_at = time_of(id_)
     value = to_value(id=id_, user_name=new.user_name, description=new.description, created_at=created_at)
-    done: Outcome = asyncio.get_running_loop().create_future()
+    done: Outcome = (loop or asyncio.get_running_loop()).create_future()
     return Submission(
         id_, new.user_name, new.description, created_at, value, done, traceparent=traceparent, claim=claim
     )
