@@ -18,6 +18,8 @@ from stream_workers.web.snapshot import Sample, Snapshot
 from stream_workers.web.tail import Tail, Tailed
 
 LOOK_SECONDS = 1.0
+# The broker is asked every two seconds; its silence is told after this long.
+SILENT_SECONDS = 7.0
 # A page waits this long for answers that are due; what comes later is in the next look.
 PATIENCE_SECONDS = 1.2
 # After this long without a look, every connection of this module is closed.
@@ -41,6 +43,14 @@ class Look:
     counters_values: Mapping[int, Newest]
     journal_values: Mapping[int, Newest]
     journal_complete: bool
+
+    @property
+    def kafka_silent_since(self) -> float | None:
+        """When the broker was last heard, once that is longer ago than it should be or it is known to be away."""
+        heard, away = self.counters.as_of, self.counters.kafka_away_since
+        if away is not None:
+            return min(heard or away, away)
+        return heard if heard is not None and self.at - heard > SILENT_SECONDS else None
 
     @property
     def journal(self) -> Mapping[int, Position]:

@@ -41,9 +41,9 @@ def level_of(found: Sequence[Finding]) -> Level:
 
 def _kafka(look: Look) -> Iterator[Finding]:
     counters = look.counters
-    if counters.kafka_away_since is not None:
+    if look.kafka_silent_since is not None:
         waiting = look.intake.value.waiting if look.intake and look.intake.value else None
-        seconds = look.at - counters.kafka_away_since
+        seconds = look.at - look.kafka_silent_since
         yield Finding("kafka-away", "bad", {"seconds": seconds, "waiting": waiting})
     elif not counters.complete:
         yield Finding("view-incomplete", "unknown")
@@ -56,7 +56,7 @@ def _counting(look: Look, name: str) -> Iterator[Finding]:
     if not all(view.exact for view in counters.partitions):
         yield Finding("inexact", "bad")
     yield from _ownership(look, name, "metrics", [view.partition for view in counters.partitions])
-    if counters.kafka_away_since is None and (counters.lag_seconds or 0) > LAG_SECONDS:
+    if look.kafka_silent_since is None and (counters.lag_seconds or 0) > LAG_SECONDS:
         yield Finding("lagging", "warn", {"seconds": counters.lag_seconds, "lag": counters.lag or 0})
 
 
@@ -87,7 +87,7 @@ def _intake(look: Look) -> Iterator[Finding]:
         yield Finding("database-away", "warn", {"seconds": look.at - reading.silent_since})
     elif reading.value is not None:
         yield from _gateways(reading.value.gateways)
-        yield from _outbox(reading.value, kafka_away=look.counters.kafka_away_since is not None)
+        yield from _outbox(reading.value, kafka_away=look.kafka_silent_since is not None)
 
 
 def _gateways(gateways: Sequence[GatewayRow]) -> Iterator[Finding]:

@@ -4,9 +4,12 @@ Source: HTML Living Standard, 9.2 (Server-sent events). A browser that loses the
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from aiohttp.web import Request, StreamResponse
+
+log = logging.getLogger(__name__)
 
 Regions = Callable[[], Awaitable[Mapping[str, str]]]
 
@@ -38,8 +41,10 @@ class Streams:
             await response.write(f"retry: {RETRY_MS}\n\n".encode())
             async for chunk in self._changes(regions):
                 await response.write(chunk)
-        except (ConnectionError, asyncio.CancelledError):
-            pass
+        except ConnectionError:
+            log.debug("a browser has gone")
+        except Exception:  # the head is sent: all that is left to say is the end
+            log.exception("the live updates of %s failed", request.path)
         finally:
             self.open -= 1
         return response

@@ -10,7 +10,7 @@ def health(look: Look, found: list[Finding], parts: dict[str, Any], *, missing: 
     """The facts of the page and of its JSON. ``parts`` is the overview's; ``missing``: why this worker is not ready."""
     pipeline = parts["pipeline"]
     counters = look.counters
-    view: Level = "ok" if counters.complete and counters.kafka_away_since is None else "unknown"
+    view: Level = "ok" if counters.complete and look.kafka_silent_since is None else "unknown"
     return {
         "status": level_of(found),
         "parts": [

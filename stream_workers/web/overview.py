@@ -30,7 +30,7 @@ def overview(look: Look, *, metrics: str, journal: str, zone: ZoneInfo) -> dict[
                 "oldest_seconds": intake.oldest if intake else None,
             },
             "topic": {
-                "level": "bad" if counters.kafka_away_since else "ok" if counters.as_of else "unknown",
+                "level": "bad" if look.kafka_silent_since else "ok" if counters.as_of else "unknown",
                 "partitions": len(counters.partitions) or None,
                 "end_offsets": _ends(look),
             },
@@ -116,7 +116,7 @@ def _postgres_level(look: Look) -> Level:
 
 
 def _workers_level(look: Look, metrics: str, journal: str) -> Level:
-    if look.counters.kafka_away_since is not None or look.groups.freshness != "fresh":
+    if look.kafka_silent_since is not None or look.groups.freshness != "fresh":
         return "unknown"
     partitions = [view.partition for view in look.counters.partitions]
     groups = look.groups.value or {}

@@ -16,23 +16,23 @@ MARKS = {"ok": "●", "note": "◆", "warn": "▲", "bad": "■", "unknown": "�
 
 def page(name: str, reader: Reader, values: dict[str, Any]) -> str:
     """The whole page."""
-    return _environment().get_template(f"{name}.html").render(_context(reader, values))
+    return _environment().get_template(f"{name}.html").render(context(reader, values))
 
 
 def regions(name: str, reader: Reader, values: dict[str, Any]) -> dict[str, str]:
     """What a live update replaces, by region."""
-    page_template, context = _environment().get_template(f"{name}.html"), _context(reader, values)
-    live = page_template.blocks["live"](page_template.new_context(context))
+    template, shown = _environment().get_template(f"{name}.html"), context(reader, values)
     return {
-        "status": _environment().get_template("status.html").render(context),
-        "live": "".join(live),
-        "zone": Markup("<span>{}</span>").format(context["t"]("base.zone", zone=reader.zone)),
+        "status": _environment().get_template("status.html").render(shown),
+        "live": "".join(template.blocks["live"](template.new_context(shown))),
+        "zone": Markup("<span>{}</span>").format(shown["t"]("base.zone", zone=reader.zone)),
     }
 
 
-def _context(reader: Reader, values: dict[str, Any]) -> dict[str, Any]:
+def context(reader: Reader, values: dict[str, Any]) -> dict[str, Any]:
+    """What every template can use, with the values of one page."""
     formats = Formats(reader.language, reader.tzinfo)
-    context = values | {
+    known = values | {
         "reader": reader,
         "t": Words(reader.language),
         "f": formats,
@@ -43,7 +43,7 @@ def _context(reader: Reader, values: dict[str, Any]) -> dict[str, Any]:
         "chart_summary": summary,
         "chart_table": table,
     }
-    return context | {"p": _environment().get_template("parts.html").make_module(context)}
+    return known | {"p": _environment().get_template("parts.html").make_module(known)}
 
 
 @cache
