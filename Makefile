@@ -47,3 +47,7 @@ bench: env ## measure everything, about half an hour; ONLY=post,get and QUICK=1 
 
 bench-docs: env ## the latest run's figures into docs/performance.md and docs/benchmark.svg
 	@$(BIN)/python -m bench.publish
+
+screenshots: env ## every page of the web view at two widths, into docs/screenshots
+	@scripts/test-packages
+	@$(BIN)/python -m pytest tests/browser/screenshots.py

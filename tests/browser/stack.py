@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,17 +89,21 @@ class Stack:
     def dead_letter(self, value: bytes | None, *headers: tuple[str, bytes]) -> None:
         """Something on the topic that is no application, counted as dead."""
         before = self.api("overview")["dead"]
+        self.produce(self.topics.applications, value, key=b"\x00bad", headers=headers)
+        until(lambda: bool(self.api("overview")["dead"] > before), "it is among the dead letters")
+
+    def produce(self, topic: str, value: bytes | None, *, key: bytes, headers: Sequence[tuple[str, bytes]]) -> None:
+        """One record, as it is."""
 
         async def send() -> None:
             producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap)
             await producer.start()
             try:
-                await producer.send_and_wait(self.topics.applications, value, key=b"\x00bad", headers=headers)
+                await producer.send_and_wait(topic, value, key=key, headers=headers)
             finally:
                 await producer.stop()
 
         in_thread(send())
-        until(lambda: bool(self.api("overview")["dead"] > before), "it is among the dead letters")
 
     def total(self) -> int:
         """Applications as the gateway counts them in PostgreSQL."""

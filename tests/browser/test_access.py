@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect
+from uuid_utils.compat import uuid7
 
-from tests.browser.stack import GUARDED, OPEN, TOKEN, Stack
+from contracts import to_value
+from stream_workers.dead_letters import DeadLetter, Origin
+from tests.browser.stack import GUARDED, OPEN, TOKEN, Stack, until
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -55,6 +59,23 @@ def test_people_log_in_once_and_redrive(browser: Browser, stack: Stack) -> None:
     page.goto("/dead-letters")
     expect(page.locator("h1")).to_have_text("Log in")
     context.close()
+
+
+def test_a_letter_that_can_be_read_now_is_sent_again_and_counted(browser: Browser, stack: Stack) -> None:
+    stack.submit("before")
+    stack.until_counted()
+    counted, now = stack.api("overview")["total"], datetime.now(UTC)
+    application = to_value(id=uuid7(), user_name="later", description="readable by now", created_at=now)
+    origin = Origin(stack.topics.applications, 0, 1_000_000)
+    letter = DeadLetter(origin, "unknown-version", "of a later version", now.isoformat(), b"later", application)
+    stack.produce(stack.topics.dead_letters, application, key=origin.key(), headers=letter.to_headers())
+    context = browser.new_context(base_url=stack.url(GUARDED), locale="en", extra_http_headers=BEARER)
+    page = context.new_page()
+    page.goto("/dead-letters/0/1000000")
+    page.get_by_role("button", name="Send this one again").click()
+    expect(page.locator(".redrive")).to_contain_text("sent again already", timeout=60_000)
+    context.close()
+    until(lambda: bool(stack.api("overview")["total"] == counted + 1), "the letter is counted")
 
 
 @pytest.mark.parametrize(
