@@ -28,7 +28,7 @@ OPEN, GUARDED = "metrics-1", "metrics-2"
 
 @dataclass
 class Stack:
-    """Processes by name, each with a web port of its own."""
+    """Processes by name, each with a web port of its own; ``beyond``: applications that never were in PostgreSQL."""
 
     database_url: str
     bootstrap: str
@@ -36,6 +36,7 @@ class Stack:
     logs: Path
     children: dict[str, Child] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
+    beyond: int = 0
 
     def start(self) -> None:
         """All of it, ready."""
@@ -112,9 +113,9 @@ class Stack:
         )
 
     def until_counted(self) -> int:
-        """Wait until the counters have what PostgreSQL has; how many that is."""
-        until(lambda: self.api("overview")["total"] == self.total(), "all is counted")
-        return self.total()
+        """Wait until the counters have what PostgreSQL has, and what a test put on the topic; how many that is."""
+        until(lambda: bool(self.api("overview")["total"] == self.total() + self.beyond), "all is counted")
+        return self.total() + self.beyond
 
     def topic_ends(self) -> dict[int, int]:
         """The topic's end offsets, asked of the broker."""

@@ -74,7 +74,7 @@ def plain(browser: Browser, filled: Stack) -> Iterator[Page]:
 
 def test_complete_without_javascript(plain: Page, filled: Stack) -> None:
     plain.goto("/")
-    total = filled.total()
+    total = filled.until_counted()
     expect(plain.locator(".totals dd").first).to_have_text(f"{total:,}".replace(",", "\u202f"))
     assert plain.locator(".chart svg polyline").count() == 2
     plain.get_by_role("link", name="Partitions").click()
