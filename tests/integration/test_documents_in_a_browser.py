@@ -6,10 +6,7 @@ from shutil import which
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from tests.integration.conftest import http, http_settings
 from tests.support.http_gateway import Served, count
-
-__all__ = ["http", "http_settings"]
 
 CHROMIUM = which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the Debian package chromium")
