@@ -50,4 +50,4 @@ bench-docs: env ## the latest run's figures into docs/performance.md and docs/be
 
 screenshots: env ## every page of the web view at two widths, into docs/screenshots
 	@scripts/test-packages
-	@$(BIN)/python -m pytest tests/browser/screenshots.py
+	@$(BIN)/python -m pytest tests/browser/view/screenshots.py

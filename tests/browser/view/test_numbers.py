@@ -5,7 +5,7 @@ import re
 import httpx
 from playwright.sync_api import Page, expect
 
-from tests.browser.stack import GUARDED, TOKEN, Stack, until
+from tests.browser.view.stack import GUARDED, TOKEN, Stack, until
 
 HOSTILE = ("<script>document.title='taken'</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}", "Мария", "山田")
 # Plenty for a busy machine; a live update takes a second.

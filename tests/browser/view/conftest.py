@@ -14,7 +14,7 @@ from cli.topics import create
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.postgres import Postgres
-from tests.browser.stack import OPEN, Stack, in_thread
+from tests.browser.view.stack import OPEN, Stack, in_thread
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (

@@ -7,8 +7,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.stack import OPEN, Stack
-from tests.browser.test_numbers import HOSTILE
+from tests.browser.view.stack import OPEN, Stack
+from tests.browser.view.test_numbers import HOSTILE
 
 PAGES = (
     "/",

@@ -1,6 +1,6 @@
 """Takes the pictures in docs/screenshots of every page, wide and narrow: `make screenshots`.
 
-Not collected with the tests; run as ``pytest tests/browser/screenshots.py``.
+Not collected with the tests; run as ``pytest tests/browser/view/screenshots.py``.
 """
 
 import random
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.stack import GUARDED, TOKEN, Stack
+from tests.browser.view.stack import GUARDED, TOKEN, Stack
 
-FOLDER = Path(__file__).parents[2] / "docs/screenshots"
+FOLDER = Path(__file__).parents[3] / "docs/screenshots"
 NAMES = (
     "ada",
     "grace",

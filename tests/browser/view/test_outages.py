@@ -8,9 +8,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from devstack.broker import Broker
 from devstack.postgres import Postgres
-from tests.browser.conftest import running
-from tests.browser.stack import GUARDED, OPEN, Stack
-from tests.browser.test_numbers import shown_total
+from tests.browser.view.conftest import running
+from tests.browser.view.stack import GUARDED, OPEN, Stack
+from tests.browser.view.test_numbers import shown_total
 
 # A broker that comes back, and groups that settle, on a busy machine.
 LONG = 120_000
