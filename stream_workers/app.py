@@ -186,7 +186,7 @@ def _app(settings: Settings, kind: Kind, partition_count: int) -> BatchApp:
         broker_commit_every=None,
         producer_request_timeout=30.0,
         producer_linger=0.0,
-        producer_compression_type="lz4",
+        producer_compression_type="snappy",
         producer_max_request_size=2 * 1024 * 1024,
         consumer_metadata_max_age_ms=30_000,
         web_bind=settings.worker_web_host,

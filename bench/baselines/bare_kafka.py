@@ -36,7 +36,7 @@ async def produce(settings: Settings, count: int, users: int, *, batches: bool) 
         bootstrap_servers=settings.kafka_bootstrap_servers,
         enable_idempotence=True,
         acks="all",
-        compression_type="lz4",
+        compression_type="snappy",
         linger_ms=5,
         max_batch_size=512 * 1024,
     )

@@ -30,7 +30,7 @@ async def main(seconds: float, items: int) -> None:
         bootstrap_servers=settings.kafka_bootstrap_servers,
         enable_idempotence=True,
         acks="all",
-        compression_type="lz4",
+        compression_type="snappy",
         max_batch_size=512 * 1024,
     )
     await producer.start()
