@@ -3,6 +3,7 @@
 import fcntl
 import random
 import socket
+import time
 from typing import IO
 
 from devstack.errors import DevstackError
@@ -12,6 +13,8 @@ HOST = "127.0.0.1"
 # Below the range that Linux and macOS give to outgoing connections: a port from there could be taken by some client
 # between a server's death and its restart.
 _CANDIDATES = range(20_000, 32_000)
+# Workers whose stack was killed have ten seconds to write what they know.
+_LEAVING_SECONDS = 10.0
 _given: set[int] = set()
 _reserved: dict[int, IO[str]] = {}
 
@@ -42,10 +45,16 @@ def usual_port(port: int) -> int:
     return port if is_free(port) and _reserve(port) else free_port()
 
 
-def required_port(port: int, setting: str) -> int:
-    """The port that somebody asked for, or a DevstackError that names the setting."""
-    if not is_free(port):
-        raise DevstackError(f"port {port} ({setting}) is taken by another program: stop that one or set another port")
+def required_port(port: int, setting: str, *, seconds: float = _LEAVING_SECONDS) -> int:
+    """The port that somebody asked for, or a DevstackError that names the setting.
+
+    A stack that was just killed may still be leaving it: that is waited for.
+    """
+    deadline = time.monotonic() + seconds
+    while not is_free(port):
+        if time.monotonic() > deadline:
+            raise DevstackError(f"port {port} ({setting}) is taken by another program: stop it or set another port")
+        time.sleep(0.1)
     return port
 
 
