@@ -141,7 +141,7 @@ def tail_topic(
 def main() -> None:
     """The entry point: an expected failure is one line on the error stream and exit code 1."""
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it reports comes as an error too
-    _add_asked_for(sys.argv[1:])
+    add_asked_for(sys.argv[1:])
     try:
         app()
     except (CommandError, DevstackError) as error:
@@ -149,7 +149,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def _add_asked_for(arguments: list[str]) -> None:
+def add_asked_for(arguments: list[str]) -> None:
     """Add the command that is asked for if it lives elsewhere; all of them for help, or for one that nobody knows."""
     asked = next((argument for argument in arguments if not argument.startswith("-")), "")
     own = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from typer.testing import CliRunner, Result
 
 from cli.errors import CommandError
-from cli.main import app
+from cli.main import add_asked_for, app
 from contracts import Topics
 from gateway.tables import applications, outbox
 from stream_workers.redrive import read_letters
@@ -79,6 +79,12 @@ class Stack:
             await connection.execute(applications.insert(), rows)
         await engine.dispose()
         return [row["id"] for row in rows]  # type: ignore[misc]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def every_command() -> None:
+    """Commands that live elsewhere are imported when asked for on the command line; here they are all there."""
+    add_asked_for([])
 
 
 @pytest.fixture
