@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import asyncpg
+from asyncpg.exceptions import InternalClientError
 from sqlalchemy import Executable, Row, TextClause
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
@@ -107,6 +108,10 @@ class Session:
                 return ()
             result = await self._connection.execute(statement, values)
             return result.all() if result.returns_rows else ()
+        except InternalClientError as error:
+            # asyncpg's word for a connection that broke between two messages of one statement.
+            await self.drop()
+            raise DBAPIError(str(error), None, error) from error
         except BaseException as error:
             if not rolled_back(error):
                 await self.drop()

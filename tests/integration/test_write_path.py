@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from asyncpg.exceptions import InternalClientError
 from sqlalchemy import Executable
 from sqlalchemy.exc import DBAPIError
 
@@ -223,6 +224,19 @@ async def test_a_commit_whose_answer_is_lost_is_settled_by_a_write(
     assert await stored_ids(database_url) == [one.id]
     await eventually(lambda: outbox_is_empty(database_url), what="an empty outbox")
     assert await ids_on_topic(kafka, topics.applications) == [one.id]
+
+
+async def test_a_connection_that_breaks_inside_a_statement_is_settled_too(
+    gateway: Gateway, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        monkeypatch.undo()
+        raise InternalClientError("cannot switch to another state")
+
+    monkeypatch.setattr(Compiled, "run", broken)
+    one = submission()
+    await gateway.writer.submit(one)
+    assert await stored_ids(database_url) == [one.id]
 
 
 async def test_a_late_commit_fails_as_a_whole_on_the_tombstone(gateway: Gateway, database_url: str) -> None:
