@@ -59,12 +59,13 @@ def _start(wanted: Wanted, running: ExitStack) -> _Running:
         bootstrap=embedded.brokers.bootstrap if embedded.brokers else None,
     )
     _prepare_servers(wanted, settings, embedded)
-    children = _start_services(wanted, settings, data_dir / "logs", running)
+    wanted_services = wanted.services(settings)
+    children = _start_services(wanted_services, data_dir / "logs", running)
     addresses.publish(data_dir, settings)
     typer.echo(screen(settings, data_dir))
     if embedded.brokers and not preparation.remembers_classes():
         _prepare_next_start(data_dir / "logs", running)
-    return _Running(list(embedded.children), wanted.services(settings), children, data_dir / "logs")
+    return _Running(list(embedded.children), wanted_services, children, data_dir / "logs")
 
 
 def _start_servers(wanted: Wanted, running: ExitStack) -> servers.Servers:
@@ -88,12 +89,12 @@ def _prepare_servers(wanted: Wanted, settings: dict[str, str], embedded: servers
         asyncio.run(topics.create(settings["KAFKA_BOOTSTRAP_SERVERS"], wanted.gateway.topics, shape))
 
 
-def _start_services(wanted: Wanted, settings: dict[str, str], logs: Path, running: ExitStack) -> list[Child]:
+def _start_services(wanted: list[services.Service], logs: Path, running: ExitStack) -> list[Child]:
     children: list[Child] = []
     running.callback(services.stop, children)
     running.callback(typer.echo, "stopping …")
     with step("the gateway and both workers are ready"):
-        services.start(wanted.services(settings), logs, children)
+        services.start(wanted, logs, children)
     return children
 
 

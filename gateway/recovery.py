@@ -49,7 +49,7 @@ class Recovery:
         self.phases: dict[UUID, str] = {}
         self.stopped: dict[UUID, str] = {}
         self.claimed = self.already_there = self.sent = self.set_aside = 0
-        keeper.before_the_next(self._stop)
+        keeper.before_the_next(self.stop)
 
     async def run(self) -> None:
         """Start a drain for whatever has been claimed, for ever."""
@@ -73,14 +73,12 @@ class Recovery:
         """True while something claimed is not drained yet."""
         return bool(self._drains)
 
-    async def _stop(self) -> None:
-        """For the keeper: nothing is resent under a lost lease."""
+    async def stop(self) -> None:
+        """Nothing is resent any more: the lease is lost, or the process ends."""
         drains = self._cancel()
         await asyncio.gather(*drains, return_exceptions=True)
         self._drains.clear()
         self.phases.clear()
-
-    stop = _stop
 
     def _cancel(self) -> list[asyncio.Task[None]]:
         drains = list(self._drains.values())
