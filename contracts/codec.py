@@ -5,10 +5,10 @@ Source: CloudEvents Kafka protocol binding 1.0.2, section 3.2; W3C Trace Context
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from json.encoder import encode_basestring as _quoted  # JSON's own form of a string; nothing else needs escaping here
 from uuid import UUID
 
 from pydantic import ValidationError
-from pydantic_core import to_json
 
 from contracts.application import Application, created_at_text
 
@@ -39,13 +39,8 @@ class UndecodableError(ValueError):
 
 def to_value(*, id: UUID, user_name: str, description: str, created_at: datetime) -> bytes:  # noqa: A002 -- the field's name
     """The four fields as JSON: the body of the answer 201 and the value on Kafka, byte for byte the same."""
-    fields = {
-        "id": str(id),
-        "user_name": user_name,
-        "description": description,
-        "created_at": created_at_text(created_at),
-    }
-    return to_json(fields)
+    name, text, at = _quoted(user_name), _quoted(description), created_at_text(created_at)
+    return f'{{"id":"{id!s}","user_name":{name},"description":{text},"created_at":"{at}"}}'.encode()
 
 
 def to_key(user_name: str) -> bytes:
@@ -66,7 +61,8 @@ def to_headers(*, id: UUID, created_at: datetime, traceparent: str | None = None
 
 def fresh_traceparent(id: UUID) -> str:  # noqa: A002 -- the field's name
     """An unsampled trace that needs no storage: a function of the id, so that a re-sent event carries the same one."""
-    return f"00-{id.hex}-{id.hex[16:]}-00"
+    digits = id.hex
+    return f"00-{digits}-{digits[16:]}-00"
 
 
 def from_record(value: bytes | None, headers: Iterable[Header] | None) -> Application:

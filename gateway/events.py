@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
 from contracts import Header, to_headers, to_key, to_value
-from gateway.identity import milliseconds_of
 from gateway.submission import Submission
 
 
@@ -34,4 +34,9 @@ def from_row(*, id: UUID, user_name: str, description: str, created_at: datetime
 
 def _event(id_: UUID, user_name: str, value: bytes, created_at: datetime, trace: str | None) -> Event:
     headers = to_headers(id=id_, created_at=created_at, traceparent=trace)
-    return Event(id_, user_name, to_key(user_name), value, headers, milliseconds_of(id_))
+    return Event(id_, user_name, to_key(user_name), value, headers, _milliseconds(created_at))
+
+
+@lru_cache(maxsize=64)  # under load many events share a millisecond, and one object that stands for it
+def _milliseconds(created_at: datetime) -> int:
+    return round(created_at.timestamp() * 1000)

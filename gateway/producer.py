@@ -99,12 +99,11 @@ class Producer:
     def _build(self, number: int, share: list[Event]) -> Iterator[tuple[int, BatchBuilder, Sequence[Event]]]:
         builder, taken = self._kafka.create_batch(), 0
         for position, event in enumerate(share):
-            record = {"timestamp": event.timestamp_ms, "key": event.key, "value": event.value, "headers": event.headers}
-            if builder.append(**record) is None:
+            if _append(builder, event) is None:
                 builder.close()
                 yield number, builder, share[taken:position]
                 builder, taken = self._kafka.create_batch(), position
-                builder.append(**record)
+                _append(builder, event)
         builder.close()
         yield number, builder, share[taken:]
 
@@ -153,6 +152,14 @@ class Producer:
     async def stop(self) -> None:
         """Close in good order; only for a producer that has nothing outstanding."""
         await self._kafka.stop()
+
+
+def _append(builder: BatchBuilder, event: Event) -> object | None:
+    """None where the batch has no room for it."""
+    appended: object | None = builder.append(
+        timestamp=event.timestamp_ms, key=event.key, value=event.value, headers=event.headers
+    )
+    return appended
 
 
 def _is_error(outcome: object) -> bool:

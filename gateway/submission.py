@@ -72,6 +72,4 @@ def from_new(
     created_at = time_of(id_)
     value = to_value(id=id_, user_name=new.user_name, description=new.description, created_at=created_at)
     done: Outcome = (loop or asyncio.get_running_loop()).create_future()
-    return Submission(
-        id_, new.user_name, new.description, created_at, value, done, traceparent=traceparent, claim=claim
-    )
+    return Submission(id_, new.user_name, new.description, created_at, value, done, 0.0, traceparent, claim)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from contracts import (
     Application,
@@ -56,6 +57,16 @@ def test_an_example_is_written_byte_for_byte(path: Path) -> None:
     assert to_key(application["user_name"]).decode() == event["key"]
     traceparent = dict(headers_of(event))["traceparent"].decode()
     assert to_headers(id=fields["id"], created_at=created_at, traceparent=traceparent) == headers_of(event)
+
+
+@given(name=st.text(), text=st.text())
+def test_a_value_is_what_the_model_would_write(name: str, text: str) -> None:
+    """Surrogates apart, whatever a string holds: quotation marks, control characters, any script."""
+    id_, created_at = UUID(GOOD["id"]), datetime.fromisoformat(GOOD["created_at"])
+    written = Application.model_construct(id=id_, user_name=name, description=text, created_at=created_at)
+    assert to_value(id=id_, user_name=name, description=text, created_at=created_at) == to_json(
+        written.model_dump() | {"created_at": GOOD["created_at"]}
+    )
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
