@@ -1,8 +1,8 @@
 """``apply(state, records) -> state``: the whole of counting, without Kafka and without a clock."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from stream_workers.counting import breaker
 from stream_workers.counting.events import Bad, KafkaRecord, Seen, is_replay, read
@@ -23,47 +23,12 @@ class Applied:
     tripped: Bad | None
 
 
-@dataclass(slots=True)
-class Tally:
-    """What the applications of one batch add up to."""
-
-    newest_minute: int | None
-    total: int = 0
-    late: int = 0
-    future: int = 0
-    newest_at: int = 0
-    minutes: Counter[int] = field(default_factory=Counter)
-    sizes: Counter[int] = field(default_factory=Counter)
-    latency: Counter[int] = field(default_factory=Counter)
-    names: Counter[str] = field(default_factory=Counter)
-
-    def add(self, seen: Seen, consumed_at: int) -> None:
-        """Count one application; event time is ``created_at``."""
-        created_at = seen.created_at
-        self.total += 1
-        self.names[seen.user_name] += 1
-        self.sizes[size_bucket(seen.size)] += 1
-        self.latency[latency_bucket(consumed_at - created_at)] += 1
-        if created_at > consumed_at + AHEAD_MAX:
-            self.future += 1
-            return
-        self.newest_at = max(self.newest_at, created_at)
-        self._place(created_at // MINUTE)
-
-    def _place(self, minute: int) -> None:
-        self.minutes[minute] += 1
-        if self.newest_minute is None or minute > self.newest_minute:
-            self.newest_minute = minute
-        elif minute <= self.newest_minute - KEPT[MINUTE]:
-            self.late += 1
-
-
 def apply(state: State, records: Sequence[KafkaRecord], *, consumed_at: int) -> Applied:
     """Count records that follow ``state`` without a gap; ``consumed_at`` is now, in milliseconds.
 
     The same records give the same state however they are cut into batches, but for latencies: they depend on the time.
     """
-    tally = Tally(max(state.minutes, default=None))
+    counted: list[Seen] = []
     bad: list[Bad] = []
     outcomes, good, replayed = state.outcomes, 0, 0
     last, tripped = state.last_offset, None
@@ -81,9 +46,9 @@ def apply(state: State, records: Sequence[KafkaRecord], *, consumed_at: int) -> 
             if is_replay(record.headers):
                 replayed += 1
             else:
-                tally.add(event, consumed_at)
+                counted.append(event)
         last = record.offset
-    counted = replace(
+    read_up_to = replace(
         state,
         last_offset=last,
         dead=state.dead + len(bad),
@@ -92,25 +57,57 @@ def apply(state: State, records: Sequence[KafkaRecord], *, consumed_at: int) -> 
         reasons=added(state.reasons, Counter(event.reason for event in bad)),
         consumed_at=consumed_at,
     )
-    return Applied(with_tally(counted, tally), bad, tripped)
+    return Applied(with_applications(read_up_to, counted, consumed_at=consumed_at), bad, tripped)
 
 
-def with_tally(state: State, tally: Tally) -> State:
-    """A state with the applications of one batch in it."""
-    if not tally.total:
+def with_applications(state: State, seen: Sequence[Seen], *, consumed_at: int) -> State:
+    """A state with further applications in it; event time is ``created_at``.
+
+    What depends on the time alone is worked out once for all that share a millisecond: under load many do.
+    """
+    if not seen:
         return state
-    times: Mapping[int, int] = {minute * MINUTE: count for minute, count in tally.minutes.items()}
+    instants = [each.created_at for each in seen]
+    at = Counter(instants)
+    past = at if max(at) <= consumed_at + AHEAD_MAX else _not_after(at, consumed_at + AHEAD_MAX)
+    minutes = _summed((instant // MINUTE * MINUTE, count) for instant, count in past.items())
+    latency = _summed((latency_bucket(consumed_at - instant), count) for instant, count in at.items())
+    sizes = _summed((size_bucket(size), count) for size, count in Counter([each.size for each in seen]).items())
     return replace(
         state,
-        total=state.total + tally.total,
-        late=state.late + tally.late,
-        future=state.future + tally.future,
-        newest_at=max(state.newest_at or 0, tally.newest_at) or None,
-        minutes=with_times(state.minutes, MINUTE, times),
-        hours=with_times(state.hours, HOUR, times),
-        days=with_times(state.days, DAY, times),
-        sizes=added(state.sizes, tally.sizes),
-        latency=added(state.latency, tally.latency),
-        recent=with_recent(state.recent, state.consumed_at or 0, tally.latency),
-        users=state.users.seen(tally.names),
+        total=state.total + len(seen),
+        late=state.late + _late(state, past, instants),
+        future=state.future + len(seen) - past.total(),
+        newest_at=max(state.newest_at or 0, max(past, default=0)) or None,
+        minutes=with_times(state.minutes, MINUTE, minutes),
+        hours=with_times(state.hours, HOUR, minutes),
+        days=with_times(state.days, DAY, minutes),
+        sizes=added(state.sizes, sizes),
+        latency=added(state.latency, latency),
+        recent=with_recent(state.recent, consumed_at, latency),
+        users=state.users.seen(Counter([each.user_name for each in seen])),
     )
+
+
+def _not_after(at: Counter[int], latest: int) -> Counter[int]:
+    return Counter({instant: count for instant, count in at.items() if instant <= latest})
+
+
+def _summed(counts: Iterable[tuple[int, int]]) -> Counter[int]:
+    total: Counter[int] = Counter()
+    for key, count in counts:
+        total[key] += count
+    return total
+
+
+def _late(state: State, past: Counter[int], instants: Sequence[int]) -> int:
+    """How many of these instants, in their order, are older than the series of minutes reached when they came."""
+    newest = max(state.minutes, default=0)
+    reached = max(newest, max(past, default=0) // MINUTE)
+    if min(past, default=0) // MINUTE > reached - KEPT[MINUTE]:
+        return 0
+    late = 0
+    for minute in (instant // MINUTE for instant in instants if instant in past):
+        newest = max(newest, minute)
+        late += minute <= newest - KEPT[MINUTE]
+    return late

@@ -23,11 +23,8 @@ from contracts import (
 VALUE_MAX = 256 * 1024
 
 _EVENT_TYPE = EVENT_TYPE.encode()
-_CANONICAL = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12} "
-    r"(\d{4}-\d\d-\d\dT\d\d:\d\d):([0-5]\d)\.(\d{3})Z",
-    re.ASCII,
-)
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d):([0-5]\d)\.(\d{3})Z", re.ASCII)
 # Four names and four strings without a quotation mark in them.
 _QUOTES = 16
 
@@ -94,15 +91,13 @@ def canonical(value: bytes) -> Seen | None:
     try:
         fields = orjson.loads(value)
         id_, name, text, at = fields["id"], fields["user_name"], fields["description"], fields["created_at"]
-        form = _CANONICAL.fullmatch(f"{id_} {at}")
-        if form is None or len(fields) != 4 or value.count(b'"') != _QUOTES or not (_plain(name) and _plain(text)):
+        created_at = _milliseconds(at)
+        if created_at is None or _ID.fullmatch(id_) is None or len(fields) != 4 or value.count(b'"') != _QUOTES:
             return None
-        minute, second, millisecond = form.groups()
-        created_at = _minute_ms(minute) + int(second) * 1000 + int(millisecond)
+        fits = _fits(name, USER_NAME_MAX) and _fits(text, DESCRIPTION_MAX)
+        return Seen(id_, name, len(text), created_at) if fits else None
     except (ValueError, KeyError, TypeError):
         return None
-    fits = len(name) <= USER_NAME_MAX and len(text) <= DESCRIPTION_MAX
-    return Seen(id_, name, len(text), created_at) if fits else None
 
 
 def is_replay(headers: Iterable[tuple[str, bytes]]) -> bool:
@@ -113,9 +108,18 @@ def is_replay(headers: Iterable[tuple[str, bytes]]) -> bool:
     return False
 
 
-def _plain(text: object) -> bool:
-    """A string that the model would neither strip nor refuse for what is in it."""
-    return type(text) is str and text != "" and text.strip() == text and "\0" not in text
+def _fits(text: object, longest: int) -> bool:
+    """A string that the model would neither strip nor refuse."""
+    return type(text) is str and 0 < len(text) <= longest and text.strip() == text and "\0" not in text
+
+
+@lru_cache(maxsize=1024)  # under load many events share a millisecond
+def _milliseconds(at: str) -> int | None:
+    form = _TIME.fullmatch(at)
+    if form is None:
+        return None
+    minute, second, millisecond = form.groups()
+    return _minute_ms(minute) + int(second) * 1000 + int(millisecond)
 
 
 @lru_cache(maxsize=1024)
