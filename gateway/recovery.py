@@ -31,7 +31,8 @@ from gateway.topic_scan import present
 
 log = logging.getLogger(__name__)
 
-# Each portion costs one reading of the topic from the positions on: few and large ones, but bounded in memory.
+# Each portion costs one reading of the topic from the positions on: few and large ones, but bounded in memory. However
+# many leases are drained, one portion is in memory at a time; their waits, which are most of the time, overlap.
 _EVENTS_AT_ONCE = 4_000
 _RETRY_SECONDS = 2.0
 _STOPPED_RETRY_SECONDS = 30.0
@@ -46,6 +47,7 @@ class Recovery:
         self._telemetry = telemetry or Telemetry(settings)
         self._keeper, self._engine, self._settings = keeper, engine, settings
         self._drains: dict[UUID, asyncio.Task[None]] = {}
+        self._portion = asyncio.Lock()
         self.phases: dict[UUID, str] = {}
         self.stopped: dict[UUID, str] = {}
         self.claimed = self.already_there = self.sent = self.set_aside = 0
@@ -128,23 +130,31 @@ class Recovery:
     async def _publish_missing(self, lease: UUID, session: Session, settled: Settled | None) -> None:
         if settled is None:
             return
-        producer = _Resender(self._settings, self._telemetry)
+        producer, after = _Resender(self._settings, self._telemetry), backlog.FIRST
         try:
-            after = backlog.FIRST
-            while batches := await backlog.read(session, lease=lease, after=after, events=_EVENTS_AT_ONCE):
-                after = batches[-1].id
-                self.phases[lease] = "reconcile"
-                missing = await self._missing(batches, settled)
-                self.phases[lease] = "resend"
-                for event, reason in await producer.send(missing):
-                    self.set_aside += 1
-                    batch = next(batch.id for batch in batches if event in batch.events)
-                    await backlog.set_aside(session, event, batch=batch, reason=reason)
-                self.sent += len(missing)
-                self.phases[lease] = "delete"
-                await backlog.delete(session, [batch.id for batch in batches if batch.events])
+            while True:
+                async with self._portion:
+                    batches = await backlog.read(session, lease=lease, after=after, events=_EVENTS_AT_ONCE)
+                    if not batches:
+                        return
+                    after = batches[-1].id
+                    await self._publish_portion(lease, session, batches, settled=settled, producer=producer)
         finally:
             await producer.abort()
+
+    async def _publish_portion(
+        self, lease: UUID, session: Session, batches: Sequence[StoredBatch], *, settled: Settled, producer: "_Resender"
+    ) -> None:
+        self.phases[lease] = "reconcile"
+        missing = await self._missing(batches, settled)
+        self.phases[lease] = "resend"
+        for event, reason in await producer.send(missing):
+            self.set_aside += 1
+            batch = next(batch.id for batch in batches if event in batch.events)
+            await backlog.set_aside(session, event, batch=batch, reason=reason)
+        self.sent += len(missing)
+        self.phases[lease] = "delete"
+        await backlog.delete(session, [batch.id for batch in batches if batch.events])
 
     async def _missing(self, batches: Sequence[StoredBatch], settled: Settled) -> list[Event]:
         """What of these batches is not on the topic between their positions and the settled end."""

@@ -8,6 +8,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from contracts import id_of
 
 _POLL_MS = 1_000
+# Compressed events unpack to many times their size: few bytes are fetched ahead, and few records are objects at a time.
+_FETCH_BYTES = 1024 * 1024
+_RECORDS_AT_ONCE = 1_000
 
 
 async def present(
@@ -15,7 +18,7 @@ async def present(
 ) -> set[UUID]:
     """The subset of ``ids`` found between ``starts`` (included) and ``ends`` (excluded), offsets per partition.
 
-    Raises KafkaError. Memory is bounded by ``ids``.
+    Raises KafkaError. Memory is bounded by ``ids`` and a few megabytes, however long the range is.
     """
     ranges = {number: (starts[number], end) for number, end in ends.items() if starts[number] < end}
     if not ranges or not ids:
@@ -25,7 +28,7 @@ async def present(
         client_id="headgate-gateway-reconcile",
         enable_auto_commit=False,
         auto_offset_reset="none",
-        max_partition_fetch_bytes=4 * 1024 * 1024,
+        max_partition_fetch_bytes=_FETCH_BYTES,
     )
     await consumer.start()
     try:
@@ -43,7 +46,7 @@ async def _find(
         consumer.seek(partition, ranges[partition.partition][0])
     found: set[UUID] = set()
     while left:
-        fetched = await consumer.getmany(*left, timeout_ms=_POLL_MS)
+        fetched = await consumer.getmany(*left, timeout_ms=_POLL_MS, max_records=_RECORDS_AT_ONCE)
         for records in fetched.values():
             found.update(ids.intersection(id_of(record.value, record.headers) for record in records))
         left = {partition: end for partition, end in left.items() if await consumer.position(partition) < end}
