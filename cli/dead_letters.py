@@ -1,7 +1,8 @@
 """`headgate dead-letters`: look at what could not be read, and send it again."""
 
 import json
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -11,7 +12,9 @@ from cli.errors import CommandError
 from cli.finish import Report, finish, progress
 from contracts import Topics
 from stream_workers import repair
-from stream_workers.redrive import Letter, read_letters, redrive
+from stream_workers.dead_letters import DeadLetter
+from stream_workers.letters import Letter, Limits, newest_letters, read_letters
+from stream_workers.redrive import redrive
 from stream_workers.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Events that could not be read: look at them, send them again.")
@@ -25,10 +28,17 @@ def list_letters(
     *,
     reason: Reason = None,
     waiting: Annotated[bool, typer.Option("--waiting", help="Only those not redriven yet.")] = False,
+    newest: Annotated[
+        int | None, typer.Option(min=1, help="Only so many, the newest first; reads no more of the topic.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each.")] = False,
 ) -> None:
     """List dead letters, one line for each origin, however often it was written."""
-    letters = [letter for letter in _letters(reason=reason, origin=None) if not waiting or letter.state != "redriven"]
+
+    def wanted(letter: Letter) -> bool:
+        return reason in {None, letter.dead.reason} and not (waiting and letter.state == "redriven")
+
+    letters = _newest(wanted, newest) if newest else [letter for letter in _all(reason=reason) if wanted(letter)]
     for letter in letters:
         typer.echo(json.dumps(_fields(letter)) if as_json else _line(letter))
     if not as_json:
@@ -38,7 +48,7 @@ def list_letters(
 @app.command()
 def show(origin: Annotated[str, typer.Argument(help="PARTITION/OFFSET, as listed.")]) -> None:
     """Show one dead letter: where it was, why it is here, its headers and its bytes."""
-    found = _letters(reason=None, origin=origin)
+    found = _newest(lambda letter: _where(letter.dead) == origin, 1)
     if not found:
         raise CommandError(f"there is no dead letter from {origin}; `headgate dead-letters list` lists them")
     dead = found[0].dead
@@ -61,7 +71,7 @@ def redrive_letters(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
 ) -> None:
     """Send dead letters to the topic again, each once; a run that was cut short goes on where it was."""
-    chosen = [letter for letter in _letters(reason=reason, origin=origin) if letter.state != "redriven"]
+    chosen = [letter for letter in _all(reason=reason, origin=origin) if letter.state != "redriven"]
     whole = [letter for letter in chosen if letter.unsendable is None]
     sent = [letter for letter in whole if unreadable or letter.unreadable is None]
     if len(whole) < len(chosen):
@@ -92,15 +102,22 @@ async def _redrive(bootstrap: str, topics: Topics, letters: Sequence[Letter], re
         report(done, len(letters))
 
 
-def _letters(*, reason: str | None, origin: str | None) -> list[Letter]:
+def _all(*, reason: str | None, origin: str | None = None) -> list[Letter]:
+    """The whole topic is read: a mark that one was sent may stand anywhere after it."""
     settings = environment.read(Settings)
-    letters = finish(read_letters(settings.kafka_bootstrap_servers, settings.topics))
-    return [
-        letter
-        for letter in letters
-        if reason in {None, letter.dead.reason}
-        and origin in {None, f"{letter.dead.origin.partition}/{letter.dead.origin.offset}"}
-    ]
+
+    def wanted(dead: DeadLetter) -> bool:
+        return reason in {None, dead.reason} and origin in {None, _where(dead)}
+
+    with progress("reading") as report:
+        return finish(read_letters(settings.kafka_bootstrap_servers, settings.topics, wanted=wanted, report=report))
+
+
+def _newest(wanted: Callable[[Letter], bool], count: int) -> list[Letter]:
+    settings = environment.read(Settings)
+    limits = Limits(found=count, records=sys.maxsize, size=sys.maxsize, seconds=None)
+    reading = newest_letters(settings.kafka_bootstrap_servers, settings.topics, wanted=wanted, limits=limits)
+    return list(finish(reading).letters)
 
 
 def _fields(letter: Letter) -> dict[str, object]:
@@ -119,8 +136,11 @@ def _fields(letter: Letter) -> dict[str, object]:
 def _line(letter: Letter) -> str:
     dead = letter.dead
     size = "no value" if dead.value is None else f"{len(dead.value)} bytes"
-    where = f"{dead.origin.partition}/{dead.origin.offset}"
-    return f"{where:<16} {dead.time}  {dead.reason:<16} {letter.state:<9} {size}"
+    return f"{_where(dead):<16} {dead.time}  {dead.reason:<16} {letter.state:<9} {size}"
+
+
+def _where(dead: DeadLetter) -> str:
+    return f"{dead.origin.partition}/{dead.origin.offset}"
 
 
 def _bytes(raw: bytes | None) -> str:

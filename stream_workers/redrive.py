@@ -5,76 +5,20 @@ it is sent, ``done`` after Kafka has it. A run that finds an intent without its 
 for the letter's origin, which every redriven event carries in a header.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import AsyncIterator, Collection, Sequence
 
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from contracts import Header, Topics, UndecodableError, from_record, header
-from stream_workers.batches import Record
+from contracts import Header, Topics, header
 from stream_workers.broker import Broker
-from stream_workers.dead_letters import DeadLetter, from_letter
+from stream_workers.letters import MARK_HEADER, POSITIONS_HEADER, Letter
 from stream_workers.reader import batches, bounds
 
-MARK_HEADER = "redrive"
-POSITIONS_HEADER = "redrive-positions"
 ORIGIN_HEADER = "headgate-redriven-from"
 
 # Letters that are marked and sent together: what a killed run may have to look for.
 CHUNK = 100
-
-State = Literal["waiting", "intended", "redriven"]
-Wanted = Callable[["Letter"], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A dead letter and what became of it; ``positions`` are the topic's ends when a run began to send it."""
-
-    dead: DeadLetter
-    state: State = "waiting"
-    positions: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def unsendable(self) -> str | None:
-        """Why it cannot be sent as it was, or None."""
-        if self.dead.cut is not None:
-            return f"only the first part of {self.dead.cut} bytes was kept"
-        return "it has neither a key nor a value" if self.dead.key is None and self.dead.value is None else None
-
-    @property
-    def unreadable(self) -> str | None:
-        """Why it would be a dead letter again, or None if this version reads it."""
-        try:
-            from_record(self.dead.value, self.dead.headers)
-        except UndecodableError as error:
-            return str(error)
-        return None
-
-
-async def read_letters(bootstrap: str, topics: Topics) -> list[Letter]:
-    """All dead letters, one for each origin, in the order of partition and offset of their origin."""
-    letters: dict[bytes, Letter] = {}
-    async for records in batches(bootstrap, topics.dead_letters, await bounds(bootstrap, topics.dead_letters)):
-        for record in records:
-            _take(letters, record)
-    return sorted(letters.values(), key=lambda letter: (letter.dead.origin.partition, letter.dead.origin.offset))
-
-
-def _take(letters: dict[bytes, Letter], record: Record) -> None:
-    key = record.key or b""
-    mark = header(record.headers, MARK_HEADER)
-    known = letters.get(key)
-    if mark is None:
-        if known is None and header(record.headers, "original-offset") is not None:
-            letters[key] = Letter(from_letter(record))
-    elif known is not None and mark == b"done":
-        letters[key] = replace(known, state="redriven")
-    elif known is not None and known.state != "redriven":
-        positions = orjson.loads(header(record.headers, POSITIONS_HEADER) or b"{}")
-        letters[key] = replace(known, state="intended", positions={int(p): end for p, end in positions.items()})
 
 
 async def redrive(bootstrap: str, topics: Topics, letters: Sequence[Letter]) -> AsyncIterator[int]:

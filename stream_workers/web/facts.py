@@ -7,13 +7,12 @@ from typing import Any
 
 from contracts import Topics
 from stream_workers.dead_letters import Origin
-from stream_workers.errors import KafkaAwayError
 from stream_workers.partitions import Partitions
 from stream_workers.web.agents_page import agents
 from stream_workers.web.board import Board, Look
 from stream_workers.web.diagnosis import Finding, findings, level_of
 from stream_workers.web.health_page import health
-from stream_workers.web.letters_page import Letters, dead_letters, whole
+from stream_workers.web.letters_page import Letters, dead_letters
 from stream_workers.web.live_page import live
 from stream_workers.web.overview import overview
 from stream_workers.web.partitions_page import SORTS, partitions
@@ -95,21 +94,30 @@ class Facts:
             names=query.get("names") == "full",
         )
 
-    async def _dead_letters(self, _look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
-        try:
-            known = await self.letters.all()
-        except KafkaAwayError:
-            known = None
-        return dead_letters(known, reason=query.get("reason", ""), state=query.get("state", ""))
+    async def _dead_letters(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
+        asked = {name: query.get(name, "") for name in ("before", "reason", "state")}
+        page = await self.letters.page(**asked)
+        counters = look.counters
+        facts = dead_letters(page, asked, reasons=counters.dead_reasons, count=counters.dead)
+        return facts | {"sent": whole_number(query.get("sent", ""))}
 
     async def _letter(self, _look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
         partition, offset = whole_number(query["partition"]), whole_number(query["offset"])
         if partition is None or offset is None:
             raise NoSuchPageError
-        found = await self.letters.one(Origin(self.topics.applications, partition, offset))
-        if found is None:
+        before = query.get("before", "")
+        facts = await self.letters.one(Origin(self.topics.applications, partition, offset), before=before)
+        if facts is not None and not facts["found"] and facts["older"] is None and not before:
             raise NoSuchPageError
-        return whole(found)
+        unread = {
+            "partition": partition,
+            "offset": offset,
+            "found": False,
+            "here": before,
+            "older": None,
+            "fresh": False,
+        }
+        return {"known": facts is not None} | (facts or unread)
 
     async def _trace(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
         text = query.get("id", "").strip()

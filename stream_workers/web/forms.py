@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from urllib.parse import urlencode
 
-from aiohttp.web import FileField, HTTPForbidden, HTTPNotFound, Request, Response
+from aiohttp.web import FileField, HTTPBadGateway, HTTPForbidden, Request, Response
+from aiokafka.errors import KafkaError
 from multidict import MultiDictProxy
 
 from contracts import Topics
 from stream_workers.dead_letters import Origin
-from stream_workers.redrive import Letter, redrive
+from stream_workers.errors import KafkaAwayError
+from stream_workers.redrive import redrive
 from stream_workers.web.access import same_origin
 from stream_workers.web.facts import whole_number
 from stream_workers.web.preferences import remember
@@ -71,28 +73,27 @@ class Forms:
         return response
 
     async def redrive(self, request: Request) -> Response:
-        """Send one dead letter again, or all that can be read now; only for who is logged in, from our own page."""
+        """Send one dead letter again, or what can be sent of one page of the list; needs a login."""
         if not self._site.access.may_change(request):
             raise HTTPForbidden
         form = await request.post()
+        asked = {name: _text(form, name) for name in ("before", "reason", "state")}
         partition, offset = whole_number(_text(form, "partition")), whole_number(_text(form, "offset"))
-        async with self._redriving:
-            wanted = await self._wanted(partition, offset)
-            sent = 0
-            async for sent in redrive(self._bootstrap, self._topics, wanted):
-                log.info("redriven from the web view", extra={"letters": sent})
-        one = partition is not None and offset is not None
-        where = f"/dead-letters/{partition}/{offset}" if one else "/dead-letters"
-        return see_other(f"{where}?sent={sent}")
-
-    async def _wanted(self, partition: int | None, offset: int | None) -> Sequence[Letter]:
-        letters = self._site.facts.letters
-        if partition is None or offset is None:
-            return [letter for letter in await letters.all() if letter.state != "redriven" and not letter.unreadable]
-        one = await letters.one(Origin(self._topics.applications, partition, offset))
-        if one is None:
-            raise HTTPNotFound
-        return [] if one.state == "redriven" or one.unreadable else [one]
+        one = None if partition is None or offset is None else Origin(self._topics.applications, partition, offset)
+        sent = 0
+        try:
+            async with self._redriving:
+                wanted = await self._site.facts.letters.sendable(one, **asked)
+                async for sent in redrive(self._bootstrap, self._topics, wanted):
+                    log.info("redriven from the web view", extra={"letters": sent})
+        except (KafkaError, KafkaAwayError, OSError) as error:
+            log.warning("a redrive from the web view failed: %r", error)
+            raise HTTPBadGateway from error
+        finally:
+            self._site.facts.letters.forget()
+        query = {name: text for name, text in asked.items() if text} | {"sent": str(sent)}
+        where = f"/dead-letters/{one.partition}/{one.offset}" if one else "/dead-letters"
+        return see_other(f"{where}?{urlencode(query)}")
 
 
 def see_other(path: str) -> Response:

@@ -1,61 +1,168 @@
 """Dead letters: what could not be read, why, and where it was; each can be sent again once it can be read."""
 
+import asyncio
 import json
-from collections import Counter
-from collections.abc import Sequence
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
+from aiokafka.errors import KafkaError
 
 from contracts import Topics
 from stream_workers.broker import Broker
 from stream_workers.dead_letters import Origin
-from stream_workers.redrive import Letter, read_letters
+from stream_workers.errors import KafkaAwayError
+from stream_workers.letters import Letter, Limits, Positions, newest_letters
 
-SHOWN = 100
 PREVIEW = 120
+# How often the topic is looked at for something new, and how often it is read again, whoever asks.
+LOOK_SECONDS, READ_SECONDS = 2.0, 5.0
+PATIENCE_SECONDS = 3.0
+KEPT = 32
+
+Facts = dict[str, Any]
+
+_UNREAD: Facts = {
+    "fresh": False,
+    "read_at": None,
+    "older": None,
+    "certain": True,
+    "looked_at": 0,
+    "records": None,
+    "sendable": 0,
+    "letters": [],
+}
 
 
 class Letters:
-    """The dead letters of the topic; read again only when something was added."""
+    """Pages of the dead-letter topic; what was read is kept, and read again only when something was added."""
 
-    def __init__(self, bootstrap: str, topics: Topics, broker: Broker) -> None:
+    def __init__(
+        self, bootstrap: str, topics: Topics, broker: Broker, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self._bootstrap = bootstrap
         self._topics = topics
         self._broker = broker
-        self._known: tuple[dict[int, int], list[Letter]] | None = None
+        self._clock = clock
+        self._ends: Positions = {}
+        self._looked_at = 0.0
+        self._kept: OrderedDict[Hashable, tuple[Positions, float, Facts]] = OrderedDict()
+        self._one_by_one = asyncio.Lock()
 
-    async def all(self) -> list[Letter]:
-        """Newest first; raises KafkaAwayError."""
-        topic = self._topics.dead_letters
-        ends = await self._broker.end_offsets(topic, await self._broker.partitions(topic))
-        if self._known is None or self._known[0] != ends:
-            found = await read_letters(self._bootstrap, self._topics)
-            self._known = (ends, sorted(found, key=lambda letter: letter.dead.time, reverse=True))
-        return self._known[1]
+    async def page(self, *, before: str, reason: str, state: str) -> Facts | None:
+        """One page of the list, newest first; None when Kafka does not answer."""
+        return await self._known((before, reason, state), partial(self._page, before, reason, state))
 
-    async def one(self, origin: Origin) -> Letter | None:
-        return next((letter for letter in await self.all() if letter.dead.origin == origin), None)
+    async def one(self, origin: Origin, *, before: str) -> Facts | None:
+        """A single letter, looked for from a position on; None when Kafka does not answer."""
+        return await self._known((before, origin), partial(self._one, origin, before))
+
+    async def sendable(self, origin: Origin | None, *, before: str, reason: str, state: str) -> list[Letter]:
+        """What can be sent again, of the one letter or of the page, as the topic says now; raises KafkaAwayError."""
+        wanted = partial(_chosen, reason=reason, state=state) if origin is None else partial(_is_from, origin)
+        limits = Limits() if origin is None else Limits(found=1)
+        read = await newest_letters(
+            self._bootstrap, self._topics, before=positions_of(before), wanted=wanted, limits=limits
+        )
+        return [letter for letter in read.letters if sendable(letter)]
+
+    def forget(self) -> None:
+        """Read all anew: something was sent."""
+        self._kept.clear()
+        self._looked_at = 0.0
+
+    async def _known(self, key: Hashable, read: Callable[[], Awaitable[Facts]]) -> Facts | None:
+        async with self._one_by_one:
+            kept = self._kept.get(key)
+            try:
+                ends = await asyncio.wait_for(self._asked(), PATIENCE_SECONDS)
+                if kept is None or (kept[0] != ends and self._clock() - kept[1] >= READ_SECONDS):
+                    kept = (ends, self._clock(), await read())
+            except (KafkaError, KafkaAwayError, OSError):
+                return kept and kept[2] | {"fresh": False, "read_at": self._looked_at}
+            self._kept[key] = kept
+            self._kept.move_to_end(key)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+            return kept[2] | {"fresh": True, "read_at": self._looked_at}
+
+    async def _asked(self) -> Positions:
+        if self._clock() - self._looked_at >= LOOK_SECONDS:
+            topic = self._topics.dead_letters
+            self._ends = await self._broker.end_offsets(topic, await self._broker.partitions(topic))
+            self._looked_at = self._clock()
+        return self._ends
+
+    async def _page(self, before: str, reason: str, state: str) -> Facts:
+        wanted = partial(_chosen, reason=reason, state=state)
+        read = await newest_letters(self._bootstrap, self._topics, before=positions_of(before), wanted=wanted)
+        return {
+            "here": text_of(read.begins),
+            "older": text_of(read.older) if read.older else None,
+            "certain": read.certain,
+            "looked_at": read.looked_at,
+            "records": read.records,
+            "sendable": sum(map(sendable, read.letters)),
+            "letters": [summary(letter) for letter in read.letters],
+        }
+
+    async def _one(self, origin: Origin, before: str) -> Facts:
+        wanted, limits = partial(_is_from, origin), Limits(found=1)
+        read = await newest_letters(
+            self._bootstrap, self._topics, before=positions_of(before), wanted=wanted, limits=limits
+        )
+        head = {"partition": origin.partition, "offset": origin.offset, "here": text_of(read.begins)}
+        sought = {
+            "found": bool(read.letters),
+            "older": text_of(read.older) if read.older else None,
+            "looked_at": read.looked_at,
+        }
+        return head | sought | (whole(read.letters[0]) if read.letters else {})
 
 
-def dead_letters(letters: Sequence[Letter] | None, *, reason: str, state: str) -> dict[str, Any]:
-    """The facts of the page and of its JSON; ``letters`` None: Kafka does not answer."""
-    known = letters or ()
-    wanted = [letter for letter in known if reason in {"", letter.dead.reason} and state in {"", letter.state}]
+def dead_letters(page: Facts | None, asked: Mapping[str, str], *, reasons: Mapping[str, int], count: int) -> Facts:
+    """The facts of the page and of its JSON; ``page`` None: Kafka does not answer. The counts are the table's."""
+    counted = reasons.get(asked["reason"], 0) if asked["reason"] else count
     return {
-        "known": letters is not None,
-        "reason": reason,
-        "state": state,
-        "reasons": dict(Counter(letter.dead.reason for letter in known).most_common()),
-        "count": len(known) if letters is not None else None,
-        "matching": len(wanted),
-        "waiting_and_readable": sum(1 for letter in known if letter.state != "redriven" and not letter.unreadable),
-        "letters": [summary(letter) for letter in wanted[:SHOWN]],
+        "known": page is not None,
+        **asked,
+        "reasons": dict(sorted(reasons.items(), key=lambda pair: -pair[1])),
+        "count": count,
+        "matching": None if asked["state"] else counted,
+        **(page or _UNREAD | {"here": asked["before"]}),
     }
 
 
-def summary(letter: Letter) -> dict[str, Any]:
+def positions_of(text: str) -> Positions | None:
+    """A position as it stands in an address: the offset of each partition, with dots between; None for the newest."""
+    parts = text.split(".")
+    if not all(part.isascii() and part.isdigit() and len(part) < 19 for part in parts):
+        return None
+    return dict(enumerate(map(int, parts)))
+
+
+def text_of(positions: Positions) -> str:
+    return ".".join(str(positions.get(number, 0)) for number in range(max(positions, default=-1) + 1))
+
+
+def sendable(letter: Letter) -> bool:
+    """Whether it waits, and would be read this time."""
+    return letter.state in {"waiting", "intended"} and not letter.unsendable and not letter.unreadable
+
+
+def _chosen(letter: Letter, *, reason: str, state: str) -> bool:
+    return reason in {"", letter.dead.reason} and state in {"", letter.state}
+
+
+def _is_from(origin: Origin, letter: Letter) -> bool:
+    return letter.dead.origin == origin
+
+
+def summary(letter: Letter) -> Facts:
     """One line of the list."""
     dead = letter.dead
     return {
@@ -79,13 +186,13 @@ def instant(text: str) -> float | None:
         return None
 
 
-def whole(letter: Letter) -> dict[str, Any]:
+def whole(letter: Letter) -> Facts:
     """Everything about one letter."""
     dead = letter.dead
     return summary(letter) | {
         "key": shown(dead.key, at_most=1_000),
         "cut": dead.cut,
-        "unreadable": letter.unreadable,
+        "unreadable": letter.unreadable or letter.unsendable,
         "headers": [{"name": name, "value": shown(value, at_most=1_000)} for name, value in dead.headers],
         "value": pretty(dead.value),
     }

@@ -20,7 +20,7 @@ from cli.errors import CommandError
 from cli.main import add_asked_for, app
 from contracts import Topics
 from gateway.tables import applications, outbox
-from stream_workers.redrive import read_letters
+from stream_workers.letters import read_letters
 from stream_workers.states import Totals, journal_positions, metrics_totals
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
 from tests.records import POISON, bad, good

@@ -1,0 +1,133 @@
+"""The dead-letter topic, read backwards: pages, repeats, marks, and how far a reading goes."""
+
+from collections.abc import Mapping
+from contextlib import aclosing
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from contracts import Topics
+from stream_workers.dead_letters import DeadLetter, Origin
+from stream_workers.letters import MARK_HEADER, Letter, Limits, Positions, Stretch, newest_letters, read_letters
+from stream_workers.reader import backwards, bounds
+
+REASONS = ("invalid", "tombstone", "unknown-version")
+START_MS = 1_700_000_000_000
+
+
+class Book:
+    """Writes dead letters and marks, each a second after the one before."""
+
+    def __init__(self, bootstrap: str, topics: Topics) -> None:
+        self._bootstrap = bootstrap
+        self._topics = topics
+        self._written = 0
+
+    async def letters(self, *offsets: int) -> None:
+        for offset in offsets:
+            origin = Origin(self._topics.applications, 0, offset)
+            dead = DeadLetter(origin, REASONS[offset % 3], "why", "2026-01-01T00:00:00Z", b"k", b"%d" % offset)
+            await self._write(origin.key(), dead.value, dead.to_headers())
+
+    async def mark(self, mark: bytes, *offsets: int) -> None:
+        for offset in offsets:
+            await self._write(Origin(self._topics.applications, 0, offset).key(), None, [(MARK_HEADER, mark)])
+
+    async def foreign(self) -> None:
+        await self._write(b"whose?", b"none of ours", [("original-topic", b"\xff"), ("original-offset", b"first")])
+
+    async def _write(self, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap)
+        await producer.start()
+        try:
+            at = START_MS + 1_000 * self._written
+            await producer.send_and_wait(self._topics.dead_letters, value, key=key, headers=headers, timestamp_ms=at)
+        finally:
+            await producer.stop()
+        self._written += 1
+
+
+@pytest.fixture
+def book(kafka: str, topics: Topics) -> Book:
+    return Book(kafka, topics)
+
+
+def offsets(stretch: Stretch) -> list[int]:
+    return [letter.dead.origin.offset for letter in stretch.letters]
+
+
+def states(stretch: Stretch) -> Mapping[int, str]:
+    return {letter.dead.origin.offset: letter.state for letter in stretch.letters}
+
+
+async def test_backwards_gives_every_record_newest_first(kafka: str, topics: Topics, book: Book) -> None:
+    await book.letters(*range(150))
+    stretches = await bounds(kafka, topics.dead_letters)
+    async with aclosing(backwards(kafka, topics.dead_letters, stretches)) as records:
+        values = [int(record.value or b"-1") async for record in records]
+    assert len(stretches) > 1
+    assert values == list(range(149, -1, -1))
+
+
+async def test_pages_follow_each_other_and_keep_their_place(kafka: str, topics: Topics, book: Book) -> None:
+    await book.letters(*range(25))
+    before: Positions | None = None
+    pages = []
+    while True:
+        page = await newest_letters(kafka, topics, before=before, limits=Limits(found=10))
+        pages.append(offsets(page))
+        if page.older is None:
+            break
+        before = page.older
+    assert pages == [list(range(24, 14, -1)), list(range(14, 4, -1)), list(range(4, -1, -1))]
+    await book.letters(*range(25, 30))
+    assert offsets(await newest_letters(kafka, topics, before=before, limits=Limits(found=10))) == pages[-1]
+
+
+async def test_an_origin_is_told_once_with_what_became_of_it(kafka: str, topics: Topics, book: Book) -> None:
+    await book.letters(0, 1, 2, 3)
+    await book.mark(b"intent", 1, 2)
+    await book.mark(b"done", 2)
+    await book.letters(0, 2)
+    await book.foreign()
+    newest = await newest_letters(kafka, topics)
+    assert states(newest) == {0: "waiting", 1: "intended", 2: "redriven", 3: "waiting"}
+    assert offsets(newest) == [2, 0, 3, 1]
+    assert {letter.dead.origin.offset: letter.state for letter in await read_letters(kafka, topics)} == states(newest)
+    second = await newest_letters(kafka, topics, before=(await newest_letters(kafka, topics, limits=Limits(2))).older)
+    assert states(second) == {1: "intended", 3: "waiting"}
+
+
+async def test_what_is_chosen_is_looked_for_no_further_than_the_limits(kafka: str, topics: Topics, book: Book) -> None:
+    await book.letters(*range(12), *range(100, 160, 3))
+
+    def tombstones(letter: Letter) -> bool:
+        return letter.dead.reason == "tombstone"
+
+    assert offsets(await newest_letters(kafka, topics, wanted=tombstones, limits=Limits(found=3))) == [157, 154, 151]
+    one = await newest_letters(kafka, topics, wanted=lambda letter: letter.dead.origin.offset == 3)
+    assert (offsets(one), one.looked_at) == ([3], 32)
+    short = await newest_letters(
+        kafka, topics, wanted=lambda letter: letter.dead.reason == "x", limits=Limits(records=5)
+    )
+    assert (offsets(short), short.looked_at, short.records) == ([], 5, 32)
+    assert short.older is not None
+    assert offsets(await newest_letters(kafka, topics, before=short.older, limits=Limits(found=1))) == [142]
+
+
+async def test_far_back_it_is_not_known_what_became_of_a_letter(kafka: str, topics: Topics, book: Book) -> None:
+    await book.letters(*range(20))
+    await book.mark(b"done", 3)
+    before = (await newest_letters(kafka, topics, limits=Limits(found=15))).older
+    near = await newest_letters(kafka, topics, before=before)
+    assert (near.certain, states(near)) == (
+        True,
+        {4: "waiting", 3: "redriven", 2: "waiting", 1: "waiting", 0: "waiting"},
+    )
+    far = await newest_letters(kafka, topics, before=before, limits=Limits(newer=10))
+    assert (far.certain, set(states(far).values())) == (False, {"unknown"})
+
+
+async def test_an_empty_topic_has_no_letters(kafka: str, topics: Topics) -> None:
+    stretch = await newest_letters(kafka, topics)
+    assert (stretch.letters, stretch.older, stretch.records, stretch.certain) == ([], None, 0, True)
