@@ -10,6 +10,9 @@ def health(look: Look, found: list[Finding], parts: dict[str, Any], *, missing: 
     """The facts of the page and of its JSON. ``parts`` is the overview's; ``missing``: why this worker is not ready."""
     pipeline = parts["pipeline"]
     counters = look.counters
+    intake = look.intake.value if look.intake else None
+    groups = look.groups.value
+    members = None if groups is None else sum(len(group.members) for group in groups.values())
     view: Level = "ok" if counters.complete and look.kafka_silent_since is None else "unknown"
     return {
         "status": level_of(found),
@@ -17,7 +20,7 @@ def health(look: Look, found: list[Finding], parts: dict[str, Any], *, missing: 
             {"part": "worker", "level": "ok" if missing is None else "warn", "detail": missing, "as_of": look.at},
             {"part": "kafka", "level": pipeline["topic"]["level"], "as_of": counters.as_of},
             {"part": "view", "level": view, "as_of": counters.as_of},
-            {"part": "groups", "level": pipeline["workers"]["level"], "as_of": look.groups.as_of},
+            {"part": "groups", "level": pipeline["workers"]["level"], "as_of": look.groups.as_of, "running": members},
             {
                 "part": "database",
                 "level": pipeline["postgres"]["level"],
@@ -27,6 +30,7 @@ def health(look: Look, found: list[Finding], parts: dict[str, Any], *, missing: 
             {
                 "part": "gateways",
                 "level": pipeline["http"]["level"],
+                "running": None if intake is None else sum(row.state == "running" for row in intake.gateways),
                 "as_of": look.intake.as_of if look.intake else None,
             },
         ],

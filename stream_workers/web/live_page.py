@@ -12,7 +12,9 @@ SHOWN = 50
 def live(look: Look, *, user: str, partition: int | None, names: bool) -> dict[str, Any]:
     """The facts of the page and of its JSON; ``user``: part of a user name, in any case."""
     tailed = look.newest.value
-    events = [event for event in (tailed.events if tailed else ()) if _wanted(event, user.casefold(), partition)]
+    kept = tailed.events if tailed else ()
+    events = [event for event in kept if _wanted(event, user.casefold(), partition)]
+    ends = [view.end_offset for view in look.counters.partitions]
     return {
         "user": user,
         "partition": partition,
@@ -20,6 +22,9 @@ def live(look: Look, *, user: str, partition: int | None, names: bool) -> dict[s
         "freshness": look.newest.freshness,
         "read_at": look.newest.as_of,
         "skipped": tailed.skipped if tailed else None,
+        "kept": len(kept),
+        "matching": len(events),
+        "on_topic": sum(end or 0 for end in ends) if ends and None not in ends else None,
         "events": [hidden(event, names=names) for event in events[:SHOWN]],
     }
 

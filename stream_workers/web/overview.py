@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -50,7 +51,7 @@ def overview(look: Look, *, metrics: str, journal: str, zone: ZoneInfo) -> dict[
         "rate_chart": rate_points(look.trend, counters.minutes, look.at),
         "lag_chart": [(sample.at, sample.lag_seconds) for sample in look.trend],
         "active_users": counters.active_users[:LATEST],
-        "latest": [hidden(event) for event in (look.newest.value.events if look.newest.value else ())[:LATEST]],
+        "latest": _latest(look),
         "latest_freshness": look.newest.freshness,
         "gateways": intake.gateways if intake else [],
         "gateways_freshness": look.intake.freshness if look.intake else "unknown",
@@ -80,6 +81,12 @@ def rate_points(trend: Sequence[Sample], minutes: Mapping[int, int], now: float)
     starts = range(int(now - CHART_SECONDS) * 1000 // MINUTE, int(first) * 1000 // MINUTE)
     before = [((minute + 0.5) * MINUTE / 1000, minutes.get(minute, 0) / 60) for minute in starts] if minutes else []
     return [point for point in before if point[0] < first] + sampled
+
+
+def _latest(look: Look) -> list[dict[str, Any]]:
+    """What could not be read is no application; it is in the live tail."""
+    events = look.newest.value.events if look.newest.value else ()
+    return [hidden(event) for event in islice((event for event in events if event.id), LATEST)]
 
 
 def hidden(event: Event, *, names: bool = False) -> dict[str, Any]:

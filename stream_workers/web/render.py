@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from stream_workers.web.chart import line, summary, table
-from stream_workers.web.formats import UNKNOWN, Formats, number
+from stream_workers.web.formats import UNKNOWN, Formats, name, number
 from stream_workers.web.preferences import Reader
 from stream_workers.web.wording import Words
 
@@ -37,6 +37,7 @@ def context(reader: Reader, values: dict[str, Any]) -> dict[str, Any]:
         "t": Words(reader.language),
         "f": formats,
         "number": number,
+        "name_of": name,
         "marks": MARKS,
         "unknown": UNKNOWN,
         "line": line,

@@ -43,6 +43,7 @@ def entry(look: Look, *, table: str, key: int, query: str) -> dict[str, Any] | N
     newest = values_of(look, table).get(key)
     if newest is None:
         return None
+    paths = matching(newest, query)
     return {
         "table": table,
         "key": key,
@@ -50,7 +51,8 @@ def entry(look: Look, *, table: str, key: int, query: str) -> dict[str, Any] | N
         "seen_at": newest.seen_at,
         "bytes": len(newest.value),
         "value": orjson.loads(newest.value),
-        "paths": [{"path": path, "value": value} for path, value in matching(newest, query)],
+        "paths": [{"path": path, "value": value} for path, value in paths[:FOUND_MAX]],
+        "paths_in_all": len(paths),
     }
 
 

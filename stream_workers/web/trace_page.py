@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +28,7 @@ AGAIN_SECONDS = 5.0
 class Found:
     """Where an event is on the topic; ``offset`` None: not among the ``searched`` records since its id's time.
 
-    ``whole`` is false when the search ended before the topic did.
+    ``whole`` is false when the search ended before the topic did; ``reached``: how far it got on each partition.
     """
 
     partition: int | None
@@ -37,6 +37,7 @@ class Found:
     searched: int
     whole: bool
     looked_at: float
+    reached: Mapping[int, int] = field(default_factory=dict)
 
 
 class Traces:
@@ -56,7 +57,7 @@ class Traces:
             if known and (known.offset is not None or self._clock() - known.looked_at < AGAIN_SECONDS):
                 return known
             try:
-                found = await self._search(id_)
+                found = await self._search(id_, known)
             except (KafkaError, KafkaAwayError, OSError):
                 return None
             self._found[id_] = found
@@ -64,21 +65,28 @@ class Traces:
                 self._found.popitem(last=False)
             return found
 
-    async def _search(self, id_: UUID) -> Found:
+    async def _search(self, id_: UUID, known: Found | None) -> Found:
+        """From the id's time on, or from where the last search ended; what was read once is not read again."""
         stretches = await bounds(self._bootstrap, self._topic, since_ms=instant_of(id_) - BEFORE_MS)
-        bounded = {number: (start, min(end, start + SEARCHED_MAX)) for number, (start, end) in stretches.items()}
-        searched, whole = 0, bounded == stretches
+        reached = {number: start for number, (start, _) in stretches.items()} | dict(known.reached if known else {})
+        searched = known.searched if known else 0
+        bounded = {
+            number: (reached[number], min(end, reached[number] + max(0, SEARCHED_MAX - searched)))
+            for number, (_, end) in stretches.items()
+        }
+        whole = all(bounded[number][1] >= end for number, (_, end) in stretches.items())
         try:
             async with asyncio.timeout(SEARCH_SECONDS):
                 async for records in batches(self._bootstrap, self._topic, bounded):
                     for record in records:
                         searched += 1
+                        reached[record.partition] = record.offset + 1
                         if id_of(record.value, record.headers) == id_:
                             at = record.timestamp / 1000
                             return Found(record.partition, record.offset, at, searched, True, self._clock())
         except TimeoutError:
             whole = False
-        return Found(None, None, None, searched, whole, self._clock())
+        return Found(None, None, None, searched, whole, self._clock(), reached)
 
 
 def parsed(text: str) -> UUID | None:
