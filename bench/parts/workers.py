@@ -22,7 +22,7 @@ _SECONDS = 240.0
 
 
 @dataclass(frozen=True)
-class _Progress:
+class Progress:
     """What a state on the changelog tells: when it was written and how far it reaches, over all partitions."""
 
     at_ms: int
@@ -60,7 +60,7 @@ async def worker_outcome(
     """From the first state that the worker writes to the one that holds every event."""
     changelog = topics.metrics_changelog if kind == "metrics" else topics.journal_changelog
     server = stage.program(kind, ["-m", "cli", "worker", kind], "postgres", topics, log_format="json")
-    progress = await _progress(
+    progress = await progressed(
         stage, server, [TopicPartition(changelog, number) for number in range(partitions)], events
     )
     stage.end(server)
@@ -69,13 +69,14 @@ async def worker_outcome(
     return Outcome(last.events - first.events, seconds, last.cpu_seconds - first.cpu_seconds)
 
 
-async def _progress(stage: Stage, server: Server, partitions: list[TopicPartition], events: int) -> list[_Progress]:
+async def progressed(stage: Stage, server: Server, partitions: list[TopicPartition], events: int) -> list[Progress]:
+    """What the worker's states tell, until they hold so many events."""
     consumer = AIOKafkaConsumer(bootstrap_servers=stage.broker.bootstrap, enable_auto_commit=False)
     await consumer.start()
     consumer.assign(partitions)
     await consumer.seek_to_beginning()
     reached: dict[int, int] = {}
-    progress: list[_Progress] = []
+    progress: list[Progress] = []
     try:
         async with asyncio.timeout(_SECONDS):
             while sum(reached.values()) < events:
@@ -83,7 +84,7 @@ async def _progress(stage: Stage, server: Server, partitions: list[TopicPartitio
                     for record in records:
                         reached[record.partition] = _booked(orjson.loads(record.value or b"{}"))
                         cpu = server.meter.cpu_seconds()
-                        progress.append(_Progress(record.timestamp, sum(reached.values()), cpu))
+                        progress.append(Progress(record.timestamp, sum(reached.values()), cpu))
     finally:
         await consumer.stop()
     return progress

@@ -52,9 +52,18 @@ class Streams:
     async def _changes(self, regions: Regions) -> AsyncIterator[bytes]:
         sent: dict[str, str] = {}
         while not self._closing.is_set():
-            changed = {name: html for name, html in (await regions()).items() if sent.get(name) != html}
+            rendering = asyncio.ensure_future(regions())
+            try:
+                # A source that takes its time is not a worker that is gone.
+                while not rendering.done():
+                    await asyncio.wait({rendering}, timeout=EVERY_SECONDS)
+                    if not rendering.done():
+                        yield event("beat", "")
+            finally:
+                rendering.cancel()
+            changed = {name: html for name, html in rendering.result().items() if sent.get(name) != html}
             sent |= changed
-            # "beat" tells the page that the numbers are from now, also where none of them changed.
+            # "beat" tells the page that the worker is there, also where no number changed.
             yield b"".join(event(name, html) for name, html in changed.items()) + event("beat", "")
             try:
                 await asyncio.wait_for(self._closing.wait(), EVERY_SECONDS)

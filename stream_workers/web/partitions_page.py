@@ -16,6 +16,8 @@ def partitions(look: Look, *, metrics: str, journal: str, sort: str) -> dict[str
     for view in look.counters.partitions:
         position = positions.get(view.partition)
         logged = position.last_offset if position else None
+        # The broker was asked up to two seconds ago: what was counted or logged since is on the topic too.
+        end = _at_least(view.end_offset, view.last_offset, logged)
         rows.append(
             {
                 "partition": view.partition,
@@ -23,7 +25,7 @@ def partitions(look: Look, *, metrics: str, journal: str, sort: str) -> dict[str
                 "counted_last_by": view.owner,
                 "first": view.first,
                 "last_offset": view.last_offset,
-                "end_offset": view.end_offset,
+                "end_offset": end,
                 "lag": view.lag,
                 "lag_seconds": view.lag_seconds,
                 "rate": look.rates.get(view.partition),
@@ -34,9 +36,14 @@ def partitions(look: Look, *, metrics: str, journal: str, sort: str) -> dict[str
                 "counted_at": None if view.counted_at is None else view.counted_at / 1000,
                 "journal_owner": owners[journal].get(view.partition),
                 "journal_offset": logged,
-                "journal_lag": None if logged is None or view.end_offset is None else view.end_offset - logged - 1,
+                "journal_lag": None if logged is None or end is None else end - logged - 1,
             }
         )
     if sort in SORTS[1:]:
         rows.sort(key=lambda row: -(row[sort] or 0))
     return {"sort": sort, "partitions": rows, "groups_freshness": look.groups.freshness}
+
+
+def _at_least(end: int | None, *offsets: int | None) -> int | None:
+    """The end of a topic on which these offsets are known to be."""
+    return None if end is None else max(end, *(offset + 1 for offset in offsets if offset is not None))

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,12 @@ class Polled(Generic[T]):
         self._clock = clock
         self._asked_at = 0.0
         self._asking: asyncio.Task[None] | None = None
+
+    def seen(self) -> Reading[T]:
+        """The reading as it is worth now: stale too while an answer that should have come is still out."""
+        last = self.reading
+        overdue = last.as_of is not None and self._clock() - last.as_of > self._every + self._timeout
+        return replace(last, silent_since=last.as_of) if overdue and last.silent_since is None else last
 
     def refresh(self) -> "asyncio.Task[None] | None":
         """Ask if the last question is old enough; the task of a question under way, None when all is fresh enough."""

@@ -62,6 +62,8 @@ class ReadModel:
         now = self._clock()
         self._note_caught_up(now)
         last = self.trend[-1] if self.trend else None
+        if self._backlog.away_since is not None:
+            return  # nobody knows: what is drawn ends where the broker was last heard
         if not self._follower.complete or (last is not None and now - last.at < SAMPLE_SECONDS):
             return
         views = self._partitions(self.states(), now)
