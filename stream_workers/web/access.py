@@ -46,7 +46,7 @@ class Access:
 
     def accepts(self, given: str) -> bool:
         """Whether this is the token; takes the same time whatever is given."""
-        return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
+        return self._token is not None and hmac.compare_digest(_bytes(given), self._token.encode())
 
     def sign_in(self, response: StreamResponse, *, secure: bool) -> None:
         """Give the reader a session; ``secure`` where the page came over TLS."""
@@ -72,10 +72,15 @@ class Access:
         ends, _, signature = request.cookies.get(COOKIE, "").partition(".")
         if not (ends.isascii() and ends.isdigit() and len(ends) < 12):
             return False
-        return hmac.compare_digest(signature.encode(), self._signature(ends).encode()) and int(ends) > self._clock()
+        return hmac.compare_digest(_bytes(signature), self._signature(ends).encode()) and int(ends) > self._clock()
 
     def _signature(self, ends: str) -> str:
         return hmac.new((self._token or "").encode(), f"session until {ends}".encode(), hashlib.sha256).hexdigest()
+
+
+def _bytes(given: str) -> bytes:
+    """As it came: bytes that are no UTF-8 are wrong like any others, and no error."""
+    return given.encode(errors="surrogateescape")
 
 
 def refuse_open_bind(settings: Settings) -> None:

@@ -17,7 +17,7 @@ def partitions(look: Look, *, metrics: str, journal: str, sort: str) -> dict[str
         position = positions.get(view.partition)
         logged = position.last_offset if position else None
         # The broker was asked up to two seconds ago: what was counted or logged since is on the topic too.
-        end = _at_least(view.end_offset, view.last_offset, logged)
+        end = at_least(view.end_offset, view.last_offset, logged)
         rows.append(
             {
                 "partition": view.partition,
@@ -44,6 +44,6 @@ def partitions(look: Look, *, metrics: str, journal: str, sort: str) -> dict[str
     return {"sort": sort, "partitions": rows, "groups_freshness": look.groups.freshness}
 
 
-def _at_least(end: int | None, *offsets: int | None) -> int | None:
+def at_least(end: int | None, *offsets: int | None) -> int | None:
     """The end of a topic on which these offsets are known to be."""
-    return None if end is None else max(end, *(offset + 1 for offset in offsets if offset is not None))
+    return None if end is None else max([end, *(offset + 1 for offset in offsets if offset is not None)])

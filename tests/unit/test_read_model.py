@@ -68,3 +68,13 @@ def test_a_silent_broker_is_said_and_what_was_known_stays() -> None:
     kafka.now = NOW + 60
     seen = model(kafka).snapshot()
     assert (seen.kafka_away_since, seen.as_of, seen.total) == (NOW + 5, NOW, 10)
+
+
+def test_the_trend_ends_where_the_broker_was_last_heard() -> None:
+    kafka = Kafka()
+    read_model = model(kafka)
+    read_model.sample()
+    kafka.now += 10
+    kafka.backlog.away_since = kafka.now
+    read_model.sample()
+    assert [sample.at for sample in read_model.trend] == [NOW]

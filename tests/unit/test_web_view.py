@@ -1,5 +1,6 @@
 """The web view without a browser and without Kafka: words, formats, findings, who reads, charts."""
 
+import asyncio
 import re
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -8,14 +9,16 @@ import pytest
 
 import stream_workers.web
 from stream_workers.counting.series import HOUR
-from stream_workers.web import render
+from stream_workers.web import events, render
 from stream_workers.web.chart import line, summary, table
 from stream_workers.web.diagnosis import Finding
 from stream_workers.web.events import event
-from stream_workers.web.formats import UNKNOWN, Formats, number
+from stream_workers.web.formats import UNKNOWN, Formats, name, number
 from stream_workers.web.forms import local
-from stream_workers.web.letters_page import instant, pretty, shown
+from stream_workers.web.letters_page import instant, positions_of, pretty, shown, text_of
 from stream_workers.web.overview import counted_today, rate_points
+from stream_workers.web.partitions_page import at_least
+from stream_workers.web.polled import Polled
 from stream_workers.web.preferences import LANGUAGES, Language, Reader
 from stream_workers.web.rates import Rates
 from stream_workers.web.snapshot import Sample
@@ -168,6 +171,59 @@ def test_payloads_are_shown_safely() -> None:
     assert pretty(b'{"a": "\xc3\xa9"}') == '{\n  "a": "é"\n}'
     assert pretty(b"no json") == "no json"
     assert instant("yesterday") is None
+
+
+def test_positions_stand_in_an_address_and_nothing_else_does() -> None:
+    assert positions_of("120.0.7") == {0: 120, 1: 0, 2: 7}
+    assert text_of({2: 7, 0: 120, 1: 0}) == "120.0.7"
+    for text in ("", "newest", "1..2", "-1", "1.²", "9" * 30):
+        assert positions_of(text) is None
+
+
+def test_names_turn_nothing_round_and_hide_nothing() -> None:
+    assert name("\u202eeve\x1b[1m") == "<bdi>\\u202eeve\\x1b[1m</bdi>"
+    assert name("<b>") == "<bdi>&lt;b&gt;</bdi>"
+    family = "\N{MAN}\u200d\N{GIRL}"
+    assert name(family) == f"<bdi>{family}</bdi>"
+
+
+async def test_a_source_that_is_late_is_not_fresh() -> None:
+    now = 1_000.0
+
+    async def ask() -> int:
+        return 7
+
+    polled = Polled(ask, every=2.0, timeout=4.0, clock=lambda: now)
+    task = polled.refresh()
+    assert task is not None
+    await task
+    assert polled.seen().freshness == "fresh"
+    now += 6.5
+    late = polled.seen()
+    assert (late.freshness, late.value, late.silent_since) == ("stale", 7, 1_000.0)
+
+
+async def test_a_slow_source_is_not_a_worker_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "EVERY_SECONDS", 0.01)
+    answered = asyncio.Event()
+
+    async def regions() -> dict[str, str]:
+        await answered.wait()
+        return {"live": "<p>"}
+
+    changes = events.Streams()._changes(regions)
+    assert await anext(changes) == event("beat", "")
+    assert await anext(changes) == event("beat", "")
+    answered.set()
+    chunks = [await anext(changes) for _ in range(3)]
+    assert event("live", "<p>") + event("beat", "") in chunks
+
+
+def test_nothing_is_counted_or_logged_past_the_end_of_the_topic() -> None:
+    assert at_least(10, 11, 4) == 12
+    assert at_least(10, 9, None) == 10
+    assert at_least(0, None, None) == 0
+    assert at_least(None, 11, None) is None
 
 
 def test_values_become_paths() -> None:

@@ -1,5 +1,6 @@
 """Who may look, who may change, and what no other site can do."""
 
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from uuid_utils.compat import uuid7
 from contracts import to_value
 from stream_workers.dead_letters import DeadLetter, Origin
 from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack, until
+from tests.browser.view.test_reading import tab_to
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -52,6 +54,7 @@ def test_people_log_in_once_and_redrive(browser: Browser, stack: Stack) -> None:
     expect(page.locator("h1")).to_have_text("Dead letters")
     cookies = {cookie["name"]: cookie for cookie in context.cookies()}
     assert cookies["headgate_session"]["httpOnly"]
+    assert cookies["headgate_session"]["sameSite"] == "Lax"
     assert TOKEN not in str(cookies)
     page.locator("#live tbody a").first.click()
     expect(page.locator(".redrive")).to_contain_text("cannot read it either")
@@ -71,8 +74,11 @@ def test_a_letter_that_can_be_read_now_is_sent_again_and_counted(browser: Browse
     stack.produce(stack.topics.dead_letters, application, key=origin.key(), headers=letter.to_headers())
     context = browser.new_context(base_url=stack.url(GUARDED), locale="en", extra_http_headers=BEARER)
     page = context.new_page()
+    page.goto("/dead-letters")
+    expect(page.locator(".redrive button")).to_contain_text("Send 1 again")
     page.goto("/dead-letters/0/1000000")
-    page.get_by_role("button", name="Send this one again").click()
+    tab_to(page, ".redrive button")
+    page.keyboard.press("Enter")
     expect(page.locator(".redrive")).to_contain_text("sent again already", timeout=60_000)
     context.close()
     stack.beyond += 1
@@ -94,6 +100,50 @@ def test_no_change_from_elsewhere_or_without_login(stack: Stack, headers: dict[s
 
 def test_nothing_can_be_changed_where_there_is_no_token(stack: Stack) -> None:
     assert httpx.post(stack.url(OPEN, "/redrive"), timeout=30).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": b"Bearer \xff\xfe"},
+        {"Authorization": "Bearer"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Cookie": b"headgate_session=9999999999.\xff"},
+        {"Cookie": "headgate_session=9999999999."},
+        {"Cookie": f"headgate_session={TOKEN}"},
+    ],
+)
+def test_what_is_no_token_and_no_session_is_refused(stack: Stack, headers: dict[str, str]) -> None:
+    assert ask(stack, "GET", "/api/overview", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/static/../api/overview", "/static/%2e%2e/api/overview", "//api/overview"])
+def test_no_way_round_the_token(stack: Stack, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", stack.ports[GUARDED]), timeout=30) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        status = connection.makefile("rb").readline()
+    assert status.split()[1] in {b"401", b"403", b"404"}
+
+
+def test_pages_of_dead_letters_can_be_passed_on(browser: Browser, stack: Stack) -> None:
+    for number in range(3):
+        stack.dead_letter(b"bad %d" % number)
+    here = stack.api("dead-letters")["here"]
+    shown = [letter["offset"] for letter in stack.api(f"dead-letters?before={here}")["letters"]]
+    stack.dead_letter(b"after")
+    assert [letter["offset"] for letter in stack.api(f"dead-letters?before={here}")["letters"]] == shown
+    context = browser.new_context(base_url=stack.url(OPEN), locale="en")
+    page = context.new_page()
+    page.goto(f"/dead-letters?before={here}")
+    expect(page.locator("#live tbody tr")).to_have_count(len(shown))
+    page.locator("#live tbody a").first.click()
+    expect(page.locator("pre")).to_be_visible()
+    page.get_by_role("link", name="← Dead letters").click()
+    assert page.url.endswith(f"?before={here}")
+    page.get_by_role("link", name="← The newest").click()
+    expect(page.locator("#live tbody tr")).to_have_count(len(shown) + 1)
+    assert stack.api("dead-letters?reason=nothing")["letters"] == []
+    context.close()
 
 
 def test_login_leads_nowhere_else(stack: Stack) -> None:

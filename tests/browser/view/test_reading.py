@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.view.stack import OPEN, Stack
+from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack
 from tests.browser.view.test_numbers import HOSTILE
 
 PAGES = (
@@ -19,7 +19,12 @@ PAGES = (
     "/agents",
     "/live",
     "/dead-letters",
+    "/dead-letters?reason=invalid&before={here}",
+    "/dead-letters?before=0.0.0.0",
+    "/dead-letters/{letter}",
     "/trace",
+    "/trace?id={id}",
+    "/trace?id=no-id",
     "/health",
     "/login",
     "/preferences",
@@ -36,15 +41,54 @@ def filled(stack: Stack) -> Stack:
     return stack
 
 
+@pytest.fixture(scope="module")
+def places(filled: Stack) -> dict[str, str]:
+    """What stands in the addresses of single things."""
+    letters = filled.api("dead-letters")
+    newest = letters["letters"][0]
+    (id_,) = filled.submit("traced")
+    return {"letter": f"{newest['partition']}/{newest['offset']}", "here": letters["here"], "id": id_}
+
+
 @pytest.mark.parametrize("language", ["en", "ru"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
-def test_no_accessibility_violations(browser: Browser, filled: Stack, path: str, scheme: str, language: str) -> None:
+def test_no_accessibility_violations(
+    browser: Browser, filled: Stack, places: dict[str, str], path: str, scheme: str, language: str
+) -> None:
+    no_violations(browser, filled.url(OPEN), path.format(**places), scheme, language)
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("path", "token"),
+    [("/login", None), ("/", None), ("/dead-letters", TOKEN), ("/dead-letters/{letter}", TOKEN), ("/", TOKEN)],
+)
+def test_no_accessibility_violations_where_a_token_is_needed(
+    *,
+    browser: Browser,
+    filled: Stack,
+    places: dict[str, str],
+    path: str,
+    token: str | None,
+    scheme: str,
+    language: str,
+) -> None:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    no_violations(browser, filled.url(GUARDED), path.format(**places), scheme, language, headers)
+
+
+def no_violations(
+    browser: Browser, base: str, path: str, scheme: str, language: str, headers: dict[str, str] | None = None
+) -> None:
+    """Axe finds nothing on a page."""
     context = browser.new_context(
-        base_url=filled.url(OPEN),
+        base_url=base,
         locale=language,
         color_scheme="dark" if scheme == "dark" else "light",
         viewport={"width": 1280, "height": 800},
+        extra_http_headers=headers or {},
     )
     page = context.new_page()
     page.goto(path)
@@ -55,10 +99,10 @@ def test_no_accessibility_violations(browser: Browser, filled: Stack, path: str,
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_nothing_scrolls_sideways_at_360(browser: Browser, filled: Stack, path: str) -> None:
+def test_nothing_scrolls_sideways_at_360(browser: Browser, filled: Stack, places: dict[str, str], path: str) -> None:
     context = browser.new_context(base_url=filled.url(OPEN), viewport={"width": 360, "height": 740}, locale="ru")
     page = context.new_page()
-    page.goto(path)
+    page.goto(path.format(**places))
     width = page.evaluate("document.documentElement.scrollWidth")
     context.close()
     assert width <= 360
