@@ -69,7 +69,10 @@ async def _counting(stage: Stage, finding: Finding) -> None:
 
 
 async def _cpu_us(stage: Stage, pages: int, events: int) -> float:
-    """CPU of a worker that counts so many events while so many pages are open."""
+    """CPU of a worker that counts so many events while so many pages are open.
+
+    What the pages cost while the events are still being produced is in it: read it where nothing else is running.
+    """
     topics = await stage.topics(PARTITIONS)
     worker = await _worker(stage, "postgres", topics)
     async with opened(worker, _paths(pages)):
