@@ -1,6 +1,8 @@
 """Dockerfile and docker-compose.yaml say nothing that the code does not know. `make images` builds and runs both."""
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,19 @@ from tests.support.commands import exists
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
+COMPOSE_TEXT = (ROOT / "docker-compose.yaml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == "headgate:latest"}
+
+
+def test_nothing_is_named_twice() -> None:
+    """Docker's parser refuses a mapping that names a key twice; this one would take the last."""
+    mappings = [node for node in _nodes(yaml.compose(COMPOSE_TEXT)) if isinstance(node, yaml.MappingNode)]
+    twice = [
+        name for node in mappings for name, times in Counter(key.value for key, _ in node.value).items() if times > 1
+    ]
+    assert twice == []
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -41,7 +53,7 @@ def test_the_image_sets_settings_that_exist() -> None:
 
 
 def test_what_the_compose_file_asks_the_environment_for_is_a_setting() -> None:
-    asked = re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yaml").read_text())
+    asked = re.findall(r"\$\{([A-Z_]+)", COMPOSE_TEXT)
     assert set(asked) <= known_names()
 
 
@@ -75,6 +87,15 @@ def test_the_image_holds_every_package_of_the_services() -> None:
     packages = set(re.findall(r'"(\w+)"', _module_names()))
     assert copied == packages
     assert copied <= let_in
+
+
+def _nodes(node: yaml.Node | None) -> Iterator[yaml.Node]:
+    """The node and all below it."""
+    if isinstance(node, yaml.CollectionNode):
+        yield node
+        for child in node.value:
+            for one in child if isinstance(child, tuple) else (child,):
+                yield from _nodes(one)
 
 
 def _module_names() -> str:
