@@ -29,6 +29,7 @@ counted() { curl -fsS -m 5 "http://127.0.0.1:$WORKER_WEB_PORT/api/metrics" ${tok
 logged() { $inside podman logs headgate_worker-journal_1 2>&1 | grep -q "$id"; }
 code_of() { $inside podman inspect --format '{{.State.ExitCode}}' "headgate_$1_1"; }
 
+deploy/stand-in/packages.sh
 for image in python:3.13-slim postgres:18 redis:8 apache/kafka:4.4.0; do
     podman image exists "$image" || { deploy/stand-in/build.sh; break; }
 done
