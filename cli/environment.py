@@ -57,7 +57,7 @@ def _wish(model: type[BaseSettings], field: str, problem: ErrorDetails) -> str:
     meaning = model.model_fields[field].description
     if problem["type"] == "string_pattern_mismatch" and meaning:
         return f"has not the form of this setting: {meaning}"
-    return problem["msg"]
+    return problem["msg"].removeprefix("Value error, ")
 
 
 def is_secret(model: type[BaseSettings], field: str) -> bool:

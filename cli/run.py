@@ -16,15 +16,19 @@ from cli.run_settings import Wanted
 from cli.schema import migrate
 from cli.screen import screen, step
 from devstack import addresses, jars, preparation, servers
+from devstack.broker import Broker
 from devstack.child import Child, spawn
+from devstack.postgres import Postgres
 
 _WATCH_SECONDS = 0.5
+# What ends so soon after its start would end again.
+SOON_SECONDS = 10.0
 
 
 def run(wanted: Wanted) -> None:
-    """Start all in order, print one screen, watch until Ctrl-C; then stop all.
+    """Start all in order, print one screen, start again what ends, until Ctrl-C; then stop all.
 
-    Raises CommandError or DevstackError when something does not start, or ends by itself.
+    Raises CommandError or DevstackError when something does not start.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
@@ -39,7 +43,7 @@ def run(wanted: Wanted) -> None:
 class _Running:
     """All processes of one stack; ``children`` are the services' in their order, each replaced when it starts again."""
 
-    servers: list[Child]
+    servers: list[Postgres | Broker]
     services: list[services.Service]
     children: list[Child]
     logs: Path
@@ -65,7 +69,7 @@ def _start(wanted: Wanted, running: ExitStack) -> _Running:
     typer.echo(screen(settings, data_dir))
     if embedded.brokers and not preparation.remembers_classes():
         _prepare_next_start(data_dir / "logs", running)
-    return _Running(list(embedded.children), wanted_services, children, data_dir / "logs")
+    return _Running(embedded.nodes, wanted_services, children, data_dir / "logs")
 
 
 def _start_servers(wanted: Wanted, running: ExitStack) -> servers.Servers:
@@ -105,14 +109,24 @@ def _prepare_next_start(logs: Path, running: ExitStack) -> None:
 
 
 def _watch(stack: _Running) -> None:
-    """Return never: Ctrl-C ends it, or a CommandError that tells which process ended and what it said last."""
+    """Return never: Ctrl-C ends it, or a CommandError with the last words of a process that ended soon after its start.
+
+    One that ended later (killed, or a worker that could not go on) is started again.
+    """
     while True:
+        for server in stack.servers:
+            if server.child and not server.child.running:
+                _say_that_it_is_started_again(server.child)
+                server.launch()
         for position, service in enumerate(stack.services):
             former = stack.children[position]
-            if services.asks_for_another_start(former):
-                typer.echo(f"{former.name} could not go on and is started again; {former.log} tells why")
+            if not former.running:
+                _say_that_it_is_started_again(former)
                 stack.children[position] = services.launch(service, stack.logs)
-        for child in (*stack.servers, *stack.children):
-            if not child.running:
-                raise CommandError(child.epitaph())
         time.sleep(_WATCH_SECONDS)
+
+
+def _say_that_it_is_started_again(ended: Child) -> None:
+    if ended.age < SOON_SECONDS and not services.asks_for_another_start(ended):
+        raise CommandError(ended.epitaph())
+    typer.echo(f"{ended.name} ended with status {ended.process.poll()} and is started again; its log is {ended.log}")

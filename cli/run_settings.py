@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from cli import environment
+from cli.errors import CommandError
 from cli.services import Service
 from cli.settings import Settings as TopicSettings
 from cli.settings import Shape
@@ -14,6 +15,7 @@ from stream_workers.settings import Settings as WorkerSettings
 
 # One person's load test is no crowd of visitors.
 _RATE_LIMIT_PER_MINUTE = "1000000"
+_LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Wanted:
         return "kafka_bootstrap_servers" not in self.gateway.model_fields_set
 
     def ports(self) -> dict[str, str]:
-        """Where the services will listen; DevstackError if a port that somebody set is taken."""
+        """Where the services will listen; DevstackError or CommandError if a port that somebody set cannot be had."""
         return {"GATEWAY_PORT": str(self._gateway_port()), "WORKER_WEB_PORT": str(self._worker_web_port())}
 
     def of_services(self, ports: dict[str, str], *, database_url: str | None, bootstrap: str | None) -> dict[str, str]:
@@ -84,6 +86,10 @@ class Wanted:
     def _worker_web_port(self) -> int:
         """The first of two neighbours."""
         if self.worker.worker_web_port is not None:
+            if self.worker.worker_web_port == _LAST_PORT:
+                raise CommandError(
+                    f"WORKER_WEB_PORT: the journal takes the next port, and there is none after {_LAST_PORT}"
+                )
             for port in (self.worker.worker_web_port, self.worker.worker_web_port + 1):
                 required_port(port, "WORKER_WEB_PORT")
             return self.worker.worker_web_port

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -27,6 +27,14 @@ class Settings(BaseSettings):
         1, ge=1, le=9, description="replicas that must have an event before the 201's event counts as published"
     )
     kafka_retention_days: int = Field(30, ge=0, le=36500, description="how long events are kept; 0 = for ever")
+
+    @field_validator("kafka_min_insync_replicas")
+    @classmethod
+    def _within_the_replicas(cls, value: int, info: ValidationInfo) -> int:
+        replicas = info.data.get("kafka_replication_factor", value)
+        if value > replicas:
+            raise ValueError(f"must not be more than KAFKA_REPLICATION_FACTOR, which is {replicas}")
+        return value
 
     def shape(self) -> Shape:
         return Shape(

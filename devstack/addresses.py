@@ -17,10 +17,13 @@ _ADDRESSES = "addresses.env"
 def claim(data_dir: Path) -> IO[str]:
     """Own the data folder for as long as the returned file is open; the system lets go when the process dies.
 
-    Raises DevstackError if another process owns it.
+    Raises DevstackError if another process owns it, or nothing can be written there.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
-    lock = (data_dir / _LOCK).open("a+")
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / _LOCK).open("a+")
+    except OSError as error:
+        raise DevstackError(f"{data_dir} (HEADGATE_DATA_DIR) cannot be used: {error.strerror}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

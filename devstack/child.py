@@ -32,6 +32,7 @@ class Child:
     log: Path
     log_start: int = 0
     pid_file: Path | None = field(default=None, repr=False)
+    _started: float = field(default_factory=time.monotonic, repr=False)
 
     @property
     def pid(self) -> int:
@@ -40,6 +41,11 @@ class Child:
     @property
     def running(self) -> bool:
         return self.process.poll() is None
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was started, whether or not it still runs."""
+        return time.monotonic() - self._started
 
     def output(self) -> str:
         """What it has written so far."""

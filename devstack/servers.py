@@ -5,8 +5,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from devstack.broker import Broker
 from devstack.brokers import Brokers
-from devstack.child import Child
 from devstack.errors import DevstackError
 from devstack.jars import class_path
 from devstack.ports import required_port, usual_port
@@ -24,9 +24,9 @@ class Servers:
     brokers: Brokers | None
 
     @property
-    def children(self) -> list[Child]:
-        nodes = [*(self.brokers.nodes if self.brokers else ()), *((self.postgres,) if self.postgres else ())]
-        return [node.child for node in nodes if node.child]
+    def nodes(self) -> list[Postgres | Broker]:
+        """Each one that runs here."""
+        return [*(self.brokers.nodes if self.brokers else ()), *((self.postgres,) if self.postgres else ())]
 
 
 def launch(settings: Settings, running: ExitStack, *, postgres: bool, kafka: bool) -> Servers:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from cli.environment import known_names
+from cli.run import SOON_SECONDS
 from devstack import addresses
 from devstack.ports import HOST, free_port
 
@@ -92,6 +93,27 @@ class Stack:
                 continue
         return found
 
+    def process_of(self, mark: str) -> psutil.Process | None:
+        """The child whose command line holds that."""
+        assert self.process
+        children = psutil.Process(self.process.pid).children()
+        return next((one for one in children if mark in " ".join(_words(one))), None)
+
+    def submit(self) -> int:
+        """The status of the answer; 0 if there is none."""
+        try:
+            body = {"user_name": "ada", "description": "A bridge"}
+            return httpx.post(f"{self.gateway}/applications", json=body).status_code
+        except httpx.TransportError:
+            return 0
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # ended a moment ago
+        return []
+
 
 def eventually(condition: Callable[[], bool], *, seconds: float = SECONDS) -> None:
     deadline = time.monotonic() + seconds
@@ -129,6 +151,20 @@ def test_from_a_request_to_the_event_and_back_after_a_kill(stack: Stack) -> None
     output = stack.signal(signal.SIGINT)
     assert stack.process
     assert (stack.process.returncode, output.splitlines()[-1]) == (0, "stopped")
+    assert not stack.processes()
+
+
+@pytest.mark.parametrize("mark", ["kafka.Kafka", "/bin/postgres -D", "-m cli gateway"])
+def test_what_is_killed_is_started_again(stack: Stack, mark: str) -> None:
+    stack.start()
+    stack.until_ready()
+    killed = stack.process_of(mark)
+    assert killed
+    eventually(lambda: time.time() - killed.create_time() > SOON_SECONDS)
+    killed.kill()
+    eventually(lambda: stack.process_of(mark) not in {None, killed})
+    eventually(lambda: stack.submit() == httpx.codes.CREATED)
+    assert "and is started again" in stack.signal(signal.SIGINT)
     assert not stack.processes()
 
 
