@@ -1,11 +1,13 @@
 """HTML for people: templates, words in their language, and what a page may load."""
 
+import re
 import tomllib
 from functools import cache
 from importlib.resources import files
 
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from gateway.front import visit_of
 from gateway.languages import LANGUAGES, Language
@@ -49,12 +51,19 @@ def language_of(request: Request) -> Language:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("gateway.pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
     )
+    environment.filters["code"] = _code
+    return environment
+
+
+def _code(text: str) -> Markup:
+    """The text with what stands in backticks as code; texts for people are written once, also for plain answers."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 -- escaped just before
 
 
 @cache

@@ -84,6 +84,7 @@ async def test_every_problem_has_a_page_in_both_languages(http: Served) -> None:
             page = await http.client.get(f"/problems/{code}", params={"lang": language})
             assert page.status_code == 200
             assert text.title[language] in page.text.replace("&#39;", "'")
+            assert "`" not in page.text
 
 
 async def test_a_full_form_without_a_database_is_kept(http_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
