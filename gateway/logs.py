@@ -1,22 +1,18 @@
 """Logging of the gateway: structlog through the standard library, so that every library's lines look like our own.
 
-Successes are counted, not logged. In an outage libraries repeat themselves with every attempt: a line that was seen a
-moment ago is left out for as long as it keeps coming.
+Successes are counted, not logged.
 """
 
 import logging
 import logging.config
-import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
+from contracts.repeats import Repeats
 from gateway import request_id, tracing
 from gateway.settings import Settings
-
-REPEAT_SECONDS = 60.0
-_REMEMBERED_MAX = 1_000
 
 # Libraries: their chatter is for DEBUG, and what they repeat is told once.
 _LIBRARIES = ("aiokafka", "asyncio", "opentelemetry", "redis", "sqlalchemy", "uvicorn")
@@ -28,33 +24,13 @@ def configure_logs(settings: Settings) -> None:
         {
             "version": 1,
             "disable_existing_loggers": False,
-            "filters": {"repeats": {"()": Repeats}},
+            "filters": {"repeats": {"()": Repeats, "libraries": _LIBRARIES}},
             "formatters": {"line": {"()": _formatter, "form": settings.log_format}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["repeats"]}},
             "root": {"handlers": ["stderr"], "level": settings.log_level},
             "loggers": {name: {"level": _level(settings)} for name in _LIBRARIES},
         }
     )
-
-
-class Repeats(logging.Filter):
-    """Lets a library's warning pass unless the same one came within the last minute."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
-        self._clock = clock
-        self._seen: dict[tuple[str, int, str], float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno < logging.WARNING or not record.name.startswith(_LIBRARIES):
-            return True
-        # The text of the call, not of the line: addresses and attempts in it differ from line to line.
-        key = record.name, record.levelno, str(record.msg)
-        now, before = self._clock(), self._seen.get(key)
-        if len(self._seen) >= _REMEMBERED_MAX:
-            self._seen.clear()
-        self._seen[key] = now
-        return before is None or now - before >= REPEAT_SECONDS
 
 
 def _formatter(form: str) -> logging.Formatter:

@@ -110,7 +110,7 @@ class Recovery:
             return bool(await session.execute(END, {"lease": lease}))
         except PositionError as error:
             self.stopped[lease] = str(error)
-            log.error("A claimed lease cannot be drained: %s", error, extra={"lease": str(lease)})  # noqa: TRY400
+            log.error("A claimed lease cannot be drained: %s", error, extra={"lease": str(lease)})  # noqa: TRY400 -- it says all
         except (*DATABASE_ERRORS, *BROKER_ERRORS, SendError) as error:
             log.warning("Draining a claimed lease starts over: %r", error, extra={"lease": str(lease)})
         return False

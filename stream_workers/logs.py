@@ -2,21 +2,16 @@
 
 import logging
 import logging.config
-import time
-from collections.abc import Callable
 from typing import Any
 
 import structlog
 
+from contracts.repeats import Repeats
 from stream_workers.settings import Settings
 
 # These tell much of what is said elsewhere in fewer words.
 _QUIET = ("aiokafka", "faust", "mode", "aiohttp.access", "stream_workers.batches")
-
-
-# In an outage libraries repeat themselves with every attempt.
-REPEAT_SECONDS = 60.0
-_REMEMBERED_MAX = 1_000
+# What these repeat is told once.
 _LIBRARIES = ("aiohttp", "aiokafka", "asyncio", "faust", "mode", "opentelemetry")
 
 
@@ -48,7 +43,7 @@ def configure_logs(settings: Settings) -> None:
                     ],
                 }
             },
-            "filters": {"repeats": {"()": Repeats}},
+            "filters": {"repeats": {"()": Repeats, "libraries": _LIBRARIES}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["repeats"]}},
             "root": {"handlers": ["stderr"], "level": settings.log_level},
             "loggers": {name: {"level": _level(settings)} for name in _QUIET},
@@ -58,23 +53,3 @@ def configure_logs(settings: Settings) -> None:
 
 def _level(settings: Settings) -> str:
     return "DEBUG" if settings.log_level == "DEBUG" else "WARNING"
-
-
-class Repeats(logging.Filter):
-    """Lets a library's warning pass unless the same one came within the last minute."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
-        self._clock = clock
-        self._seen: dict[tuple[str, int, str], float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno < logging.WARNING or not record.name.startswith(_LIBRARIES):
-            return True
-        # The text of the call, not of the line: addresses and attempts in it differ from line to line.
-        key = record.name, record.levelno, str(record.msg)
-        now, before = self._clock(), self._seen.get(key)
-        if len(self._seen) >= _REMEMBERED_MAX:
-            self._seen.clear()
-        self._seen[key] = now
-        return before is None or now - before >= REPEAT_SECONDS

@@ -53,7 +53,7 @@ def _form(field: dict[str, Any]) -> str:
     if "const" in field:
         return str(field["const"])
     form = field.get("format") or field.get("type") or ", ".join(field["enum"])
-    return f"{form}, {field['minLength']}–{field['maxLength']}" if "maxLength" in field else str(form)  # noqa: RUF001
+    return f"{form}, {field['minLength']}–{field['maxLength']}" if "maxLength" in field else str(form)  # noqa: RUF001 -- a range, for people
 
 
 def _examples(message: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,14 +1,11 @@
-"""A worker's lag in seconds, its buckets, and the filter of what libraries repeat."""
+"""A worker's lag in seconds, and its buckets."""
 
-import logging
 from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import pytest
 
-from gateway import logs as gateway_logs
-from stream_workers import logs as worker_logs
 from stream_workers.lag import Behind, Lag
 from stream_workers.settings import Settings
 from stream_workers.telemetry import Telemetry
@@ -71,22 +68,3 @@ def test_ages_are_those_of_the_records() -> None:
     found = {bound: count for bound, count in zip(ages.bounds, ages.counts, strict=False) if count}
     assert found == {0.01: 1, 1.0: 1, 60.0: 1} or found == {0.025: 1, 1.0: 1, 60.0: 1}
     assert ages.total == pytest.approx(60.61)
-
-
-@pytest.mark.parametrize("module", [gateway_logs, worker_logs])
-def test_what_a_library_repeats_is_told_once(module: Any) -> None:
-    now = [0.0]
-    passes = module.Repeats(clock=lambda: now[0]).filter
-
-    def record(logger: str, level: int, text: str, *values: object) -> logging.LogRecord:
-        return logging.LogRecord(logger, level, __file__, 1, text, values, None)
-
-    assert passes(record("aiokafka.conn", logging.WARNING, "no connection to %s", "a"))
-    assert not passes(record("aiokafka.conn", logging.WARNING, "no connection to %s", "b"))
-    assert passes(record("aiokafka.conn", logging.ERROR, "no connection to %s", "b"))
-    assert passes(record("gateway.writer", logging.WARNING, "ours"))
-    assert passes(record("gateway.writer", logging.WARNING, "ours"))
-    for now[0] in (50.0, 100.0, 150.0):
-        assert not passes(record("aiokafka.conn", logging.WARNING, "no connection to %s", "a"))
-    now[0] = 220.0
-    assert passes(record("aiokafka.conn", logging.WARNING, "no connection to %s", "a"))
