@@ -11,8 +11,8 @@ from pathlib import Path
 from devstack import java
 from devstack.child import Child, end_leftover, spawn
 from devstack.ports import HOST, free_port
+from devstack.server import Server
 
-_READY = "Kafka Server started"
 # A locale with UTF-8 in every libc: without it Java cannot name a folder that has other letters than English ones.
 _ENVIRONMENT = {"LC_ALL": "C.UTF-8"}
 
@@ -34,12 +34,15 @@ def new_cluster_id() -> str:
     return base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode()
 
 
-class Broker:
+class Broker(Server):
     """One node in one data folder; by default a cluster of its own.
 
-    Blocking; from async code use ``asyncio.to_thread``. ``port`` 0 picks a free one, which then stays.
     ``config`` are broker settings over the defaults here, such as ``{"replica.lag.time.max.ms": "1000"}``.
     """
+
+    _ready = "Kafka Server started"
+    _ready_seconds = 90.0
+    _stop_signal = signal.SIGTERM  # a controlled shutdown
 
     def __init__(
         self,
@@ -52,14 +55,11 @@ class Broker:
         log: Path | None = None,
         java_flags: Sequence[str] = (),
     ) -> None:
-        self.data_dir = data_dir.absolute()
-        self.port = port
+        super().__init__(data_dir, name=f"Kafka broker {node_id}", port=port, log=log or data_dir / "broker.log")
         self.node_id = node_id
         self.quorum = quorum
         self.config = dict(config or {})
-        self.log = log or self.data_dir / "broker.log"
         self.java_flags = tuple(java_flags)
-        self.child: Child | None = None
         self._storage = self.data_dir / "storage"
         self._pid_file = self.data_dir / "broker.pid"
 
@@ -67,13 +67,8 @@ class Broker:
     def bootstrap(self) -> str:
         return f"{HOST}:{self.port}"
 
-    def start(self) -> None:
-        """Format the storage if there is none, start the broker, return when clients are served."""
-        self.launch()
-        self.wait_ready()
-
     def launch(self) -> None:
-        """The part of ``start`` that does not wait for the broker."""
+        """Format the storage if there is none and start the broker."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.end_leftover()
         self.port = self.port or free_port()
@@ -84,38 +79,10 @@ class Broker:
         self.child = self._java(
             "kafka.Kafka",
             properties,
-            name=f"Kafka broker {self.node_id}",
+            name=self.name,
             flags=self.java_flags,
             pid_file=self._pid_file,
         )
-
-    def wait_ready(self, *, seconds: float = 90.0) -> None:
-        child = self._running_child()
-        child.wait_until(lambda: _READY in child.output(), seconds=seconds)
-
-    def stop(self, *, seconds: float = 30.0) -> None:
-        """Controlled shutdown; SIGKILL if it takes longer."""
-        if self.child:
-            self.child.signal_all(signal.SIGCONT)
-            self.child.stop(signal.SIGTERM, seconds=seconds)
-            self.child = None
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        if self.child:
-            self.child.kill()
-            self.child = None
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def pause(self) -> None:
-        """SIGSTOP: connections stay open and nothing answers."""
-        self._running_child().signal_all(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._running_child().signal_all(signal.SIGCONT)
 
     def end_leftover(self) -> None:
         """End what a killed parent may have left running on this data."""
@@ -189,8 +156,3 @@ class Broker:
         if self.quorum is None:
             raise RuntimeError("the broker has not been launched")
         return self.quorum
-
-    def _running_child(self) -> Child:
-        if self.child is None:
-            raise RuntimeError(f"Kafka broker {self.node_id} is not started")
-        return self.child

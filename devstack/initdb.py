@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,13 +29,13 @@ def create_cluster(cluster: Path, password: Path) -> None:
     partial = cluster.with_name(f"{cluster.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700)
-    _give_away(partial)
+    give_away(partial)
     password.touch(mode=0o600)
     password.write_text(f"{secrets.token_hex(16)}\n")
-    _give_away(password)
-    _run("initdb", "-D", str(partial), f"--username={SUPERUSER}", f"--pwfile={password}", "--auth=scram-sha-256",
+    give_away(password)
+    run("initdb", "-D", str(partial), f"--username={SUPERUSER}", f"--pwfile={password}", "--auth=scram-sha-256",
          "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")  # fmt: skip
-    _run("postgres", "--single", "-D", str(partial), "postgres", sql=(
+    run("postgres", "--single", "-D", str(partial), "postgres", sql=(
         f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{ROLE}'",
         f"CREATE DATABASE {ROLE} OWNER {ROLE}",
     ))  # fmt: skip
@@ -74,22 +75,30 @@ def _as_account() -> list[str]:
             f"--inh-caps={_CAPABILITY}", f"--ambient-caps={_CAPABILITY}", "--"]  # fmt: skip
 
 
-def _give_away(path: Path) -> None:
+def give_away(path: Path) -> None:
+    """To the account that PostgreSQL's programs run under."""
     if os.geteuid() == 0:
         account = pwd.getpwnam(_ACCOUNT)
         os.chown(path, account.pw_uid, account.pw_gid)
 
 
-def _run(program: str, *args: str, sql: tuple[str, ...] = ()) -> None:
+def run(program: str, *args: str, sql: Sequence[str] = (), password: str = "") -> str:
+    """Run one of the wheel's programs to its end and return what it printed; DevstackError with its words if it fails.
+
+    ``sql`` are the statements that it reads, ``password`` is the one that it logs in with at a server.
+    """
+    # A statement ends with a semicolon for psql and with the line for a single-user server, which takes both.
     result = subprocess.run(
         [*command(program), *args],
-        input="".join(f"{statement}\n" for statement in sql),
+        input="".join(f"{statement};\n" for statement in sql),
         capture_output=True,
         text=True,
         timeout=_SECONDS,
         start_new_session=True,
         check=False,
+        env={**os.environ, "PGPASSWORD": password},
     )
     if result.returncode:
         lines = (result.stderr or result.stdout).strip().splitlines()
         raise DevstackError(f"{program} failed: " + "\n".join(lines[-5:]))
+    return result.stdout.strip()

@@ -7,41 +7,35 @@ from pathlib import Path
 
 import psutil
 
-from devstack.child import Child, spawn
-from devstack.initdb import ROLE, SUPERUSER, command, create_cluster, refuse_other_version
+from devstack.child import spawn
+from devstack.initdb import ROLE, SUPERUSER, command, create_cluster, refuse_other_version, run
 from devstack.ports import HOST, free_port
+from devstack.server import Server
 
-_READY = "database system is ready to accept connections"
 
-
-class Postgres:
+class Postgres(Server):
     """One server in one data folder; the role and the database ``headgate`` (password the same) are made with it.
 
-    Blocking; from async code use ``asyncio.to_thread``. ``port`` 0 picks a free one, which then stays.
     ``options`` are server settings, such as ``{"fsync": "off"}``.
     """
+
+    _ready = "database system is ready to accept"  # "connections", and a standby "read-only connections"
+    _ready_seconds = 60.0
+    _stop_signal = signal.SIGINT  # a fast shutdown: roll back, checkpoint, end
 
     def __init__(
         self, data_dir: Path, *, port: int = 0, options: Mapping[str, str] | None = None, log: Path | None = None
     ) -> None:
-        self.data_dir = data_dir.absolute()
-        self.port = port
+        super().__init__(data_dir, name="PostgreSQL", port=port, log=log or data_dir / "postgres.log")
         self.options = dict(options or {})
-        self.log = log or self.data_dir / "postgres.log"
-        self.child: Child | None = None
         self._cluster = self.data_dir / "cluster"
         self._password = self.data_dir / "superuser-password"
 
-    def start(self) -> None:
-        """Create the cluster if there is none, start the server, return when it accepts connections."""
-        self.launch()
-        self.wait_ready()
-
     def launch(self) -> None:
-        """The part of ``start`` that does not wait for the server."""
+        """Create the cluster if there is none and start the server."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         if not self._cluster.exists():
-            create_cluster(self._cluster, self._password)
+            self._create()
         refuse_other_version(self._cluster)
         self.end_leftover()
         self.port = self.port or free_port()
@@ -55,40 +49,11 @@ class Postgres:
             **self.options,
         }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        # SIGINT is a fast shutdown: roll back, checkpoint, end.
         self.child = spawn(
-            [*command("postgres", when_orphaned=signal.SIGINT), "-D", self._cluster, *flags],
-            name="PostgreSQL",
+            [*command("postgres", when_orphaned=self._stop_signal), "-D", self._cluster, *flags],
+            name=self.name,
             log=self.log,
         )
-
-    def wait_ready(self, *, seconds: float = 60.0) -> None:
-        child = self._running_child()
-        child.wait_until(lambda: _READY in child.output(), seconds=seconds)
-
-    def stop(self) -> None:
-        """Fast shutdown; open transactions are rolled back."""
-        if self.child:
-            self.child.signal_all(signal.SIGCONT)
-            self.child.stop(signal.SIGINT)
-            self.child = None
-
-    def kill(self) -> None:
-        """SIGKILL to every process of the server, as in a crash of the machine that keeps its disk."""
-        if self.child:
-            self.child.kill()
-            self.child = None
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def pause(self) -> None:
-        """SIGSTOP to every process of the server: connections stay open and nothing answers."""
-        self._running_child().signal_all(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._running_child().signal_all(signal.SIGCONT)
 
     def url(self, database: str = ROLE) -> str:
         """For SQLAlchemy's async engine, as the role that owns the database ``headgate`` and may create others."""
@@ -96,13 +61,20 @@ class Postgres:
 
     def admin_url(self, database: str = "postgres") -> str:
         """The same as superuser ``postgres``; its password was drawn when the cluster was made."""
-        password = self._password.read_text().strip()
-        return f"postgresql+asyncpg://{SUPERUSER}:{password}@{HOST}:{self.port}/{database}"
+        return f"postgresql+asyncpg://{SUPERUSER}:{self.password()}@{HOST}:{self.port}/{database}"
 
-    def _running_child(self) -> Child:
-        if self.child is None:
-            raise RuntimeError("PostgreSQL is not started")
-        return self.child
+    def password(self) -> str:
+        """The superuser's."""
+        return self._password.read_text().strip()
+
+    def query(self, *statements: str) -> str:
+        """Run them as superuser, each a transaction of its own; returns the values of their rows, one row a line."""
+        address = f"host={HOST} port={self.port} user={SUPERUSER} dbname=postgres"
+        options = ("--quiet", "--no-psqlrc", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1")
+        return run("psql", *options, address, sql=statements, password=self.password())
+
+    def _create(self) -> None:
+        create_cluster(self._cluster, self._password)
 
     def end_leftover(self) -> None:
         """Make way: a server left over by a killed parent is ended, a lock file of one that is gone is removed."""
