@@ -49,5 +49,9 @@ def _shown(value: object) -> str:
 
 def masked(secret: str) -> str:
     """A URL without its password; anything else is hidden whole."""
-    without, found = re.subn(r"(?<=://)([^:/@]*):[^@]*@", rf"\1:{_MASK}@", secret)
+    without, found = re.subn(r"(?<=://)([^:/@]*):[^@]*@|(?<=[?&])(\w*password=)[^&]*", _without, secret)
     return without if found else _MASK
+
+
+def _without(found: re.Match[str]) -> str:
+    return f"{found[1]}:{_MASK}@" if found[2] is None else f"{found[2]}{_MASK}"

@@ -5,12 +5,12 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from cli import environment
 from cli.errors import CommandError
 from cli.finish import finish, progress
 from cli.replay import Choice, Row, find_missing, pages, publish
+from gateway.database import open_engine
 from gateway.settings import Settings
 
 Instant = Annotated[datetime | None, typer.Option(help="Accepted from then on, or until then; UTC.")]
@@ -62,7 +62,7 @@ async def _replay(settings: Settings, choice: Choice, *, again: bool, rate: floa
 
 
 async def _chosen(settings: Settings, choice: Choice, *, again: bool) -> list[Row]:
-    engine = create_async_engine(settings.database_url.get_secret_value())
+    engine = open_engine(settings.database_url.get_secret_value())
     now = datetime.now(UTC)
     try:
         async with engine.connect() as connection:

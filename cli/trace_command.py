@@ -6,12 +6,12 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from cli import environment
 from cli.errors import CommandError
 from cli.finish import finish
 from cli.trace import Way, way_of
+from gateway.database import open_engine
 from gateway.settings import Settings
 
 
@@ -28,7 +28,7 @@ def trace(
 
 
 async def _look(settings: Settings, id_: UUID) -> Way:
-    engine = create_async_engine(settings.database_url.get_secret_value())
+    engine = open_engine(settings.database_url.get_secret_value())
     try:
         async with engine.connect() as connection:
             return await way_of(connection, settings.kafka_bootstrap_servers, settings.topics, id_)

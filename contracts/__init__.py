@@ -23,6 +23,8 @@ from contracts.codec import (
     to_key,
     to_value,
 )
+from contracts.database_url import DatabaseUrl, hosts_of
+from contracts.primary import NoPrimaryError, Primary
 from contracts.topics import BOOTSTRAP_SERVERS, JOURNAL_TABLE, METRICS_TABLE, Topics
 
 __all__ = [
@@ -35,9 +37,12 @@ __all__ = [
     "REPLAYED_HEADER",
     "USER_NAME_MAX",
     "Application",
+    "DatabaseUrl",
     "Description",
     "Header",
     "NewApplication",
+    "NoPrimaryError",
+    "Primary",
     "Topics",
     "UndecodableError",
     "UserName",
@@ -45,6 +50,7 @@ __all__ = [
     "fresh_traceparent",
     "from_record",
     "header",
+    "hosts_of",
     "id_of",
     "to_headers",
     "to_key",

@@ -8,12 +8,14 @@ from typing import Any
 
 import asyncpg
 from asyncpg.exceptions import InternalClientError
-from sqlalchemy import Executable, Row, TextClause
+from sqlalchemy import Executable, Row, TextClause, event
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SqlTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from contracts import Primary
 from gateway.settings import Settings
 
 CONNECT_SECONDS = 3.0
@@ -23,15 +25,33 @@ STATEMENT_SECONDS = 3.0
 # (connection lost, shutdown, internal) may hide a commit. Source: PostgreSQL, appendix A, error classes.
 _SURELY_ROLLED_BACK = ("22", "23", "25", "40", "42", "53", "54")
 
+# The server takes no writes (any more): there is another primary, or there will be.
+_READ_ONLY = "25006"
+
 # What ends an attempt without telling more about it than that.
 DATABASE_ERRORS = (DBAPIError, SqlTimeoutError, OSError)
 
 Rows = Sequence[Row[Any]]
 
 
+def open_engine(url: str, *, connect_args: Mapping[str, Any] | None = None, **options: Any) -> AsyncEngine:
+    """An engine whose connections lead to the primary, whichever of the URL's hosts that is; else as SQLAlchemy's."""
+    primary = Primary(asyncpg.connect, errors=(OSError, asyncpg.PostgresError, asyncpg.InterfaceError))
+    engine = create_async_engine(
+        url, connect_args={"async_creator_fn": primary.connect, **(connect_args or {})}, **options
+    )
+    event.listen(engine.sync_engine, "handle_error", _leave_a_former_primary)
+    return engine
+
+
+def _leave_a_former_primary(context: ExceptionContext) -> None:
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True  # drops the whole pool
+
+
 def create_engine(settings: Settings) -> AsyncEngine:
     """The pool for everything but the group commit."""
-    return create_async_engine(
+    return open_engine(
         settings.database_url.get_secret_value(),
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,  # they are what people wrote
@@ -113,7 +133,7 @@ class Session:
             await self.drop()
             raise DBAPIError(str(error), None, error) from error
         except BaseException as error:
-            if not rolled_back(error):
+            if not rolled_back(error) or sqlstate(error) == _READ_ONLY:
                 await self.drop()
             raise
         finally:

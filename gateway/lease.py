@@ -58,6 +58,7 @@ class LeaseKeeper:
         self._hurry = asyncio.Event()
         self._fence: asyncio.TimerHandle | None = None
         self._beats = 0
+        self._timeline = ""
 
     # --- what the others ask ------------------------------------------------------------------------------------
 
@@ -148,8 +149,9 @@ class LeaseKeeper:
         asked, lease = self._clock(), self._new_id()
         seconds = self._settings.lease_seconds
         values = {"lease": lease, "instance": self._instance, "former": self.former, "seconds": seconds}
-        self._see(await self._session.execute(TAKE, values))
-        self.lease = lease
+        rows = await self._session.execute(TAKE, values)
+        self._see(rows)
+        self.lease, self._timeline = lease, rows[0].timeline
         self._renewed(lease, asked)
         self._held.set()
         log.info("Took a lease", extra={"lease": str(lease), "former": str(self.former)})
@@ -160,6 +162,9 @@ class LeaseKeeper:
         self._see(rows)
         if not rows[0].renewed:
             self.lost(lease, "another gateway has claimed it")
+        elif rows[0].timeline != self._timeline:
+            # A standby that was not in sync may have lost commits: rows that were deleted are back, claims are undone.
+            self.lost(lease, "the database failed over, and what is owed must be compared with the topic")
         elif self.lease == lease:
             self._renewed(lease, asked)
 

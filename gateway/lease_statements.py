@@ -10,11 +10,14 @@ NOBODY = uuid.UUID(int=0)
 _UUID = UUID(as_uuid=True)
 _LEASE = bindparam("lease", type_=_UUID)
 
-TAKE = text("""
+# Changes with every promotion of a standby, and with a restore.
+_TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8) AS timeline"
+
+TAKE = text(f"""
 WITH mine AS (
     INSERT INTO gateway_leases (id, instance, former, seconds) VALUES (:lease, :instance, :former, :seconds)
 )
-SELECT true AS renewed, l.* FROM (SELECT) AS one LEFT JOIN gateway_leases l ON true
+SELECT true AS renewed, {_TIMELINE}, l.* FROM (SELECT) AS one LEFT JOIN gateway_leases l ON true
 """).bindparams(
     _LEASE,
     bindparam("instance", type_=TEXT),
@@ -23,13 +26,13 @@ SELECT true AS renewed, l.* FROM (SELECT) AS one LEFT JOIN gateway_leases l ON t
 )
 
 # Renews and looks at all leases; ``renewed`` is false where the lease was claimed.
-RENEW = text("""
+RENEW = text(f"""
 WITH mine AS (
     UPDATE gateway_leases SET heartbeat = heartbeat + 1, renewed_at = now(), figures = :figures
     WHERE id = :lease AND claimed_by IS NULL
     RETURNING id
 )
-SELECT EXISTS (SELECT FROM mine) AS renewed, l.* FROM (SELECT) AS one LEFT JOIN gateway_leases l ON true
+SELECT EXISTS (SELECT FROM mine) AS renewed, {_TIMELINE}, l.* FROM (SELECT) AS one LEFT JOIN gateway_leases l ON true
 """).bindparams(_LEASE, bindparam("figures", type_=JSONB))
 
 CHECK = text("""

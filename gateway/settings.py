@@ -7,13 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from contracts import BOOTSTRAP_SERVERS, Topics
-
-
-def _asyncpg_url(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith("postgresql+asyncpg://"):
-        raise ValueError("must look like postgresql+asyncpg://user:password@host:5432/name")
-    return url
+from contracts import BOOTSTRAP_SERVERS, DatabaseUrl, Topics
 
 
 def _split(value: object) -> object:
@@ -40,7 +34,6 @@ def _limit_storage(uri: str) -> str:
 CommaSeparated = BeforeValidator(_split)
 Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, CommaSeparated]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, CommaSeparated]
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_asyncpg_url)]
 
 
 class Settings(BaseSettings):
@@ -50,7 +43,8 @@ class Settings(BaseSettings):
 
     database_url: DatabaseUrl = Field(
         SecretStr("postgresql+asyncpg://headgate:headgate@127.0.0.1:5432/headgate"),
-        description="the PostgreSQL that holds the applications",
+        description="the PostgreSQL that holds the applications; a primary and its standbys are written "
+        "`postgresql+asyncpg://user:password@/name?host=first:5432&host=second:5432`",
     )
     kafka_bootstrap_servers: str = Field(
         "127.0.0.1:9092",

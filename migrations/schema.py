@@ -12,8 +12,10 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from contracts import hosts_of
+from gateway.database import open_engine
 from migrations.trigram import ensure_trigram_index
 
 _LOCK_ID = 0x6865616467617465  # "headgate" in ASCII: a number that no other program takes
@@ -49,8 +51,8 @@ async def downgrade(url: str, revision: str, *, wait_seconds: float = 300.0) -> 
 @asynccontextmanager
 async def _engine(url: str) -> AsyncIterator[AsyncEngine]:
     """An engine whose failures come out as MigrationError."""
-    engine = create_async_engine(url)
-    where = f"PostgreSQL at {engine.url.host}:{engine.url.port}"
+    engine = open_engine(url)
+    where = f"PostgreSQL at {', '.join(hosts_of(url))}"
     try:
         yield engine
     except CommandError as error:

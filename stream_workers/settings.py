@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contracts import BOOTSTRAP_SERVERS, Topics
+from contracts import BOOTSTRAP_SERVERS, DatabaseUrl, Topics
 
 Kind = Literal["journal", "metrics"]
 
@@ -17,7 +17,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
-    database_url: SecretStr | None = Field(None, description="the PostgreSQL that holds the applications")
+    database_url: DatabaseUrl | None = Field(None, description="the PostgreSQL that holds the applications")
     kafka_bootstrap_servers: str = Field(
         "127.0.0.1:9092",
         pattern=BOOTSTRAP_SERVERS,

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.audit import sides
 from cli.audit.compare import RANGES_AT_ONCE, Differences, Ranges, look_closer, sum_up
@@ -17,6 +17,7 @@ from cli.audit.sides import Entry
 from cli.finish import Report
 from cli.replay import OPEN_FOR, oldest_on_topic
 from contracts import Topics
+from gateway.database import open_engine
 from gateway.settings import Settings
 from stream_workers.reader import bounds
 
@@ -49,7 +50,7 @@ class Audit:
 
 async def audit(settings: Settings, report: Report) -> Audit:
     """Compare what both sides still hold; raises what Kafka and PostgreSQL raise when they are away."""
-    engine = create_async_engine(settings.database_url.get_secret_value(), isolation_level="REPEATABLE READ")
+    engine = open_engine(settings.database_url.get_secret_value(), isolation_level="REPEATABLE READ")
     try:
         async with engine.connect() as connection:
             return await _audit(connection, settings.kafka_bootstrap_servers, settings.topics, report)

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+
+from contracts import Primary
 
 # ``age`` is by the database's clock: nobody's else is compared with it.
 _LOOK = text("""
@@ -75,11 +78,14 @@ class Database:
     """A connection of its own that cannot write; one at a time, opened when somebody looks."""
 
     def __init__(self, url: str) -> None:
+        errors = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+        primary = Primary(asyncpg.connect, errors=errors, writes=False)
         self._engine: AsyncEngine = create_async_engine(
             make_url(url),
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",
             connect_args={
+                "async_creator_fn": primary.connect,
                 "timeout": 3,
                 "command_timeout": 3,
                 "server_settings": {
