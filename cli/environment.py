@@ -46,6 +46,9 @@ def explain(model: type[BaseSettings], error: ValidationError) -> str:
     """One line for each impossible value; a secret's value is not repeated."""
     lines = []
     for problem in error.errors(include_url=False):
+        if not problem["loc"]:  # about several settings: the message names them
+            lines.append(problem["msg"])
+            continue
         field = str(problem["loc"][0])
         given = "" if is_secret(model, field) else f" (it is {problem['input']!r})"
         lines.append(f"{field.upper()}: {_wish(model, field, problem)}{given}")

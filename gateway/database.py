@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 from asyncpg.exceptions import InternalClientError
+from pydantic import SecretStr
 from sqlalchemy import Executable, Row, TextClause, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import ExceptionContext
@@ -49,10 +50,10 @@ def _leave_a_former_primary(context: ExceptionContext) -> None:
         context.is_disconnect = True  # drops the whole pool
 
 
-def create_engine(settings: Settings) -> AsyncEngine:
-    """The pool for everything but the group commit."""
+def create_engine(settings: Settings, url: SecretStr | None = None) -> AsyncEngine:
+    """The pool for everything but the group commit; of DATABASE_URL unless ``url`` is another one."""
     return open_engine(
-        settings.database_url.get_secret_value(),
+        (url or settings.database_url).get_secret_value(),
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,  # they are what people wrote
         pool_size=8,

@@ -5,6 +5,7 @@ other, and each one's counters stay counters when another is restarted. Sum over
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
@@ -18,6 +19,7 @@ from gateway.metrics import Histogram, Metrics
 if TYPE_CHECKING:
     from gateway.front import Front
     from gateway.rate_limit import RateLimiter
+    from gateway.replica import Replica
     from gateway.service import Gateway
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -28,7 +30,13 @@ _PUBLISHER_STATES = ("waiting", "memory", "backlog", "condemned", "fenced")
 def own(front: "Front", process: str) -> list[Metric]:
     """What this process has counted and what it is doing now."""
     gateway = front.running
-    families = [*counted(gateway.telemetry.metrics), *standing(gateway), *limiting(front.gate.limiter), *_runtime()]
+    families = [
+        *counted(gateway.telemetry.metrics),
+        *standing(gateway),
+        *replicated(gateway.replica),
+        *limiting(front.gate.limiter),
+        *_runtime(),
+    ]
     for family in families:
         for index, sample in enumerate(family.samples):
             family.samples[index] = sample._replace(labels={**sample.labels, "process": process})
@@ -106,6 +114,16 @@ def standing(gateway: "Gateway") -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "headgate_recovery_stopped", "Claimed leases that a person must decide about", value=len(recovery.stopped)
     )
+
+
+def replicated(replica: "Replica | None") -> Iterator[Metric]:
+    """Which reads the replica took, and how far it is behind; nothing where there is none."""
+    if replica is None:
+        return
+    yield _labelled("headgate_replica_reads", "Reads meant for the replica, by outcome", "outcome", replica.reads)
+    yield GaugeMetricFamily("headgate_replica_up", "1 while the replica is read", value=replica.usable)
+    if replica.lag < inf:
+        yield GaugeMetricFamily("headgate_replica_lag_seconds", "How far it is behind at most", value=replica.lag)
 
 
 def limiting(limiter: "RateLimiter | None") -> Iterator[Metric]:

@@ -105,13 +105,16 @@ class Health:
         gateway = self._gateway
         stopped = {str(lease): reason for lease, reason in gateway.recovery.stopped.items()}
         status: Status = "ok"
-        if kafka["status"] != "ok" or stopped or database.get("unpublishable"):
+        dependencies = {"postgresql": database, "kafka": kafka}
+        if gateway.replica is not None:
+            dependencies["replica"] = gateway.replica.report()
+        if any(each["status"] != "ok" for each in dependencies.values()) or stopped or database.get("unpublishable"):
             status = "degraded"
         if database["status"] != "ok" or gateway.draining:
             status = "unavailable"
         return {
             "status": status,
-            "dependencies": {"postgresql": database, "kafka": kafka},
+            "dependencies": dependencies,
             "writer": {"state": gateway.writer.state, "queued": len(gateway.writer.queue)},
             "publisher": {"state": gateway.publisher.state, "in_memory": gateway.publisher.in_memory},
             "recovery": {

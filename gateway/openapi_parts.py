@@ -57,6 +57,9 @@ _KEY = _parameter(
 _TRACE = _parameter(
     "traceparent", "W3C Trace Context: goes with the event; without a valid one the event gets a fresh trace"
 )
+_NO_CACHE = _parameter(
+    "Cache-Control", "`no-cache`: from the primary, so that nothing that was answered 201 before is missing"
+)
 _IF_NONE_MATCH = _parameter("If-None-Match", "an ETag; 304 if the application still has it")
 
 
@@ -88,7 +91,7 @@ BATCH_REQUEST: Part = {
         },
     },
 }
-READ_REQUEST: Part = {"parameters": [_REQUEST_ID]}
+READ_REQUEST: Part = {"parameters": [_NO_CACHE, _REQUEST_ID]}
 READ_ONE_REQUEST: Part = {"parameters": [_IF_NONE_MATCH, _REQUEST_ID]}
 
 

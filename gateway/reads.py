@@ -1,6 +1,7 @@
 """What PostgreSQL holds, read back: one application, or a page of them. Bounded in rows, in depth and in time."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,8 +16,11 @@ from contracts import to_value
 from gateway import cursor
 from gateway.database import DATABASE_ERRORS, STATEMENT_SECONDS, sqlstate
 from gateway.errors import DatabaseAwayError, SearchTooBroadError
+from gateway.replica import Replica
 from gateway.search import Search
 from gateway.tables import applications
+
+log = logging.getLogger(__name__)
 
 # Up to here `total` is counted; beyond it says "at least". Counting so many costs as much as reading a page.
 COUNT_MAX = 10_000
@@ -43,18 +47,24 @@ class Page:
     next_cursor: str | None
 
 
-async def read_one(engine: AsyncEngine, id: UUID) -> bytes | None:  # noqa: A002 -- the field's name
-    """The application as its 201 showed it, byte for byte; None if there is none."""
+async def read_one(engine: AsyncEngine, id: UUID, replica: Replica | None = None) -> bytes | None:  # noqa: A002 -- the field's name
+    """The application as its 201 showed it, byte for byte; None if there is none.
+
+    What the replica has not got yet the primary is asked for: whoever was answered 201 finds it.
+    """
 
     async def read(connection: AsyncConnection) -> bytes | None:
         row = (await connection.execute(_FIELDS.where(applications.c.id == id))).one_or_none()
         return None if row is None else value_of(row)
 
-    return await _bounded(_connected(engine, read))
+    return await _first_of(engine, replica, read)
 
 
-async def read_page(engine: AsyncEngine, search: Search) -> Page:
-    """The page that ``search`` asks for; CursorInvalidError, SearchTooBroadError, DatabaseAwayError."""
+async def read_page(engine: AsyncEngine, search: Search, replica: Replica | None = None) -> Page:
+    """The page that ``search`` asks for, as the replica shows it while that is usable.
+
+    CursorInvalidError, SearchTooBroadError, DatabaseAwayError.
+    """
     after = cursor.decode(search.cursor, search.filters()) if search.cursor else None
 
     async def read(connection: AsyncConnection) -> Page:
@@ -64,7 +74,7 @@ async def read_page(engine: AsyncEngine, search: Search) -> Page:
         total, relation = await _total(connection, search, rows)
         return Page(items, total, relation, following)
 
-    return await _bounded(_connected(engine, read))
+    return await _first_of(engine, replica, read)
 
 
 def value_of(row: Application) -> bytes:
@@ -101,6 +111,29 @@ async def _total(connection: AsyncConnection, search: Search, rows: Sequence[App
     return (counted, "exact") if counted <= COUNT_MAX else (max(COUNT_MAX, seen), "at_least")
 
 
+async def _first_of(
+    engine: AsyncEngine, replica: Replica | None, read: Callable[[AsyncConnection], Awaitable[_Answer]]
+) -> _Answer:
+    """The replica's answer where it has one, else the primary's."""
+    answer = None if replica is None else await _of_replica(replica, read)
+    return await _bounded(_connected(engine, read)) if answer is None else answer
+
+
+async def _of_replica(replica: Replica, read: Callable[[AsyncConnection], Awaitable[_Answer]]) -> _Answer | None:
+    """None where it has no answer: it is away or behind, breaks off, falls silent, or has not got it yet."""
+    if not replica.usable:
+        replica.reads["passed_over"] += 1
+        return None
+    try:
+        answer = await _bounded(_connected(replica.engine, read), unless=replica.gone)
+    except DatabaseAwayError as error:
+        log.debug("The replica failed a read: %s", error)
+        replica.reads["failed"] += 1
+        return None
+    replica.reads["missed" if answer is None else "answered"] += 1
+    return answer
+
+
 async def _connected(engine: AsyncEngine, read: Callable[[AsyncConnection], Awaitable[_Answer]]) -> _Answer:
     try:
         async with engine.connect() as connection:
@@ -111,11 +144,15 @@ async def _connected(engine: AsyncEngine, read: Callable[[AsyncConnection], Awai
         raise DatabaseAwayError(str(error), retry_after=2) from error
 
 
-async def _bounded(read: Coroutine[Any, Any, _Answer]) -> _Answer:
-    """The read's answer, or DatabaseAwayError in time: giving a silent connection back is left to the background."""
+async def _bounded(read: Coroutine[Any, Any, _Answer], unless: asyncio.Future[None] | None = None) -> _Answer:
+    """The read's answer, or DatabaseAwayError in time, or as soon as ``unless`` ends.
+
+    Giving a silent connection back is left to the background.
+    """
     task = asyncio.create_task(read)
-    done, _ = await asyncio.wait({task}, timeout=_READ_SECONDS)
-    if not done:
+    waited: set[asyncio.Future[Any]] = {task} if unless is None else {task, unless}
+    await asyncio.wait(waited, timeout=_READ_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    if not task.done():
         task.add_done_callback(_forget)
         task.cancel()
         raise DatabaseAwayError("no answer to a read", retry_after=2)

@@ -89,11 +89,14 @@ async def submit_applications(request: Request) -> Response:
 async def list_applications(request: Request, search: Annotated[Search, Query()]) -> Response:
     """Newest first. Small lists by `page`, long ones by `cursor`: a cursor costs the same at any depth, and what
     arrives meanwhile does not shift it. It may miss what is younger than a few seconds, because order by id is not
-    order of commit.
+    order of commit; with a replica (DATABASE_READ_URL) what is younger than READ_LAG_SECONDS_MAX, unless the request
+    has `Cache-Control: no-cache`.
     """
     refuse_repeated(request)
     search.check()
-    page = await reads.read_page(front_of(request).running.engine, search)
+    gateway = front_of(request).running
+    fresh = "no-cache" in request.headers.get("cache-control", "").lower()
+    page = await reads.read_page(gateway.engine, search, None if fresh else gateway.replica)
     return page_document.answer(page, search)
 
 
@@ -106,7 +109,8 @@ async def list_applications(request: Request, search: Annotated[Search, Query()]
 )
 async def get_application(request: Request, id: Annotated[UUID, Path()]) -> Response:  # noqa: A002 -- the field's name
     """As its 201 showed it, byte for byte: an application never changes."""
-    value = await reads.read_one(front_of(request).running.engine, id)
+    gateway = front_of(request).running
+    value = await reads.read_one(gateway.engine, id, gateway.replica)
     if value is None:
         raise NotFoundError
     tag = conditional.etag(value)

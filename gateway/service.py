@@ -18,6 +18,7 @@ from gateway.lease import LeaseKeeper
 from gateway.pace import Pace
 from gateway.publisher import Publisher
 from gateway.recovery import Recovery
+from gateway.replica import Replica
 from gateway.settings import Settings
 from gateway.telemetry import Telemetry
 from gateway.writer import Writer
@@ -63,7 +64,15 @@ class Gateway:
             telemetry=self.telemetry,
         )
         self.recovery = Recovery(keeper=self.keeper, engine=self.engine, settings=settings, telemetry=self.telemetry)
+        self.replica = self._replica()
         self.health = Health(session=self._sessions["health"], gateway=self)
+
+    def _replica(self) -> Replica | None:
+        url = self.settings.database_read_url
+        if url is None:
+            return None
+        engine = create_engine(self.settings, url)
+        return Replica(engine, lease=lambda: self.keeper.lease, lag_max=self.settings.read_lag_seconds_max)
 
     def _confirm(self, batch: Any) -> None:
         self.writer.confirm(batch)
@@ -72,12 +81,14 @@ class Gateway:
         """What this process writes into its lease row for the web view."""
         return {
             "at": time.time(),
+            "monotonic": time.monotonic(),
             "accepted": self.writer.committed,
             "published": self.publisher.published,
             "queued": len(self.writer.queue),
             "publisher": self.publisher.state,
             "version": version("headgate"),
             "url": f"http://{self.settings.gateway_host}:{self.settings.gateway_port}",
+            "replica": self.replica.report() if self.replica else None,
             **self._pace.figures(self.writer.committed),
         }
 
@@ -88,6 +99,8 @@ class Gateway:
         self._spawn("deadlines", self.writer.expire())
         self._spawn("publisher", self.publisher.run())
         self._spawn("recovery", self.recovery.run())
+        if self.replica is not None:
+            self._spawn("replica", self.replica.run())
 
     def _spawn(self, name: str, task: Coroutine[Any, Any, None]) -> None:
         self._tasks[name] = asyncio.create_task(task, name=name)
@@ -113,8 +126,8 @@ class Gateway:
                 await asyncio.gather(self._tasks["writer"], return_exceptions=True)
         await self._flush()
         outstanding = self.publisher.outstanding or self.recovery.busy
-        for name in ("publisher", "recovery", "lease", "deadlines", "writer"):
-            self._tasks[name].cancel()
+        for task in self._tasks.values():
+            task.cancel()
         await asyncio.gather(*self._tasks.values(), self.recovery.stop(), return_exceptions=True)
         with suppress(*DATABASE_ERRORS):
             await self.writer.delete_confirmed()
@@ -138,6 +151,8 @@ class Gateway:
         for session in self._sessions.values():
             await session.drop()
         await self.engine.dispose()
+        if self.replica is not None:
+            await self.replica.close()
         await self.telemetry.stop()
 
 

@@ -4,10 +4,10 @@ from ipaddress import ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from contracts import BOOTSTRAP_SERVERS, DatabaseUrl, Topics
+from contracts import BOOTSTRAP_SERVERS, DatabaseUrl, Topics, hosts_of
 
 
 def _split(value: object) -> object:
@@ -45,6 +45,12 @@ class Settings(BaseSettings):
         SecretStr("postgresql+asyncpg://headgate:headgate@127.0.0.1:5432/headgate"),
         description="the PostgreSQL that holds the applications; a primary and its standbys are written "
         "`postgresql+asyncpg://user:password@/name?host=first:5432&host=second:5432`",
+    )
+    database_read_url: DatabaseUrl | None = Field(
+        None, description="a streaming replica of it for lists; none = everything is read from DATABASE_URL"
+    )
+    read_lag_seconds_max: float = Field(
+        10.0, ge=1, le=3600, description="a replica further behind is not read; at least half of LEASE_SECONDS"
     )
     kafka_bootstrap_servers: str = Field(
         "127.0.0.1:9092",
@@ -95,6 +101,19 @@ class Settings(BaseSettings):
     body_seconds: float = Field(30.0, gt=0, description="how long a request's body may take to arrive")
     idempotency_hours: float = Field(24.0, gt=0, le=720, description="how long an idempotency key is kept")
     deduplicate_seconds: float = Field(0.0, ge=0, description="the same content again is the same application; 0 = off")
+
+    @model_validator(mode="after")
+    def _one_replica(self) -> "Settings":
+        if self.database_read_url and len(hosts_of(self.database_read_url.get_secret_value())) > 1:
+            raise ValueError("DATABASE_READ_URL must name one replica, or a proxy in front of several")
+        return self
+
+    @model_validator(mode="after")
+    def _lag_can_be_told(self) -> "Settings":
+        """A heartbeat comes four times in a lease: a lag below that would never be seen."""
+        if self.database_read_url is not None and self.read_lag_seconds_max < self.lease_seconds / 2:
+            raise ValueError(f"READ_LAG_SECONDS_MAX must be at least half of LEASE_SECONDS, {self.lease_seconds / 2:g}")
+        return self
 
     @property
     def topics(self) -> Topics:

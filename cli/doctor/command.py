@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli import environment
-from cli.doctor import database, kafka, machine
+from cli.doctor import database, kafka, machine, replica
 from cli.doctor.finding import Finding
 from devstack.settings import Settings as DevstackSettings
 from gateway.settings import Settings as GatewaySettings
@@ -36,7 +36,10 @@ async def examine() -> list[Finding]:
     gateway, workers = environment.read(GatewaySettings), environment.read(WorkerSettings)
     data_dir = environment.read(DevstackSettings).headgate_data_dir
     parts = await asyncio.gather(
-        database.examine(gateway), kafka.examine(gateway), machine.examine(gateway, workers, data_dir)
+        database.examine(gateway),
+        replica.examine(gateway),
+        kafka.examine(gateway),
+        machine.examine(gateway, workers, data_dir),
     )
     return [finding for part in parts for finding in part]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
+from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
 from cli.doctor.finding import Finding, failed, ok, warning
@@ -14,6 +15,7 @@ from migrations import head
 
 SECONDS = 5.0
 OUTBOX_SECONDS = 120.0
+CONNECT_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 _LOOK = """
 SELECT (SELECT version_num FROM alembic_version) AS schema,
@@ -29,17 +31,27 @@ FROM gateway_leases ORDER BY started_at
 """
 
 
+def where(url: SecretStr) -> str:
+    """Host, port and database, fit for a screen."""
+    parts = make_url(url.get_secret_value())
+    return f"{parts.host or 'a local socket'}:{parts.port or 5432}/{parts.database}"
+
+
+async def connect(url: SecretStr) -> Any:
+    """A connection that nobody waits for too long; raises CONNECT_ERRORS."""
+    plain = make_url(url.get_secret_value()).set(drivername="postgresql").render_as_string(hide_password=False)
+    return await asyncpg.connect(plain, timeout=SECONDS, command_timeout=SECONDS)
+
+
 async def examine(settings: Settings) -> list[Finding]:
     """Everything about the database; one finding if it cannot be reached."""
-    url = make_url(settings.database_url.get_secret_value())
-    where = f"{url.host or 'a local socket'}:{url.port or 5432}/{url.database}"
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    place = where(settings.database_url)
     try:
-        connection = await asyncpg.connect(plain, timeout=SECONDS, command_timeout=SECONDS)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        return [failed("PostgreSQL", f"{where}: {error or type(error).__name__}", _unreachable(error))]
+        connection = await connect(settings.database_url)
+    except CONNECT_ERRORS as error:
+        return [failed("PostgreSQL", f"{place}: {error or type(error).__name__}", _unreachable(error))]
     try:
-        version = f"version {connection.get_server_version().major} at {where}"
+        version = f"version {connection.get_server_version().major} at {place}"
         return [ok("PostgreSQL", version), *await _inside(connection)]
     finally:
         connection.terminate()
