@@ -4,25 +4,24 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import typer
 
 from cli import services, topics
-from cli.errors import CommandError
 from cli.run_settings import Wanted
 from cli.schema import migrate
 from cli.screen import screen, step
+from cli.watch import AWAY_SECONDS, Part
 from devstack import addresses, jars, preparation, servers
-from devstack.broker import Broker
 from devstack.child import Child, spawn
-from devstack.postgres import Postgres
+from devstack.server import Server
 
 _WATCH_SECONDS = 0.5
-# What ends so soon after its start would end again.
-SOON_SECONDS = 10.0
 
 
 def run(wanted: Wanted) -> None:
@@ -41,12 +40,10 @@ def run(wanted: Wanted) -> None:
 
 @dataclass(frozen=True)
 class _Running:
-    """All processes of one stack; ``children`` are the services' in their order, each replaced when it starts again."""
+    """All processes of one stack; in a cluster every one may be away for a while."""
 
-    servers: list[Postgres | Broker]
-    services: list[services.Service]
-    children: list[Child]
-    logs: Path
+    parts: list[Part]
+    cluster: bool
 
 
 def _start(wanted: Wanted, running: ExitStack) -> _Running:
@@ -57,19 +54,16 @@ def _start(wanted: Wanted, running: ExitStack) -> _Running:
     typer.echo("Headgate starts")
     ports = wanted.ports()
     embedded = _start_servers(wanted, running)
-    settings = wanted.of_services(
-        ports,
-        database_url=embedded.postgres.url() if embedded.postgres else None,
-        bootstrap=embedded.brokers.bootstrap if embedded.brokers else None,
-    )
+    settings = wanted.of_services(ports, embedded)
     _prepare_servers(wanted, settings, embedded)
     wanted_services = wanted.services(settings)
     children = _start_services(wanted_services, data_dir / "logs", running)
     addresses.publish(data_dir, settings)
-    typer.echo(screen(settings, data_dir))
+    typer.echo(screen(settings, wanted_services, data_dir))
     if embedded.brokers and not preparation.remembers_classes():
         _prepare_next_start(data_dir / "logs", running)
-    return _Running(embedded.nodes, wanted_services, children, data_dir / "logs")
+    parts = [*map(_of_server, embedded.nodes), *_of_services(wanted_services, data_dir / "logs", children)]
+    return _Running(parts, wanted.devstack.cluster)
 
 
 def _start_servers(wanted: Wanted, running: ExitStack) -> servers.Servers:
@@ -86,6 +80,9 @@ def _prepare_servers(wanted: Wanted, settings: dict[str, str], embedded: servers
         if embedded.postgres:
             embedded.postgres.wait_ready()
         asyncio.run(migrate(settings["DATABASE_URL"]))
+    if embedded.replica:
+        with step("its replica follows"):
+            embedded.replica.start()
     with step("Kafka is ready and has its topics"):
         if embedded.brokers:
             embedded.brokers.wait_ready()
@@ -97,9 +94,24 @@ def _start_services(wanted: list[services.Service], logs: Path, running: ExitSta
     children: list[Child] = []
     running.callback(services.stop, children)
     running.callback(typer.echo, "stopping …")
-    with step("the gateway and both workers are ready"):
+    many = len(wanted) > 3
+    with step("both gateways and all workers are ready" if many else "the gateway and both workers are ready"):
         services.start(wanted, logs, children)
     return children
+
+
+def _of_server(server: Server) -> Part:
+    return Part(server.running_child, server.launch)
+
+
+def _of_services(wanted: list[services.Service], logs: Path, children: list[Child]) -> Iterator[Part]:
+    """``children`` has the process of each service in its order, replaced when it starts again."""
+    for position, service in enumerate(wanted):
+
+        def again(position: int = position, service: services.Service = service) -> None:
+            children[position] = services.launch(service, logs)
+
+        yield Part(partial(children.__getitem__, position), again)
 
 
 def _prepare_next_start(logs: Path, running: ExitStack) -> None:
@@ -114,19 +126,6 @@ def _watch(stack: _Running) -> None:
     One that ended later (killed, or a worker that could not go on) is started again.
     """
     while True:
-        for server in stack.servers:
-            if server.child and not server.child.running:
-                _say_that_it_is_started_again(server.child)
-                server.launch()
-        for position, service in enumerate(stack.services):
-            former = stack.children[position]
-            if not former.running:
-                _say_that_it_is_started_again(former)
-                stack.children[position] = services.launch(service, stack.logs)
+        for part in stack.parts:
+            part.look(away=AWAY_SECONDS if stack.cluster else 0)
         time.sleep(_WATCH_SECONDS)
-
-
-def _say_that_it_is_started_again(ended: Child) -> None:
-    if ended.age < SOON_SECONDS and not services.asks_for_another_start(ended):
-        raise CommandError(ended.epitaph())
-    typer.echo(f"{ended.name} ended with status {ended.process.poll()} and is started again; its log is {ended.log}")

@@ -7,7 +7,8 @@ from cli.errors import CommandError
 from cli.services import Service
 from cli.settings import Settings as TopicSettings
 from cli.settings import Shape
-from devstack.ports import free_port, is_free, required_port, usual_port
+from devstack.ports import free_port, required_port, usual_port
+from devstack.servers import Servers
 from devstack.settings import Settings as DevstackSettings
 from gateway.settings import Settings as GatewaySettings
 from stream_workers.settings import WEB_PORTS
@@ -49,26 +50,35 @@ class Wanted:
         """Where the services will listen; DevstackError or CommandError if a port that somebody set cannot be had."""
         return {"GATEWAY_PORT": str(self._gateway_port()), "WORKER_WEB_PORT": str(self._worker_web_port())}
 
-    def of_services(self, ports: dict[str, str], *, database_url: str | None, bootstrap: str | None) -> dict[str, str]:
-        """The settings that say where everything listens; None stands for a server that somebody else runs."""
+    def of_services(self, ports: dict[str, str], embedded: Servers) -> dict[str, str]:
+        """The settings that say where everything listens; those of servers that somebody else runs are as set."""
+        postgres, replica, brokers = embedded.postgres, embedded.replica, embedded.brokers
         settings = {
-            "DATABASE_URL": database_url or self.gateway.database_url.get_secret_value(),
-            "KAFKA_BOOTSTRAP_SERVERS": bootstrap or self.gateway.kafka_bootstrap_servers,
+            "DATABASE_URL": postgres.url() if postgres else self.gateway.database_url.get_secret_value(),
+            "KAFKA_BOOTSTRAP_SERVERS": brokers.bootstrap if brokers else self.gateway.kafka_bootstrap_servers,
             **ports,
         }
+        if replica:
+            settings["DATABASE_READ_URL"] = replica.url()
         if not environment.is_set("RATE_LIMIT_PER_MINUTE"):
             settings["RATE_LIMIT_PER_MINUTE"] = _RATE_LIMIT_PER_MINUTE
         return settings
 
     def services(self, settings: dict[str, str]) -> list[Service]:
-        """The gateway, the metrics worker on the port that is set, the journal on the next."""
+        """The gateway, the metrics worker on the port that is set, the journal on the next; a cluster's more after."""
         gateway_port, web_port = int(settings["GATEWAY_PORT"]), int(settings["WORKER_WEB_PORT"])
-        journal = {**settings, "WORKER_WEB_PORT": str(web_port + 1)}
-        return [
-            Service("gateway", ("gateway",), settings, gateway_port, "/readyz"),
-            Service("worker-metrics", ("worker", "metrics"), settings, web_port, "/readyz"),
-            Service("worker-journal", ("worker", "journal"), journal, web_port + 1, "/readyz"),
+        wanted = [
+            _service("gateway", settings, gateway_port),
+            _service("worker-metrics", settings, web_port),
+            _service("worker-journal", settings, web_port + 1),
         ]
+        if self.devstack.cluster:
+            wanted += [
+                _service("gateway", settings, gateway_port + 1, number=2),
+                _service("worker-metrics", settings, web_port + 2, number=2),
+                _service("worker-metrics", settings, web_port + 3, number=3),
+            ]
+        return wanted
 
     def topic_shape(self) -> Shape:
         """As set; three embedded brokers want three replicas unless something else is set."""
@@ -79,19 +89,33 @@ class Wanted:
         return shape
 
     def _gateway_port(self) -> int:
+        count = 2 if self.devstack.cluster else 1
         if "gateway_port" in self.gateway.model_fields_set:
-            return required_port(self.gateway.gateway_port, "GATEWAY_PORT")
-        return usual_port(self.gateway.gateway_port)
+            return _required_row(self.gateway.gateway_port, count, "GATEWAY_PORT")
+        return _usual_row(self.gateway.gateway_port, count)
 
     def _worker_web_port(self) -> int:
-        """The first of two neighbours."""
+        count = 4 if self.devstack.cluster else 2
         if self.worker.worker_web_port is not None:
-            if self.worker.worker_web_port == _LAST_PORT:
-                raise CommandError(
-                    f"WORKER_WEB_PORT: the journal takes the next port, and there is none after {_LAST_PORT}"
-                )
-            for port in (self.worker.worker_web_port, self.worker.worker_web_port + 1):
-                required_port(port, "WORKER_WEB_PORT")
-            return self.worker.worker_web_port
-        usual = WEB_PORTS["metrics"]
-        return usual if usual_port(usual) == usual and is_free(usual + 1) else free_port(neighbours=2)
+            return _required_row(self.worker.worker_web_port, count, "WORKER_WEB_PORT")
+        return _usual_row(WEB_PORTS["metrics"], count)
+
+
+def _service(name: str, settings: dict[str, str], port: int, *, number: int = 1) -> Service:
+    """One of the commands `gateway`, `worker metrics`, `worker journal`; the second of a kind has its number."""
+    own = {**settings, "GATEWAY_PORT" if name == "gateway" else "WORKER_WEB_PORT": str(port)}
+    return Service(name if number == 1 else f"{name}-{number}", tuple(name.split("-")), own, port, "/readyz")
+
+
+def _required_row(first: int, count: int, setting: str) -> int:
+    if first + count - 1 > _LAST_PORT:
+        raise CommandError(f"{setting}: {count} ports from {first} on are needed, and there is none after {_LAST_PORT}")
+    for port in range(first, first + count):
+        required_port(port, setting)
+    return first
+
+
+def _usual_row(first: int, count: int) -> int:
+    """The first of so many neighbours: the usual one, if all of them are free."""
+    row = range(first, first + count)
+    return first if all(usual_port(port) == port for port in row) else free_port(neighbours=count)

@@ -39,7 +39,7 @@ class Server(ABC):
         self.wait_ready()
 
     def wait_ready(self) -> None:
-        child = self._running_child()
+        child = self.running_child()
         child.wait_until(lambda: self._ready in child.output(), seconds=self._ready_seconds)
 
     def stop(self, *, seconds: float = 30.0) -> None:
@@ -61,12 +61,13 @@ class Server(ABC):
 
     def pause(self) -> None:
         """SIGSTOP to every process of the server: connections stay open and nothing answers."""
-        self._running_child().signal_all(signal.SIGSTOP)
+        self.running_child().signal_all(signal.SIGSTOP)
 
     def resume(self) -> None:
-        self._running_child().signal_all(signal.SIGCONT)
+        self.running_child().signal_all(signal.SIGCONT)
 
-    def _running_child(self) -> Child:
+    def running_child(self) -> Child:
+        """Its process as last started; RuntimeError if it never was."""
         if self.child is None:
             raise RuntimeError(f"{self.name} is not started")
         return self.child

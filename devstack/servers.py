@@ -5,13 +5,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.broker import Broker
 from devstack.brokers import Brokers
 from devstack.errors import DevstackError
 from devstack.jars import class_path
 from devstack.ports import required_port, usual_port
 from devstack.postgres import Postgres
+from devstack.server import Server
 from devstack.settings import Settings
+from devstack.standby import Standby
 
 _LEAST_FREE_BYTES = 300_000_000
 
@@ -21,23 +22,30 @@ class Servers:
     """What was launched; None for a server that somebody else runs."""
 
     postgres: Postgres | None
+    replica: Standby | None
     brokers: Brokers | None
 
     @property
-    def nodes(self) -> list[Postgres | Broker]:
+    def nodes(self) -> list[Server]:
         """Each one that runs here."""
-        return [*(self.brokers.nodes if self.brokers else ()), *((self.postgres,) if self.postgres else ())]
+        databases = [server for server in (self.postgres, self.replica) if server]
+        return [*(self.brokers.nodes if self.brokers else ()), *databases]
 
 
 def launch(settings: Settings, running: ExitStack, *, postgres: bool, kafka: bool) -> Servers:
-    """Launch the embedded servers that are wanted; ``running`` stops them. Neither is ready on return."""
+    """Launch the embedded servers that are wanted; ``running`` stops them. None is ready on return.
+
+    The replica of a cluster is not launched yet: it needs a primary that is ready.
+    """
     data_dir = settings.headgate_data_dir.absolute()
     if postgres or kafka:
         _refuse_full_disk(data_dir)
     if kafka:
         class_path()  # the one download, before anything runs
+    primary = _launch_postgres(settings, data_dir, running) if postgres else None
     return Servers(
-        _launch_postgres(settings, data_dir, running) if postgres else None,
+        primary,
+        _replica(primary, data_dir, running) if primary and settings.cluster else None,
         _launch_brokers(settings, data_dir, running) if kafka else None,
     )
 
@@ -49,11 +57,23 @@ def port(settings: Settings, name: str) -> int:
 
 
 def _launch_postgres(settings: Settings, data_dir: Path, running: ExitStack) -> Postgres:
-    server = Postgres(data_dir / "postgres", log=data_dir / "logs" / "postgres.log")
+    """A cluster's applications are kept apart like its topics: either half would miss what the other has."""
+    folder = "postgres-cluster" if settings.cluster else "postgres"
+    server = Postgres(data_dir / folder, log=data_dir / "logs" / "postgres.log")
     server.end_leftover()
     server.port = port(settings, "postgres_port")
     running.callback(server.stop)
     server.launch()
+    return server
+
+
+def _replica(primary: Postgres, data_dir: Path, running: ExitStack) -> Standby:
+    server = Standby(
+        data_dir / "postgres-replica", primary, name="replica", log=data_dir / "logs" / "postgres-replica.log"
+    )
+    server.end_leftover()
+    server.port = usual_port(primary.port + 1)
+    running.callback(server.stop)
     return server
 
 

@@ -14,4 +14,6 @@ class Settings(BaseSettings):
     headgate_data_dir: Path = Field(Path(".headgate"), description="data, logs and addresses of the development stack")
     postgres_port: int = Field(5432, ge=1, le=65535, description="of the embedded PostgreSQL")
     kafka_port: int = Field(9092, ge=1, le=65535, description="of the embedded Kafka broker, the first of three")
-    cluster: bool = Field(False, description="three brokers, replication factor 3, two replicas in sync")
+    cluster: bool = Field(
+        False, description="three brokers, two gateways, three metrics workers, and a replica of PostgreSQL"
+    )

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable
 
-from stream_workers.broker import Broker
+from stream_workers.broker import Broker, Brokers
 from stream_workers.errors import KafkaAwayError
 
 POLL_SECONDS = 2.0
-# The topic's id and its number of partitions change rarely.
-DESCRIBE_EVERY = 5
+# The topic's id, its number of partitions and the brokers change rarely.
+DESCRIBE_EVERY = 3
 
 
 class Backlog:
@@ -17,6 +17,7 @@ class Backlog:
     def __init__(self, broker: Broker, topic: str, *, clock: Callable[[], float] = time.time) -> None:
         self.ends: dict[int, int] = {}
         self.topic_id: str | None = None
+        self.brokers = Brokers()
         self.as_of: float | None = None
         self.away_since: float | None = None
         self._broker = broker
@@ -31,6 +32,7 @@ class Backlog:
             if self._asked % DESCRIBE_EVERY == 0:
                 self._partitions = await self._broker.partitions(self._topic)
                 self.topic_id = await self._broker.topic_id(self._topic)
+                self.brokers = await self._broker.brokers(self._topic)
             self.ends = await self._broker.end_offsets(self._topic, self._partitions)
         except KafkaAwayError:
             self.away_since = self.away_since or self._clock()

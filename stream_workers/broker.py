@@ -4,7 +4,8 @@ Source: Kafka protocol, Metadata version 12 (the first that tells a topic's id i
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
@@ -75,6 +76,10 @@ class Broker:
         """The id that the topic got when it was created: another id is another topic."""
         return (await self._describe(topic)).id
 
+    async def brokers(self, topic: str) -> "Brokers":
+        """Which brokers are there, and which are missed where replicas of this topic should be."""
+        return (await self._describe(topic)).brokers
+
     async def first_offsets(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
         """The log start of each partition."""
         return await self._offsets(self._consumer.beginning_offsets, topic, partitions)
@@ -118,21 +123,33 @@ class Broker:
             raise KafkaAwayError(f"Kafka at {self._bootstrap} does not answer: {error!r}") from error
 
 
+@dataclass(frozen=True)
+class Brokers:
+    """``here``: the address of each broker by its id; ``away``: the ids of those that hold replicas and are not."""
+
+    here: Mapping[int, str] = field(default_factory=dict)
+    away: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
 class Description:
     """One topic as the broker describes it."""
 
-    def __init__(self, id_: str | None, partitions: Iterable[int]) -> None:
-        self.id = id_
-        self.partitions = frozenset(partitions)
+    id: str | None
+    partitions: frozenset[int]
+    brokers: Brokers
 
 
 async def describe(client: AIOKafkaClient, topic: str) -> Description:
     """Ask any broker for a topic's id and partitions."""
     answer: Any = await client.send(client.get_random_node(), TopicRequest(topic))
+    here = {node: f"{host}:{port}" for node, host, port, _, _ in answer.brokers}
     for error, _, id_, _, partitions, _, _ in answer.topics:
         if error == 0:
-            return Description(str(id_), (partition[1] for partition in partitions))
-    return Description(None, ())
+            away = {node for partition in partitions for node in partition[4]} - here.keys()
+            numbers = frozenset(partition[1] for partition in partitions)
+            return Description(str(id_), numbers, Brokers(here, sorted(away)))
+    return Description(None, frozenset(), Brokers(here))
 
 
 class Uuid(AbstractType[UUID]):

@@ -45,6 +45,9 @@ def _kafka(look: Look) -> Iterator[Finding]:
         waiting = look.intake.value.waiting if look.intake and look.intake.value else None
         seconds = look.at - look.kafka_silent_since
         yield Finding("kafka-away", "bad", {"seconds": seconds, "waiting": waiting})
+    elif counters.brokers.away:
+        brokers = ", ".join(map(str, counters.brokers.away))
+        yield Finding("brokers-away", "warn", {"brokers": brokers, "n": len(counters.brokers.away)})
     elif not counters.complete:
         yield Finding("view-incomplete", "unknown")
 
@@ -96,6 +99,8 @@ def _gateways(gateways: Sequence[GatewayRow]) -> Iterator[Finding]:
     for gateway in gateways:
         if gateway.state != "running":
             yield Finding(f"gateway-{gateway.state}", "warn", {"instance": gateway.instance, "seconds": gateway.age})
+        elif gateway.replica is not None and gateway.replica["status"] != "ok":
+            yield Finding("replica-unused", "warn", {"instance": gateway.instance, "reason": gateway.replica["reason"]})
 
 
 def _outbox(intake: Intake, *, kafka_away: bool) -> Iterator[Finding]:

@@ -36,6 +36,7 @@ FROM applications a WHERE a.id = CAST(:id AS uuid)
 class GatewayRow:
     """One gateway process as its lease row tells it; what it did not write is None. Ages are in seconds.
 
+    ``replica``: how the replica that it reads does, ``status`` and ``lag_seconds`` or ``reason``.
     ``state``: ``running``, ``silent`` (its heartbeat is overdue) or ``drained`` (gone; another one publishes its rest).
     """
 
@@ -51,6 +52,7 @@ class GatewayRow:
     accepted: int | None
     published: int | None
     publisher: str | None
+    replica: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,6 @@ def _gateway(fields: Mapping[str, Any]) -> GatewayRow:
         started_at=fields["started_at"],
         **{
             name: figures.get(name)
-            for name in ("version", "url", "rate", "p99_ms", "queued", "accepted", "published", "publisher")
+            for name in ("version", "url", "rate", "p99_ms", "queued", "accepted", "published", "publisher", "replica")
         },
     )

@@ -18,7 +18,13 @@ def health(look: Look, found: list[Finding], parts: dict[str, Any], *, missing: 
         "status": level_of(found),
         "parts": [
             {"part": "worker", "level": "ok" if missing is None else "warn", "detail": missing, "as_of": look.at},
-            {"part": "kafka", "level": pipeline["topic"]["level"], "as_of": counters.as_of},
+            {
+                "part": "kafka",
+                "level": _kafka_level(look, pipeline["topic"]["level"]),
+                "as_of": counters.as_of,
+                "brokers": dict(counters.brokers.here),
+                "away": list(counters.brokers.away),
+            },
             {"part": "view", "level": view, "as_of": counters.as_of},
             {"part": "groups", "level": pipeline["workers"]["level"], "as_of": look.groups.as_of, "running": members},
             {
@@ -35,3 +41,7 @@ def health(look: Look, found: list[Finding], parts: dict[str, Any], *, missing: 
             },
         ],
     }
+
+
+def _kafka_level(look: Look, level: Level) -> Level:
+    return "warn" if level == "ok" and look.counters.brokers.away else level

@@ -41,6 +41,7 @@ class ReadModel:
             tuple(sorted((p, id(pair[0])) for p, pair in self._decoded.items())),
             self._backlog.as_of,
             self._backlog.away_since,
+            id(self._backlog.brokers),
             int(self._clock()),
         )
         if self._made is None or self._made[0] != key:
@@ -115,6 +116,7 @@ class ReadModel:
             distinct_users=distinct_users(state.users for state in all_states),
             active_users=most_active_users((state.users for state in all_states), ACTIVE_USERS),
             dead_reasons=_reasons(all_states),
+            brokers=self._backlog.brokers,
             partitions=views,
         )
 

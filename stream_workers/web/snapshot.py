@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stream_workers.broker import Brokers
 from stream_workers.counting.histogram import Histogram
 from stream_workers.counting.series import Series
 from stream_workers.counting.users import ActiveUser, Estimate
@@ -80,4 +81,5 @@ class Snapshot:
     distinct_users: Estimate
     active_users: Sequence[ActiveUser]
     dead_reasons: dict[str, int]
+    brokers: Brokers
     partitions: Sequence[PartitionView]

@@ -1,5 +1,6 @@
 """`headgate run`, which is `make run`, as a person uses it: started, tried, interrupted, killed, started again."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -8,13 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
 from cli.environment import known_names
-from cli.run import SOON_SECONDS
+from cli.watch import SOON_SECONDS
 from devstack import addresses
 from devstack.ports import HOST, free_port
 
@@ -32,8 +34,9 @@ class Stack:
         self.data_dir = folder / ".headgate"
         self.process: subprocess.Popen[str] | None = None
         self.environment = {name: value for name, value in os.environ.items() if name not in known_names()}
-        self.environment |= {"PYTHONPATH": str(ROOT), "GATEWAY_PORT": str(free_port())}
-        self.environment |= {"WORKER_WEB_PORT": str(free_port(neighbours=2)), "POSTGRES_PORT": str(free_port())}
+        self.environment |= {"PYTHONPATH": str(ROOT), "GATEWAY_PORT": str(free_port(neighbours=2))}
+        self.environment |= {"WORKER_WEB_PORT": str(free_port(neighbours=4))}
+        self.environment |= {"POSTGRES_PORT": str(free_port(neighbours=2))}
         self.environment |= {"KAFKA_PORT": str(free_port())}
 
     @property
@@ -164,8 +167,75 @@ def test_what_is_killed_is_started_again(stack: Stack, mark: str) -> None:
     killed.kill()
     eventually(lambda: stack.process_of(mark) not in {None, killed})
     eventually(lambda: stack.submit() == httpx.codes.CREATED)
-    assert "and is started again" in stack.signal(signal.SIGINT)
+    assert "is started again" in stack.signal(signal.SIGINT)
     assert not stack.processes()
+
+
+def test_a_cluster_shows_each_part_and_misses_none_for_long(stack: Stack) -> None:
+    """Three brokers, a replica, two gateways, three metrics workers: one of each is killed, and nobody is refused."""
+    stack.environment["CLUSTER"] = "1"
+    stack.start()
+    stack.until_ready()
+    gateway, web = (int(stack.environment[name]) for name in ("GATEWAY_PORT", "WORKER_WEB_PORT"))
+    submit(gateway)
+    eventually(lambda: replica_of(gateway) == "ok")
+    eventually(lambda: members(web) == {"metrics": 3, "journal": 1})
+    eventually(lambda: len(get(web, "api/health")["parts"][1]["brokers"]) == 3)
+    assert len(get(web, "api/overview")["gateways"]) == 2
+
+    for pid_file in ("kafka-cluster/2/broker.pid", "postgres-replica/cluster/postmaster.pid"):
+        os.kill(int((stack.data_dir / pid_file).read_text().split()[0]), signal.SIGKILL)
+    kill_on_port(gateway + 1)
+    kill_on_port(web + 2)
+    eventually(lambda: replica_of(gateway) == "unavailable")
+    submit(gateway)
+    eventually(lambda: replica_of(gateway) == "ok")
+    eventually(lambda: members(web) == {"metrics": 3, "journal": 1})
+    submit(gateway + 1)
+    eventually(lambda: get(web, "api/overview")["total"] == 3)
+
+    output = stack.signal(signal.SIGINT)
+    assert stack.process
+    assert (stack.process.returncode, output.splitlines()[-1]) == (0, "stopped")
+    for name in ("Kafka broker 2", "PostgreSQL replica", "the gateway-2", "the worker-metrics-2"):
+        assert f"{name} is started again" in output
+    for port in (gateway, gateway + 1, web, web + 1, web + 2, web + 3):
+        assert f"http://{HOST}:{port}/" in output
+    assert not stack.processes()
+
+
+def get(port: int, path: str) -> dict[str, Any]:
+    answer: dict[str, Any] = httpx.get(f"http://{HOST}:{port}/{path}", timeout=20).json()
+    return answer
+
+
+def submit(port: int) -> None:
+    eventually(lambda: is_ready(port))
+    new = {"user_name": "ada", "description": "A bridge"}
+    assert httpx.post(f"http://{HOST}:{port}/applications", json=new).status_code == 201
+
+
+def is_ready(port: int) -> bool:
+    try:
+        return bool(get(port, "readyz")["ready"])
+    except httpx.TransportError:
+        return False
+
+
+def replica_of(gateway: int) -> str:
+    return str(get(gateway, "healthz")["dependencies"]["replica"]["status"])
+
+
+def members(web: int) -> dict[str, int]:
+    """How many workers of each kind the page shows."""
+    return {agent["kind"]: len(agent["workers"]) for agent in get(web, "api/agents")["agents"]}
+
+
+def kill_on_port(port: int) -> None:
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if any(at.status == psutil.CONN_LISTEN and at.laddr.port == port for at in process.net_connections()):
+                process.kill()
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 2.5, 5.0])

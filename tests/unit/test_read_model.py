@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+from stream_workers.broker import Brokers
 from stream_workers.changelog import Newest
 from stream_workers.counting.apply import apply
 from stream_workers.counting.state import fresh, to_json
@@ -22,7 +23,7 @@ class Kafka:
 
     def __init__(self) -> None:
         self.follower: Any = SimpleNamespace(newest={0: newest(10)}, complete=True)
-        self.backlog: Any = SimpleNamespace(ends={0: 10, 1: 4}, as_of=NOW, away_since=None)
+        self.backlog: Any = SimpleNamespace(ends={0: 10, 1: 4}, as_of=NOW, away_since=None, brokers=Brokers())
         self.now = NOW
 
 

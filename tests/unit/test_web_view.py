@@ -83,6 +83,8 @@ def test_every_finding_can_be_told(code: str, language: Language) -> None:
         "partitions": "1, 2",
         "kind": "metrics",
         "instance": "<i>",
+        "brokers": "2",
+        "reason": "more than 10 s behind",
     }
     context = render.context(Reader(language, "UTC", "auto"), {})
     found = [Finding(code, "bad", values)]
