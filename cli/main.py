@@ -32,7 +32,7 @@ _ELSEWHERE = {
 }
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-topics_app = typer.Typer(no_args_is_help=True, help="The topics: create them, look at what is on them.")
+topics_app = typer.Typer(no_args_is_help=True, help="The topics: create them, let them grow, look at what is on them.")
 app.add_typer(topics_app, name="topics")
 
 
@@ -119,6 +119,22 @@ def create_topics() -> None:
     shape = environment.read(TopicSettings).shape()
     for name, new in asyncio.run(topics.create(settings.kafka_bootstrap_servers, settings.topics, shape)).items():
         typer.echo(f"{name}  {'created' if new else 'was there'}")
+
+
+@topics_app.command("grow")
+def grow_topics(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,
+) -> None:
+    """Give the events and both changelogs as many partitions as KAFKA_PARTITIONS says. Nothing is counted again.
+
+    Safe to repeat, also after an interruption and twice at once.
+    """
+    from cli.growth_screen import grow
+
+    grow(yes=yes, dry_run=dry_run, as_json=as_json)
 
 
 @topics_app.command("tail")

@@ -18,7 +18,8 @@ _DAY_MS = 24 * 60 * 60 * 1000
 async def create(bootstrap: str, topics: Topics, shape: Shape) -> dict[str, bool]:
     """Create what is missing; for each topic, whether it was created now. Safe to run twice, also at once.
 
-    Raises CommandError if the brokers cannot be reached or refuse, or if a topic exists with other partitions.
+    Raises CommandError if the brokers cannot be reached or refuse, or if a topic exists with other partitions; dead
+    letters keep what they had when the others grew.
     """
     wanted = new_topics(topics, shape)
     async with admin(bootstrap) as client:
@@ -28,7 +29,7 @@ async def create(bootstrap: str, topics: Topics, shape: Shape) -> dict[str, bool
             if code not in {0, _ALREADY_EXISTS}:
                 raise CommandError(f"the brokers did not create the topic {name}: {message or f'error {code}'}")
             created[name] = code == 0
-        await _refuse_other_partitions(client, wanted)
+        await _refuse_other_partitions(client, [topic for topic in wanted if topic.name != topics.dead_letters])
     return created
 
 
@@ -83,4 +84,6 @@ async def _refuse_other_partitions(client: AIOKafkaAdminClient, wanted: list[New
     for topic in wanted:
         if found.get(topic.name) not in {0, None, topic.num_partitions}:
             has = f"the topic {topic.name} has {found[topic.name]} partitions"
-            raise CommandError(f"{has}, and KAFKA_PARTITIONS is {topic.num_partitions}")
+            more = found[topic.name] < topic.num_partitions
+            remedy = ": `headgate topics grow` adds the others" if more else ""
+            raise CommandError(f"{has}, and KAFKA_PARTITIONS is {topic.num_partitions}{remedy}")

@@ -17,6 +17,8 @@ from stream_workers.backlog import POLL_SECONDS, Backlog
 from stream_workers.batches import BatchApp, Room, StateTable, by_hand
 from stream_workers.broker import Broker
 from stream_workers.changelog import Follower
+from stream_workers.errors import KafkaAwayError, ReplacedError
+from stream_workers.group import CommonPartitions, members, with_instance_id
 from stream_workers.journal import Journal
 from stream_workers.lag import Lag
 from stream_workers.ledger import rank
@@ -98,7 +100,14 @@ def create_app(settings: Settings, kind: Kind, *, broker: Broker, partition_coun
             fail(failed, error)
             raise
 
+    async def rejoining(known_as: str) -> None:
+        """The later of two workers with one instance id stays; if both came back, they would take turns for ever."""
+        if await _replaced(settings, app, known_as):
+            fail(failed, ReplacedError(instance_id=str(settings.worker_instance_id), group=app.conf.id))
+            await asyncio.Event().wait()
+
     app.next_offsets = next_offsets
+    app.rejoining = rejoining
 
     @app.agent(source, name=f"{app.conf.id}-agent")
     async def fold(stream: StreamT[bytes]) -> None:
@@ -134,6 +143,17 @@ async def _take(partitions: Partitions[Any], event: EventT[bytes], failed: "asyn
     except Exception as error:  # noqa: BLE001 -- whatever it is, the worker ends with it
         fail(failed, error)
         await asyncio.Event().wait()
+
+
+async def _replaced(settings: Settings, app: BatchApp, known_as: str) -> bool:
+    """Whether somebody else holds this worker's place in the group now."""
+    if settings.worker_instance_id is None:
+        return False
+    try:
+        ids = await members(settings.kafka_bootstrap_servers, app.conf.id)
+    except KafkaAwayError:
+        return False  # Kafka decides then: of two members the later one stays
+    return bool(with_instance_id(ids, settings.worker_instance_id) - {known_as})
 
 
 def fail(failed: "asyncio.Future[BaseException]", error: BaseException) -> None:
@@ -172,6 +192,7 @@ def _app(settings: Settings, kind: Kind, partition_count: int) -> BatchApp:
         topic_allow_declare=False,
         topic_disable_leader=True,
         topic_partitions=partition_count,
+        PartitionAssignor=CommonPartitions,
         table_standby_replicas=0,
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
@@ -191,7 +212,8 @@ def _app(settings: Settings, kind: Kind, partition_count: int) -> BatchApp:
         consumer_metadata_max_age_ms=30_000,
         web_bind=settings.worker_web_host,
         web_port=settings.web_port(kind),
-        web_host=socket.gethostname(),
+        # Kafka hands a static member that is back the assignment of its former self, and Faust insists on the same URL.
+        web_host=settings.worker_instance_id or socket.gethostname(),
         web_stats_enabled=False,
         web_tables_enabled=False,
         web_router_enabled=False,

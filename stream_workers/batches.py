@@ -1,4 +1,4 @@
-"""One Faust message for each fetched batch, and a table that keeps the highest value: all of Faust's private parts.
+"""One Faust message for each fetched batch, and a table that keeps the highest value: Faust's private parts.
 
 Stock Faust spends four tasks, a queue hop and an acknowledgement on every event, about 10 000 events/s. Here the
 consumer hands the agent one message for all records of one fetch of one partition, and pays once for a batch.
@@ -20,6 +20,7 @@ from faust.web.drivers.aiohttp import Web
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 NextOffsets = Callable[[set[int]], Awaitable[Mapping[int, int]]]
+Rejoining = Callable[[str], Awaitable[None]]
 
 _MESSAGE_FIELDS = (
     "topic",
@@ -82,6 +83,23 @@ class BatchConsumer(driver.Consumer):
     """Hands out batches of the source topic, and starts each partition where the table says, not where a commit was."""
 
     app: "BatchApp"
+    _known_as: str = ""
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """A rebalance begins. Where Kafka has dropped this member, ask whether it may come back before it joins."""
+        if self._known_as and not self._member_id:
+            await self.app.rejoining(self._known_as)
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._known_as = self._member_id
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    @property
+    def _member_id(self) -> str:
+        """What Kafka calls this member; empty once Kafka has dropped it."""
+        coordinator: Any = self._thread._ensure_consumer()._coordinator
+        return str(coordinator.member_id)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         await self.app.room.wait()
@@ -200,6 +218,7 @@ class StateTable(faust.Table[bytes, bytes]):
 
     async def write(self, partition: int, value: bytes) -> None:
         """Write a partition's value and wait until Kafka has it; raises what the producer raises."""
+        await self.app.know(self.changelog_topic.get_topic_name(), partition)
         self.data.data[state_key(partition)] = value
         sent = await self.changelog_topic.send(key=state_key(partition), value=value, partition=partition)
         await sent
@@ -222,13 +241,21 @@ class BareWeb(Web):
 class BatchApp(faust.App):
     """A Faust app whose agent reads ``source`` in batches, from where ``next_offsets`` says.
 
-    ``rank`` orders the table's values: the higher one is the newer.
+    ``rank`` orders the table's values: the higher one is the newer. ``rejoining`` is asked with its former id before
+    this member joins a group again that Kafka dropped it from; it does not return where it must not.
     """
 
     source: str
     room: Room
     next_offsets: NextOffsets
+    rejoining: Rejoining
     rank: Callable[[bytes], tuple[int, int]]
+
+    async def know(self, topic: str, partition: int) -> None:
+        """Let the producer look again where a topic has grown: it knows the partitions of some minutes ago."""
+        client = cast("driver.Producer", self.producer)._ensure_producer().client
+        if partition not in (client.cluster.partitions_for_topic(topic) or ()):
+            await client.force_metadata_update()
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)

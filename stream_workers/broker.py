@@ -49,7 +49,7 @@ class Broker:
         broker = cls(bootstrap)
         try:
             await broker.start()
-        except KafkaAwayError:
+        except BaseException:
             await broker.stop()
             raise
         return broker

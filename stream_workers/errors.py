@@ -5,7 +5,8 @@ WorkerError                  1
 │   ├── HoleError               offsets are gone from the topic before they were counted
 │   ├── RecreatedTopicError     the topic is another one than the state was built from
 │   ├── BreakerOpenError        more than half of the last thousand events are bad
-│   ├── PartitionsDifferError   topic and changelog have different numbers of partitions
+│   ├── PartitionsDifferError   the changelog has fewer partitions than the topic
+│   ├── ReplacedError           another worker has this one's instance id
 │   └── OpenBindError           the web view would be open to other machines, without a token
 └── RestartHelpsError        4  the state is safe in Kafka: start again and it goes on
     ├── StuckError              events are waiting and nothing moves
@@ -65,12 +66,22 @@ class BreakerOpenError(OperatorNeededError):
 
 
 class PartitionsDifferError(OperatorNeededError):
-    """The changelog must have exactly the source topic's partitions."""
+    """The changelog must have all of the source topic's partitions; it has more only while topics grow."""
 
     def __init__(self, *, topic: str, partitions: int, changelog: str, changelog_partitions: int) -> None:
         super().__init__(
-            f"{topic} has {partitions} partitions and {changelog} has {changelog_partitions}: they must be equal. "
-            "Run `headgate topics grow` (or `headgate topics create` if one is missing)."
+            f"{topic} has {partitions} partitions and {changelog} has {changelog_partitions}: they must be equal. Run "
+            f"`headgate topics grow` with KAFKA_PARTITIONS={max(partitions, changelog_partitions)}."
+        )
+
+
+class ReplacedError(OperatorNeededError):
+    """Kafka gave this worker's place in the group to another one that calls itself the same."""
+
+    def __init__(self, *, instance_id: str, group: str) -> None:
+        super().__init__(
+            f"another worker of the group {group} has WORKER_INSTANCE_ID={instance_id} too, and took over this one's "
+            "partitions. Give each worker an id of its own, or none; nothing is lost, the other one goes on counting."
         )
 
 

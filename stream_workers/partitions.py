@@ -98,7 +98,9 @@ class Partitions(Generic[S]):
             self._check(partition, state, topic_id=topic_id, first=firsts[partition], end=ends[partition])
             loaded[partition] = Owned(partition, state, rank_of(state))
         self.owned = loaded
-        log.info("partitions assigned", extra={"positions": {p: o.state.last_offset for p, o in loaded.items()}})
+        positions = {partition: owned.state.last_offset for partition, owned in loaded.items()}
+        generation = self._app.consumer_generation_id
+        log.info("partitions assigned", extra={"generation": generation, "positions": positions})
         return {partition: owned.state.last_offset + 1 for partition, owned in loaded.items()}
 
     async def take(self, event: EventT[bytes]) -> None:
@@ -217,13 +219,11 @@ class Partitions(Generic[S]):
         return HoleError(table=self._book.table, topic=self._app.source, partition=partition, start=start, end=end)
 
     async def _check_partitions(self, partitions: set[int]) -> None:
-        """A partition whose changelog partition is not ours would be counted from nothing."""
+        """A partition whose changelog partition is not ours would be counted from nothing, one without any nowhere."""
         changelog = self._table.changelog_topic.get_topic_name()
         ours = {tp.partition for tp in self._app.consumer.assignment() if tp.topic == changelog}
-        if not partitions <= ours:
+        source, states = [len(await self._broker.partitions(topic)) for topic in (self._app.source, changelog)]
+        if source > states or not partitions <= ours:
             raise PartitionsDifferError(
-                topic=self._app.source,
-                partitions=len(await self._broker.partitions(self._app.source)),
-                changelog=changelog,
-                changelog_partitions=len(await self._broker.partitions(changelog)),
+                topic=self._app.source, partitions=source, changelog=changelog, changelog_partitions=states
             )

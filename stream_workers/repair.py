@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts import JOURNAL_TABLE, METRICS_TABLE, Topics
 from stream_workers.batches import state_key
@@ -17,6 +16,7 @@ from stream_workers.broker import Broker
 from stream_workers.counting.apply import apply
 from stream_workers.counting.state import State, fresh, from_json, to_json
 from stream_workers.errors import WorkerError
+from stream_workers.group import members
 from stream_workers.journal import Position, position_from_json, position_to_json
 from stream_workers.reader import batches, bounds
 from stream_workers.states import read_states
@@ -111,15 +111,9 @@ async def write_states(bootstrap: str, changelog: str, values: dict[int, bytes])
 async def refuse_while_running(bootstrap: str, topics: Topics, table: str) -> None:
     """NotNowError if a worker of this table is in its group: it would not see the new state."""
     group = topics.metrics if table == METRICS_TABLE else topics.journal
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        answers: Any = await admin.describe_consumer_groups([group])
-        members = [member for answer in answers for member in answer.groups[0][5]]
-    finally:
-        await admin.close()
-    if members:
-        raise NotNowError(f"{len(members)} workers of the group {group} are running: stop them first")
+    running = await members(bootstrap, group)
+    if running:
+        raise NotNowError(f"{len(running)} workers of the group {group} are running: stop them first")
 
 
 async def _fresh_states(

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import uvloop
 
@@ -19,6 +19,8 @@ from stream_workers.settings import Kind, Settings
 from stream_workers.web.access import refuse_open_bind
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # A stop must not wait for a Kafka that is away: the state there is enough to go on from.
 STOP_SECONDS = 8.0
@@ -49,7 +51,7 @@ async def _serve(settings: Settings, kind: Kind) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _on_signal, stop)
-    reason = await _until(stop, _work(settings, kind, stop))
+    reason = await _until(stop, _work(settings, kind, stop), patience=STOP_SECONDS)
     code = _tell(kind, reason)
     _end_hard_after(STOP_SECONDS / 4, code)
     return code
@@ -66,8 +68,13 @@ async def _work(settings: Settings, kind: Kind, stop: asyncio.Event) -> BaseExce
     try:
         if kind == "metrics":
             refuse_open_bind(settings)
-        async with await _connected(settings) as broker:
-            count = await _partition_count(settings, kind, broker)
+        broker = await _until(stop, _connected(settings))
+        if broker is None:
+            return None
+        async with broker:
+            count = await _until(stop, _partition_count(settings, kind, broker))
+            if count is None:
+                return None
             return await _run(create_app(settings, kind, broker=broker, partition_count=count), stop)
     except Exception as error:  # noqa: BLE001 -- told and turned into an exit code
         return error
@@ -126,14 +133,14 @@ async def _connected(settings: Settings) -> Broker:
 
 
 async def _partition_count(settings: Settings, kind: Kind, broker: Broker) -> int:
-    """The topic's partitions, which must be the changelog's too; waits for topics that are not there yet."""
+    """The topic's partitions, which the changelog must have too; waits for topics that are not there yet."""
     topics = settings.topics
     changelog = topics.metrics_changelog if kind == "metrics" else topics.journal_changelog
     told = False
     while True:
         source = len(await broker.partitions(topics.applications))
         ours = len(await broker.partitions(changelog))
-        if source and source == ours:
+        if source and source <= ours:
             return source
         if source and ours:
             raise PartitionsDifferError(
@@ -146,14 +153,14 @@ async def _partition_count(settings: Settings, kind: Kind, broker: Broker) -> in
         await asyncio.sleep(KAFKA_RETRY_SECONDS)
 
 
-async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, BaseException | None]) -> BaseException | None:
-    """The outcome of the work; if a stop was asked for, at most what a stop may take."""
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, T], *, patience: float = 0.0) -> T | None:
+    """The outcome of the work; once a stop was asked for, None unless it ends within ``patience`` seconds."""
     task = asyncio.create_task(work)
     stopping = asyncio.create_task(stop.wait())
     ends: set[asyncio.Future[Any]] = {task, stopping}
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     if not task.done():
-        await asyncio.wait({task}, timeout=STOP_SECONDS)
+        await asyncio.wait({task}, timeout=patience)
     stopping.cancel()
     if not task.done():
         task.cancel()

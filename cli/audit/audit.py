@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.audit import sides
 from cli.audit.compare import RANGES_AT_ONCE, Differences, Ranges, look_closer, sum_up
-from cli.audit.counted import Counted, counted
+from cli.audit.counted import Booked, counted, journaled
 from cli.audit.sides import Entry
 from cli.finish import Report
 from cli.replay import OPEN_FOR, oldest_on_topic
@@ -31,21 +31,24 @@ class Audit:
     differences: Differences
     held: int
     refused: int
-    counted: Counted | None
+    counted: Booked | None
+    journaled: Booked | None
 
     @property
     def drift(self) -> int:
         found = self.differences
-        return found.missing + found.duplicate + found.differing + (self.counted.drift if self.counted else 0)
+        books = sum(booked.drift for booked in (self.counted, self.journaled) if booked)
+        return found.missing + found.duplicate + found.differing + books
 
     def to_fields(self) -> dict[str, Any]:
-        """Plain numbers; ``metrics`` is null until the metrics worker has begun."""
+        """Plain numbers; ``metrics`` and ``journal`` are null until these workers have begun."""
         numbers = asdict(self.differences)
         examples = [f"{what} {UUID(int=id_)}" for what, id_ in numbers.pop("examples")]
         span = {"since": self.since.isoformat(), "until": self.until.isoformat()}
         rest = {"held": self.held, "unpublishable": self.refused, "drift": self.drift}
-        metrics = self.counted.to_fields() if self.counted else None
-        return numbers | rest | {"metrics": metrics, "examples": examples} | span
+        books = {"metrics": self.counted, "journal": self.journaled}
+        workers = {name: booked.to_fields() if booked else None for name, booked in books.items()}
+        return numbers | rest | workers | {"examples": examples} | span
 
 
 async def audit(settings: Settings, report: Report) -> Audit:
@@ -85,6 +88,7 @@ async def _audit(connection: AsyncConnection, bootstrap: str, topics: Topics, re
         held=len(held),
         refused=len(refused),
         counted=await counted(bootstrap, topics, stretches),
+        journaled=await journaled(bootstrap, topics, stretches),
     )
 
 

@@ -25,14 +25,14 @@ _MEANINGS = {
     "dead": "records that are no application",
     "replayed": "events marked as published again",
     "outside": "events older or younger than the range compared",
-    "drift": "missing + duplicate + differing + the counters' drift",
+    "drift": "missing + duplicate + differing + the drift of both workers' books",
 }
 
 
 def audit(
     *, as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False
 ) -> None:
-    """Compare PostgreSQL, the topic and the counters. Exit code 1 if anything is missing, double or different.
+    """Compare PostgreSQL, topic, counters and journal. Exit code 1 if anything is missing, double or different.
 
     Compared is what both sides still hold, up to a minute ago; what a gateway is about to publish is left out.
     """
@@ -53,10 +53,10 @@ def _show(found: Audit, fields: dict[str, Any]) -> None:
     for name, meaning in _MEANINGS.items():
         table.add_row(str(fields[name]), name, meaning)
     Console().print(table)
-    metrics = fields["metrics"]
-    typer.echo(
-        f"metrics: {', '.join(f'{n} {name}' for name, n in metrics.items())}" if metrics else "metrics: not begun"
-    )
+    for worker in ("metrics", "journal"):
+        books = fields[worker]
+        told = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in books.items()) if books else "not begun"
+        typer.echo(f"{worker}: {told}")
     for example in fields["examples"]:
         typer.echo(example)
     typer.echo(f"compared: {found.since:%Y-%m-%d %H:%M:%S} to {found.until:%Y-%m-%d %H:%M:%S} UTC")

@@ -77,7 +77,7 @@ def _topics(
             yield _replicas(what, partitions, config) or _policy(what, config, compacted=name in changelogs)
 
 
-_EQUAL = "They must be equal: run `headgate topics grow`, with the workers stopped."
+_EQUAL = "They must be equal: set KAFKA_PARTITIONS to the larger number and run `headgate topics grow`."
 
 
 def _replicas(what: str, partitions: list[dict[str, Any]], config: Mapping[str, str]) -> Finding | None:

@@ -16,7 +16,6 @@ from cli.settings import Shape
 from cli.topics import create
 from contracts import Topics
 from devstack.broker import Broker
-from devstack.ports import free_port
 from stream_workers.states import journal_positions
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
 
@@ -121,43 +120,6 @@ async def test_the_journal_has_a_line_for_each_event_through_kills(kafka: str, t
     assert set(places) == set(ids)
     assert all(len(place) == 1 for place in places.values())
     assert all(line["user_name"] == "u***" and "description" not in line for line in lines)
-
-
-async def test_a_worker_without_kafka_waits_and_stops_at_once(topics: Topics, tmp_path: Path) -> None:
-    worker = WorkerProcess("metrics", environment(f"127.0.0.1:{free_port()}", topics), tmp_path / "worker.log")
-    worker.start()
-    assert worker.child is not None
-    await asyncio.to_thread(worker.child.wait_until, lambda: "waiting for Kafka" in worker.output(), seconds=60)
-    began = time.monotonic()
-    assert await asyncio.to_thread(worker.stop) == 0
-    assert time.monotonic() - began < 10
-
-
-async def test_a_worker_whose_kafka_fell_silent_stops_in_time(own_broker: Broker, prefix: str, tmp_path: Path) -> None:
-    topics = Topics(prefix)
-    await create(own_broker.bootstrap, topics, Shape())
-    worker = WorkerProcess("metrics", environment(own_broker.bootstrap, topics), tmp_path / "worker.log")
-    worker.start()
-    try:
-        await until(partial(ready, worker))
-        own_broker.pause()
-        await produce_nothing_but_wait(worker)
-        began = time.monotonic()
-        assert await asyncio.to_thread(worker.stop) == 0
-        assert time.monotonic() - began < 12
-    finally:
-        own_broker.resume()
-        worker.kill()
-
-
-async def produce_nothing_but_wait(worker: WorkerProcess) -> None:
-    """Until the worker itself has noticed that Kafka is silent."""
-
-    async def noticed() -> bool:
-        status, _ = await answer(worker, "/readyz")
-        return status == 503
-
-    await until(noticed)
 
 
 async def test_a_restarted_broker_is_found_again_and_nothing_is_lost(

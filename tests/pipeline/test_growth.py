@@ -1,0 +1,142 @@
+"""More partitions while everything runs: nothing is counted again, nothing lost, and nobody has to be stopped."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+from aiokafka.admin import NewPartitions
+from typer.testing import CliRunner, Result
+
+from cli.errors import CommandError
+from cli.main import app
+from cli.topics import admin
+from contracts import Topics
+from stream_workers.states import journal_positions, metrics_totals
+from tests.pipeline.test_worker_lifecycle import answer, ready, until
+from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+async def workers(kafka: str, topics: Topics, tmp_path: Path) -> AsyncIterator[Sequence[WorkerProcess]]:
+    """Two of each kind, all of them running; the metrics workers first."""
+    kinds = ("metrics", "metrics", "journal", "journal")
+    found = [
+        WorkerProcess(kind, environment(kafka, topics), tmp_path / f"{number}.log") for number, kind in enumerate(kinds)
+    ]
+    for worker in found:
+        worker.start()
+    yield found
+    for worker in found:
+        worker.kill()
+
+
+async def headgate(kafka: str, topics: Topics, *args: str, partitions: int) -> Result:
+    env = environment(kafka, topics, KAFKA_PARTITIONS=str(partitions))
+    return await asyncio.to_thread(CliRunner().invoke, app, ["topics", *args], env=env)
+
+
+async def partitions_of(kafka: str, topics: Topics) -> dict[str, int]:
+    names = [topics.applications, topics.journal_changelog, topics.metrics_changelog]
+    async with admin(kafka) as client:
+        return {found["topic"]: len(found["partitions"]) for found in await client.describe_topics(names)}
+
+
+async def test_topics_grow_under_load_and_no_worker_stops(
+    kafka: str, topics: Topics, workers: Sequence[WorkerProcess]
+) -> None:
+    for worker in workers:
+        await until(partial(ready, worker))
+    ids = await produce(kafka, topics, 3_000)
+    before = await until_booked(kafka, topics, len(ids))
+    producing = asyncio.create_task(produce(kafka, topics, 10_000, rate=500))
+    grown = await headgate(kafka, topics, "grow", "--yes", "--json", partitions=8)
+    assert grown.exit_code == 0, (grown.output, grown.exception)
+    steps = json.loads(grown.stdout)["steps"]
+    assert [step["topic"] for step in steps][-1] == topics.applications, "the source topic must come last"
+    ids += await produce(kafka, topics, 3_000) + await producing
+    totals = await until_booked(kafka, topics, len(ids))
+    assert drift(totals, len(ids)) == []
+    assert set(totals) == set(range(8))
+    assert [totals[partition].first for partition in range(8)] == [0] * 8
+    assert all(totals[partition].topic_id == before[partition].topic_id for partition in before)
+
+    async def journaled() -> bool:
+        positions = await journal_positions(kafka, topics)
+        return sum(position.last_offset + 1 for position in positions.values()) == len(ids)
+
+    await until(journaled)
+    assert all(worker.running and not worker.ends for worker in workers), "a worker ended and had to be started again"
+
+    async def shown() -> bool:
+        _, seen = await answer(workers[0], "/api/metrics")
+        return len(seen["partitions"]) == 8 and seen["total"] == len(ids) and seen["lag"] == 0
+
+    await until(shown)
+
+
+async def test_growing_again_does_nothing_and_shrinking_is_refused(kafka: str, topics: Topics) -> None:
+    assert "would be done" in (await headgate(kafka, topics, "grow", "--dry-run", partitions=6)).stdout
+    assert set((await partitions_of(kafka, topics)).values()) == {4}
+    asked = await headgate(kafka, topics, "grow", partitions=6)
+    assert (asked.exit_code, "Users move" in asked.stderr) == (1, True)
+    assert set((await partitions_of(kafka, topics)).values()) == {4}
+    assert isinstance((await headgate(kafka, topics, "create", partitions=6)).exception, CommandError)
+    both = [headgate(kafka, topics, "grow", "--yes", partitions=6) for _ in range(2)]
+    assert [ended.exit_code for ended in await asyncio.gather(*both)] == [0, 0]
+    assert "6 partitions already" in (await headgate(kafka, topics, "grow", partitions=6)).stdout
+    refused = (await headgate(kafka, topics, "grow", "--yes", partitions=4)).exception
+    assert isinstance(refused, CommandError)
+    assert "6 partitions" in str(refused)
+    assert set((await partitions_of(kafka, topics)).values()) == {6}
+    assert (await headgate(kafka, topics, "create", partitions=6)).exit_code == 0
+
+
+async def test_workers_start_and_count_in_the_middle_of_a_growth(kafka: str, topics: Topics, tmp_path: Path) -> None:
+    """The command was interrupted after the changelogs: they have eight partitions, the source topic four."""
+    async with admin(kafka) as client:
+        for changelog in (topics.journal_changelog, topics.metrics_changelog):
+            await client.create_partitions({changelog: NewPartitions(8)})
+    found = [WorkerProcess("metrics", environment(kafka, topics), tmp_path / f"{name}.log") for name in "ab"]
+    for worker in found:
+        worker.start()
+    try:
+        for worker in found:
+            await until(partial(ready, worker))
+        ids = await produce(kafka, topics, 2_000)
+        assert drift(await until_booked(kafka, topics, len(ids)), len(ids)) == []
+        assert (await headgate(kafka, topics, "grow", "--yes", partitions=8)).exit_code == 0
+        ids += await produce(kafka, topics, 2_000)
+        totals = await until_booked(kafka, topics, len(ids))
+        assert drift(totals, len(ids)) == []
+        assert set(totals) == set(range(8))
+        assert not any(worker.ends for worker in found)
+    finally:
+        for worker in found:
+            worker.kill()
+
+
+async def test_a_source_topic_that_grew_alone_stops_the_workers_until_the_changelogs_have(
+    kafka: str, topics: Topics, tmp_path: Path
+) -> None:
+    """Somebody used Kafka's own tool: nothing could be counted on the new partitions."""
+    worker = WorkerProcess("metrics", environment(kafka, topics), tmp_path / "worker.log")
+    worker.start()
+    try:
+        await until(partial(ready, worker))
+        async with admin(kafka) as client:
+            await client.create_partitions({topics.applications: NewPartitions(6)})
+        assert worker.child is not None
+        assert await asyncio.to_thread(worker.child.process.wait, 90) == 3
+        assert "topics grow" in worker.output()
+        assert (await headgate(kafka, topics, "grow", "--yes", partitions=6)).exit_code == 0
+        worker.start()
+        ids = await produce(kafka, topics, 600)
+        assert drift(await until_booked(kafka, topics, len(ids)), len(ids)) == []
+        assert set(await metrics_totals(kafka, topics)) == set(range(6))
+    finally:
+        worker.kill()
