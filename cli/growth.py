@@ -74,7 +74,7 @@ async def _until_led(client: AIOKafkaAdminClient, step: Step) -> None:
 
 
 async def _shape(client: AIOKafkaAdminClient, topic: str, *, at_least: int = 1) -> tuple[int, bool]:
-    """How many partitions a topic has, and whether each has a leader; what was made just now may show a little later."""
+    """How many partitions a topic has, and whether each has a leader; what was made just now may show a bit later."""
     for _ in range(_LOOKS):
         partitions = (await client.describe_topics([topic]))[0]["partitions"]
         if len(partitions) >= at_least:

@@ -35,6 +35,10 @@ from stream_workers.web.read_model import ReadModel
 FETCH_RECORDS = 2_000
 WAITING_RECORDS = 6_000
 
+# A silent worker's partitions move after so long. A static member is expected back, and a restart takes longer.
+SESSION_SECONDS = 10.0
+STATIC_SESSION_SECONDS = 30.0
+
 
 @dataclass(frozen=True)
 class Worker:
@@ -199,7 +203,7 @@ def _app(settings: Settings, kind: Kind, partition_count: int) -> BatchApp:
         agent_supervisor=mode.CrashingSupervisor,
         consumer_group_instance_id=settings.worker_instance_id,
         broker_max_poll_records=FETCH_RECORDS,
-        broker_session_timeout=10.0,
+        broker_session_timeout=SESSION_SECONDS if settings.worker_instance_id is None else STATIC_SESSION_SECONDS,
         broker_heartbeat_interval=3.0,
         broker_rebalance_timeout=20.0,
         broker_request_timeout=30.0,
@@ -212,8 +216,8 @@ def _app(settings: Settings, kind: Kind, partition_count: int) -> BatchApp:
         consumer_metadata_max_age_ms=30_000,
         web_bind=settings.worker_web_host,
         web_port=settings.web_port(kind),
-        # Kafka hands a static member that is back the assignment of its former self, and Faust insists on the same URL.
-        web_host=settings.worker_instance_id or socket.gethostname(),
+        # Kafka hands a static member that is back the assignment of its former self; Faust wants its own URL in it.
+        canonical_url=f"http://{settings.worker_instance_id or f'{socket.gethostname()}:{settings.web_port(kind)}'}",
         web_stats_enabled=False,
         web_tables_enabled=False,
         web_router_enabled=False,

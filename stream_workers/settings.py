@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     worker_web_token: SecretStr | None = Field(None, description="whoever opens the web view must know it")
     worker_web_open: bool = Field(False, description="show the web view to other machines without a token")
     worker_instance_id: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9._-]{1,200}$", description="static membership: no rebalance on a restart"
+        None, pattern=r"^[A-Za-z0-9._-]{1,200}$", description="static membership: no rebalance on a restart within 30 s"
     )
     worker_write_seconds: float = Field(0.2, ge=0.01, le=5, description="least time between two writes of one state")
     worker_stuck_seconds: float = Field(

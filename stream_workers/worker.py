@@ -13,7 +13,7 @@ import uvloop
 
 from stream_workers.app import Worker, create_app, fail
 from stream_workers.broker import Broker
-from stream_workers.errors import KafkaAwayError, PartitionsDifferError, WorkerError
+from stream_workers.errors import KafkaAwayError, PartitionsDifferError, ReplacedError, WorkerError
 from stream_workers.logs import configure_logs
 from stream_workers.settings import Kind, Settings
 from stream_workers.web.access import refuse_open_bind
@@ -89,6 +89,8 @@ async def _run(worker: Worker, stop: asyncio.Event) -> BaseException | None:
     ends: set[asyncio.Future[Any]] = {stopping, worker.failed}
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     reason = worker.failed.result() if worker.failed.done() else None
+    if isinstance(reason, ReplacedError):
+        os._exit(_tell(worker.kind, reason))  # to stop in good order it would first have to join the group again
     await _stop(worker)
     for task in (*tasks, stopping):
         task.cancel()

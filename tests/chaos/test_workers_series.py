@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -42,7 +44,16 @@ async def series(
         for worker in workers:
             worker.kill()
     found = drift(totals, len(ids))
+    print(report(len(ids), done, workers), "drift:", found)  # noqa: T201 -- the report of a series
     return [*found, f"after {done}"] if found else []
+
+
+def report(events: int, done: Sequence[str], workers: Sequence[WorkerProcess]) -> str:
+    """What happened, in figures."""
+    ends = Counter(status for worker in workers for status in worker.ends)
+    assigned = sum(worker.log.read_text().count("partitions assigned") for worker in workers)
+    gaps = sum(worker.log.read_text().count("gap: reading again") for worker in workers)
+    return f"{events} events, faults {dict(Counter(done))}, ends {dict(ends)}, {assigned} assignments, {gaps} gaps"
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -86,4 +97,5 @@ async def test_workers_stay_exact_while_one_broker_of_three_is_killed(prefix: st
             worker.kill()
         for node in brokers.nodes:
             await asyncio.to_thread(node.kill)
+    print(report(len(ids), ["broker killed"] * 2, workers))  # noqa: T201 -- the report of a series
     assert drift(totals, len(ids)) == []

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,12 +13,17 @@ from aiokafka.admin import NewPartitions
 from typer.testing import CliRunner, Result
 
 from cli.errors import CommandError
+from cli.growth import grow, plan
 from cli.main import app
 from cli.topics import admin
 from contracts import Topics
+from devstack.broker import Broker
+from devstack.postgres import Postgres
 from stream_workers.states import journal_positions, metrics_totals
 from tests.pipeline.test_worker_lifecycle import answer, ready, until
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
+from tests.support.write_path import eventually, records
+from tests.support.write_path_series import Stack, run, stack
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -140,3 +147,44 @@ async def test_a_source_topic_that_grew_alone_stops_the_workers_until_the_change
         assert set(await metrics_totals(kafka, topics)) == set(range(6))
     finally:
         worker.kill()
+
+
+async def test_gateways_lose_and_double_nothing_while_the_topic_grows(
+    fragile_postgres: Postgres, fragile_broker: Broker, fragile_database_url: str, prefix: str, tmp_path: Path
+) -> None:
+    """Only the order of a user who moves is given up, and the command says so beforehand."""
+    async with stack(
+        postgres=fragile_postgres,
+        broker=fragile_broker,
+        database_url=fragile_database_url,
+        topics=Topics(prefix),
+        folder=tmp_path,
+        seed=4,
+    ) as one:
+        verdict = await run(one, _growth_and_deaths)
+        filled = await _filled(one)
+    assert replace(verdict, out_of_order=0).clean, verdict
+    assert set(filled) == set(range(8))
+    assert set(one.crowd.outcomes) <= {"201", "503", "refused", "cut"}
+
+
+async def _growth_and_deaths(one: Stack) -> None:
+    """Each gateway dies once with a lease from before the growth: one at once, one when it uses the new partitions."""
+    await one.until_accepted(200)
+    bootstrap = one.broker.bootstrap
+    await grow(bootstrap, await plan(bootstrap, one.topics, 8), report=lambda _: None)
+    await one.until_accepted(50)
+    await one.replace(one.gateways[0])
+
+    async def used() -> bool:
+        return max(await _filled(one)) >= 4
+
+    await eventually(used, seconds=120, what="an event on a new partition")
+    await one.until_accepted(200)
+    await one.replace(one.gateways[1])
+    await one.until_accepted(200)
+
+
+async def _filled(one: Stack) -> Counter[int]:
+    """Events by partition."""
+    return Counter(record.partition for record in await records(one.broker.bootstrap, one.topics.applications))

@@ -7,15 +7,19 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Any
 
 import faust
 import mode
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.protocol.api import Request, RequestStruct
+from aiokafka.protocol.group import JoinGroupRequest
 from faust.app.base import App
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.stores.memory import Store
 from faust.tables.base import Collection
 from faust.tables.recovery import Recovery
@@ -36,6 +40,7 @@ from stream_workers.batches import (
     Room,
     StateTable,
 )
+from stream_workers.group import CommonPartitions
 
 
 def source(thing: Any) -> str:
@@ -63,6 +68,8 @@ def test_the_versions_are_those_that_were_read(package: str, pinned: str) -> Non
         ("_new_offset", ["self", "tp"]),
         ("perform_seek", ["self"]),
         ("seek", ["self", "partition", "offset"]),
+        ("on_partitions_revoked", ["self", "revoked"]),
+        ("on_partitions_assigned", ["self", "assigned", "generation_id"]),
     ],
 )
 def test_the_consumer_has_what_is_overridden(method: str, names: list[str]) -> None:
@@ -147,6 +154,33 @@ def test_streams_can_be_read_without_their_acknowledgements() -> None:
 def test_a_service_tells_why_it_crashed() -> None:
     assert isinstance(vars(mode.Service)["crash_reason"], property)
     assert "_crashed" in source(mode.Service._wait_stopped)
+
+
+def test_a_member_that_kafka_dropped_has_no_id_when_its_partitions_are_revoked() -> None:
+    assert "self.member_id = JoinGroupRequest.UNKNOWN_MEMBER_ID" in source(GroupCoordinator.reset_generation)
+    assert JoinGroupRequest.UNKNOWN_MEMBER_ID == ""
+    revoking = source(GroupCoordinator.ensure_active_group)
+    assert revoking.index("_on_join_prepare") < revoking.index("_do_rejoin_group")
+    assert "listener.on_partitions_revoked" in source(GroupCoordinator._on_join_prepare)
+
+
+def test_the_producer_has_a_client_whose_metadata_can_be_renewed() -> None:
+    assert "Unrecognized partition" in source(AIOKafkaProducer._partition)
+    assert "self.client = AIOKafkaClient" in source(AIOKafkaProducer.__init__)
+    assert parameters(AIOKafkaClient.force_metadata_update) == ["self"]
+    assert parameters(Producer._ensure_producer) == ["self"]
+
+
+@pytest.mark.parametrize("grown", ["applications", "changelog"])
+def test_partitions_are_shared_out_with_their_states_while_topics_differ(grown: str) -> None:
+    sizes = {"applications": 4, "changelog": 4, grown: 8}
+    cluster: Any = SimpleNamespace(partitions_for_topic=lambda topic: set(range(sizes[topic])))
+    topics = {"applications", "changelog"}
+    subscriptions: Any = {"a": list(topics), "b": list(topics)}
+    groups = CommonPartitions._get_copartitioned_groups(topics, cluster, subscriptions)
+    assert {count: list(found) for count, found in groups.items()} == {4: [topics]}
+    apart = PartitionAssignor._get_copartitioned_groups(topics, cluster, subscriptions)
+    assert set(apart) == {4, 8}, "Faust does it by itself now: CommonPartitions can go"
 
 
 def test_aiokafka_takes_requests_of_our_own() -> None:
