@@ -17,7 +17,8 @@ _ID = UUID_TYPE(as_uuid=True)
 FIRST = UUID(int=0)
 
 # Whole batches, as many as have about that many events: after a crash under little load a batch has one or two, under
-# much load hundreds. A batch is bounded in bytes by the writer.
+# much load hundreds. A batch is bounded in bytes by the writer. The limit of one makes each row be looked up in its
+# month; without it a join may read all months for the sake of a few rows.
 _READ = text("""
 SELECT b.id AS batch, b.positions, a.id, a.user_name, a.description, a.created_at, u.trace
 FROM (
@@ -31,7 +32,7 @@ FROM (
     WHERE events_before < :events
 ) b
 LEFT JOIN LATERAL unnest(b.ids, b.traces) WITH ORDINALITY AS u (id, trace, n) ON true
-LEFT JOIN applications a ON a.id = u.id
+LEFT JOIN LATERAL (SELECT * FROM applications WHERE id = u.id LIMIT 1) a ON true
 ORDER BY b.id, u.n
 """).bindparams(bindparam("lease", type_=_ID), bindparam("after", type_=_ID), bindparam("events", type_=INTEGER))
 

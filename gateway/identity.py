@@ -7,6 +7,8 @@ from uuid import UUID
 import uuid_utils
 from asyncpg.pgproto import pgproto
 
+_MILLISECONDS_MAX = (1 << 48) - 1
+
 
 def new_id() -> UUID:
     """A fresh id, greater than every one before it in this process.
@@ -26,6 +28,13 @@ def milliseconds_of(id_: UUID) -> int:
 def time_of(id_: UUID) -> datetime:
     """The same as an instant: ``created_at`` is this and nothing else."""
     return _instant(id_.bytes[:6])
+
+
+def first_id(time: datetime) -> UUID:
+    """The least UUIDv7 of the first millisecond that is not before ``time``: where the ids of a time begin."""
+    microseconds = round(time.timestamp() * 1_000_000)
+    milliseconds = min(max(-(-microseconds // 1000), 0), _MILLISECONDS_MAX)
+    return UUID(int=milliseconds << 80)
 
 
 @lru_cache(maxsize=64)

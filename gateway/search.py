@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Literal
-from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -12,6 +10,7 @@ from sqlalchemy import ColumnElement, func
 
 from contracts import USER_NAME_MAX, UserName
 from gateway.errors import PageTooDeepError, ValidationError, Violation
+from gateway.identity import first_id
 from gateway.tables import applications
 
 SIZE_MAX = 100
@@ -20,7 +19,6 @@ SIZE_DEFAULT = 20
 DEPTH_MAX = 100_000
 
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T", re.ASCII)
-_UUID_MILLISECONDS_MAX = (1 << 48) - 1
 
 
 def _rfc_3339(value: object) -> object:
@@ -93,13 +91,6 @@ class Search(BaseModel):
         if self.created_to is not None:
             conditions.append(table.id < first_id(self.created_to))
         return conditions
-
-
-def first_id(time: datetime) -> UUID:
-    """The least UUIDv7 of the first millisecond that is not before ``time`` (RFC 9562, 5.7)."""
-    microseconds = round(time.timestamp() * 1_000_000)
-    milliseconds = min(max(-(-microseconds // 1000), 0), _UUID_MILLISECONDS_MAX)
-    return UUID(int=milliseconds << 80)
 
 
 def _violation(name: str, code: str, other: str) -> Violation:

@@ -82,12 +82,12 @@ SELECT id FROM accepted
     bindparam("key_seconds", type_=ARRAY(DOUBLE_PRECISION)),
 )
 
-# What the losers of a key are answered with: the application that won it.
+# What the losers of a key are answered with: the application that won it, looked up in its month (hence the limit).
 KEY_HOLDERS = text("""
 SELECT k.client, k.key, a.id, a.user_name, a.description, a.created_at
 FROM unnest(:clients, :keys) AS lost (client, key)
 JOIN idempotency_keys k USING (client, key)
-JOIN applications a ON a.id = k.application_id
+JOIN LATERAL (SELECT * FROM applications WHERE id = k.application_id LIMIT 1) a ON true
 """).bindparams(bindparam("clients", type_=_TEXTS), bindparam("keys", type_=_TEXTS))
 
 # Settles a commit whose outcome is unknown (rule 4). It waits for the insert in progress, if there is one; a row of its

@@ -11,6 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 INDEX = "ix_applications_user_name_trgm"
 _log = structlog.get_logger()
 
+_COLUMNS = "USING gin (user_name gin_trgm_ops)"
+# Partitions without a part of the index; those attached later bring one along.
+_WITHOUT = text("""
+SELECT part.relname FROM pg_inherits JOIN pg_class AS part ON part.oid = inhrelid
+WHERE inhparent = to_regclass('applications') AND NOT EXISTS (
+    SELECT FROM pg_index JOIN pg_inherits AS attached ON attached.inhrelid = indexrelid
+    WHERE indrelid = part.oid AND attached.inhparent = to_regclass(:name)
+)
+ORDER BY part.relname
+""")
+
 
 async def ensure_trigram_index(engine: AsyncEngine) -> bool:
     """Whether the index is there; builds it without blocking writers. Nothing happens where it is not possible."""
@@ -18,11 +29,25 @@ async def ensure_trigram_index(engine: AsyncEngine) -> bool:
         connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
         if not await _has_applications(connection) or not await _has_extension(connection):
             return False
-        await _drop_invalid(connection)
-        await connection.execute(
-            text(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {INDEX} ON applications USING gin (user_name gin_trgm_ops)")
-        )
+        if not await _is_partitioned(connection):
+            await _build(connection, INDEX, "applications")
+            return True
+        # A partitioned index cannot be built concurrently: it becomes valid with the last part that is attached to it.
+        await connection.execute(text(f"CREATE INDEX IF NOT EXISTS {INDEX} ON ONLY applications {_COLUMNS}"))
+        for table in (await connection.execute(_WITHOUT, {"name": INDEX})).scalars().all():
+            await _build(connection, f"ix_{table}_user_name_trgm", table)
+            await connection.execute(text(f"ALTER INDEX {INDEX} ATTACH PARTITION ix_{table}_user_name_trgm"))
         return True
+
+
+async def _build(connection: AsyncConnection, index: str, table: str) -> None:
+    await _drop_invalid(connection, index)
+    await connection.execute(text(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {index} ON {table} {_COLUMNS}"))
+
+
+async def _is_partitioned(connection: AsyncConnection) -> bool:
+    kind = text("SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass('applications')")
+    return await connection.scalar(kind) is True
 
 
 async def _has_applications(connection: AsyncConnection) -> bool:
@@ -41,8 +66,8 @@ async def _has_extension(connection: AsyncConnection) -> bool:
     return True
 
 
-async def _drop_invalid(connection: AsyncConnection) -> None:
+async def _drop_invalid(connection: AsyncConnection, index: str) -> None:
     """An interrupted concurrent build leaves an index that is kept up to date and never used."""
     invalid = text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid")
-    if await connection.scalar(invalid, {"name": INDEX}):
-        await connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {INDEX}"))
+    if await connection.scalar(invalid, {"name": index}):
+        await connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {index}"))

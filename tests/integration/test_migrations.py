@@ -17,12 +17,13 @@ from migrations import MigrationError, downgrade, head, migrate
 
 
 def dump(url: str) -> str:
-    """The schema as pg_dump writes it, without storage parameters, which are the migrations' own."""
+    """The schema as pg_dump writes it, without storage parameters, which migrations set, and without months."""
     parts = make_url(url)
     environment = {**os.environ, "PGPASSWORD": str(parts.password)}
     where = ["-h", str(parts.host), "-p", str(parts.port), "-U", str(parts.username), str(parts.database)]
+    excluded = ["--exclude-table=alembic_version", "--exclude-table=applications_*_*"]
     result = subprocess.run(
-        [*command("pg_dump"), "--schema-only", "--no-owner", "--exclude-table=alembic_version", *where],
+        [*command("pg_dump"), "--schema-only", "--no-owner", *excluded, *where],
         env=environment, capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     lines = [line for line in result.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
@@ -110,3 +111,72 @@ async def test_the_limits_hold_in_the_database(
     values = f"(gen_random_uuid(), '{user_name}', '{description}', now())"
     with pytest.raises(DBAPIError, match=constraint):
         await scalar(database_url, f"INSERT INTO applications VALUES {values} RETURNING 1")
+
+
+_FILL = """
+INSERT INTO applications (id, user_name, description, created_at)
+SELECT (lpad(to_hex(floor(ms)::bigint), 12, '0') || '7000' || '8' || lpad(n::text, 15, '0'))::uuid, 'user', 'text',
+       to_timestamp(floor(ms) / 1000.0)
+FROM generate_series(1, 1000) AS n,
+     LATERAL (SELECT extract(epoch FROM now() - n * interval '6 hours') * 1000 AS ms) AS made
+RETURNING 1
+"""
+_FAR = "INSERT INTO applications VALUES ('ffffffff-0000-7000-8000-000000000000', 'far', 'ahead', now()) RETURNING 1"
+_DIGEST = "SELECT md5(string_agg(a::text, ',' ORDER BY id)) FROM applications AS a"
+
+
+@pytest.mark.parametrize("far", [False, True], ids=["ids of the past", "and one of the far future"])
+async def test_the_rows_of_the_first_schema_stay_when_it_gets_months(empty_database_url: str, *, far: bool) -> None:
+    url = empty_database_url
+    await migrate(url, "0001")
+    await scalar(url, _FILL)
+    if far:
+        await scalar(url, _FAR)
+    before = await scalar(url, _DIGEST)
+    stored = await scalar(url, "SELECT relfilenode FROM pg_class WHERE relname = 'applications'")
+    await migrate(url)
+    assert await scalar(url, _DIGEST) == before
+    older = "FROM pg_class WHERE relname LIKE 'applications_before_%'"
+    assert await scalar(url, f"SELECT relfilenode {older}") == stored, "the rows were copied"
+    in_default = await scalar(url, "SELECT string_agg(user_name, ',') FROM applications_default")
+    assert in_default == ("far" if far else None)
+    await downgrade(url, "0001")
+    assert await scalar(url, _DIGEST) == before
+
+
+async def test_writers_of_the_former_version_go_on_while_months_come(empty_database_url: str) -> None:
+    """One connection with prepared statements, as a gateway has, from before the migration until after it."""
+    await migrate(empty_database_url, "0001")
+    engine = create_async_engine(empty_database_url, isolation_level="AUTOCOMMIT")
+    insert = text("INSERT INTO applications VALUES (uuidv7(), 'user', 'text', now())")
+    migrated = asyncio.create_task(migrate(empty_database_url))
+    written = 0
+    async with engine.connect() as connection:
+        while written < 5 or not migrated.done():
+            await connection.execute(insert)
+            written += 1
+        await connection.execute(insert)
+        assert await connection.scalar(text("SELECT count(*) FROM applications")) == written + 1
+    await engine.dispose()
+    assert await migrated == head()
+
+
+async def test_names_of_partitions_and_their_indexes_follow_the_convention(database_url: str) -> None:
+    found = await scalar(
+        database_url,
+        "SELECT string_agg(indexrelid::regclass::text || ' ' || indrelid::regclass::text, ',') FROM pg_index"
+        " WHERE indrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'applications'::regclass)",
+    )
+    pairs = [pair.split() for pair in str(found).split(",")]
+    assert len(pairs) >= 8
+    for index, table in pairs:
+        assert index in {f"pk_{table}", f"ix_{table}_user_name_id", f"ix_{table}_user_name_trgm"}
+
+
+async def test_the_trigram_index_covers_every_partition(database_url: str) -> None:
+    if not await scalar(database_url, "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"):
+        assert await scalar(database_url, "SELECT to_regclass('ix_applications_user_name_trgm') IS NULL")
+        return
+    assert await scalar(
+        database_url, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_applications_user_name_trgm'::regclass"
+    )

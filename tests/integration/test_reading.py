@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts import created_at_text
-from gateway.search import first_id
+from gateway.identity import first_id
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, served
 
