@@ -8,7 +8,16 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from gateway import exception_handlers, exposition, health_routes, key_sweep, metrics_route, openapi, routes
+from gateway import (
+    exception_handlers,
+    exposition,
+    health_routes,
+    key_sweep,
+    metrics_route,
+    month_watch,
+    openapi,
+    routes,
+)
 from gateway.api_keys import ApiKeys
 from gateway.front import Front
 from gateway.gate import Gate
@@ -65,10 +74,14 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
         front.gateway = gateway
         await front.siblings.start(lambda: exposition.own(front, front.siblings.process))
         front.gate.keys = ApiKeys(gateway.engine)
-        sweeping = asyncio.create_task(key_sweep.run(gateway.engine), name="key sweep")
+        quiet = [
+            asyncio.create_task(key_sweep.run(gateway.engine), name="key sweep"),
+            asyncio.create_task(month_watch.run(gateway.engine), name="months"),
+        ]
         yield
-        sweeping.cancel()
-        await asyncio.gather(sweeping, return_exceptions=True)
+        for task in quiet:
+            task.cancel()
+        await asyncio.gather(*quiet, return_exceptions=True)
     front.siblings.stop()
     if front.gate.limiter is not None:
         await front.gate.limiter.aclose()

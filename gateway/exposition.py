@@ -159,6 +159,9 @@ def shared(report: Mapping[str, Any]) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "headgate_leases_being_drained", "Leases of gateways gone", value=database["leases_being_drained"]
     )
+    yield GaugeMetricFamily(
+        "headgate_next_month_ready", "0 while the coming month has no partition", value=database["next_month"]
+    )
 
 
 def page(families: Iterable[Metric]) -> bytes:

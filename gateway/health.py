@@ -26,7 +26,10 @@ SELECT (SELECT count(*) FROM (SELECT FROM outbox WHERE cardinality(ids) > 0 LIMI
         FROM outbox WHERE cardinality(ids) > 0 ORDER BY id LIMIT 1) AS oldest,
        (SELECT count(*) FROM unpublishable) AS unpublishable,
        (SELECT count(*) FROM gateway_leases WHERE claimed_by IS NOT NULL) AS being_drained,
-       (SELECT version_num FROM alembic_version) AS schema
+       (SELECT version_num FROM alembic_version) AS schema,
+       to_regclass('applications_' || to_char(now() AT TIME ZONE 'UTC' + interval '1 month', 'YYYY_MM')) IS NOT NULL
+       OR to_regclass('applications_before_' || to_char(now() AT TIME ZONE 'UTC' + interval '2 months', 'YYYY_MM'))
+          IS NOT NULL AS next_month
 """)
 
 
@@ -81,6 +84,7 @@ class Health:
             "unpublishable": row.unpublishable,
             "leases_being_drained": row.being_drained,
             "schema": row.schema,
+            "next_month": row.next_month,
         }
 
     async def _kafka(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The months of `applications`: which ids each holds, the name of its partition, and which are there."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -14,12 +14,12 @@ from gateway.identity import first_id
 
 _NAME = re.compile(r"applications_(before_)?(\d{4})_(\d\d)", re.ASCII)
 
-# Nothing where the table is not partitioned yet.
-_PARTITIONS = text("""
+# Names; none where the table is not partitioned yet.
+PARTITIONS = """
 SELECT part.relname FROM pg_inherits JOIN pg_class AS part ON part.oid = inhrelid
 WHERE inhparent = (SELECT oid FROM pg_class WHERE oid = to_regclass('applications') AND relkind = 'p')
 ORDER BY part.relname
-""")
+"""
 
 
 class Month(NamedTuple):
@@ -91,7 +91,11 @@ class Partitions:
 
 async def partitions(connection: AsyncConnection) -> Partitions:
     """What is there now."""
-    names = list((await connection.execute(_PARTITIONS)).scalars())
+    return named((await connection.execute(text(PARTITIONS))).scalars().all())
+
+
+def named(names: Sequence[str]) -> Partitions:
+    """What tables of these names hold; names of others are let be."""
     found = [match for name in names if (match := _NAME.fullmatch(name))]
     return Partitions(
         months=tuple(Month(int(match[2]), int(match[3])) for match in found if not match[1]),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
 from cli.doctor.finding import Finding, failed, ok, warning
+from gateway.months import PARTITIONS, Partitions, named
 from gateway.settings import Settings
 from gateway.statements import CLOCK_BOUND_SECONDS
 from migrations import head
@@ -25,6 +27,8 @@ SELECT (SELECT version_num FROM alembic_version) AS schema,
         FROM outbox WHERE cardinality(ids) > 0) AS oldest,
        (SELECT count(*) FROM unpublishable) AS unpublishable
 """
+# Rows without a month, in the time for which there should be months.
+_STRAY = "SELECT count(*) FROM (SELECT FROM applications_default WHERE id >= $1 AND id < $2 LIMIT 10000)"
 _LEASES = """
 SELECT instance, claimed_by, seconds, extract(epoch FROM clock_timestamp() - renewed_at)::float8 AS silent
 FROM gateway_leases ORDER BY started_at
@@ -63,10 +67,18 @@ async def _inside(connection: Any) -> list[Finding]:
         row = await connection.fetchrow(_LOOK)
         answered = time.time()
         leases = await connection.fetch(_LEASES)
+        months = await _months(connection, datetime.fromtimestamp(row["now"], UTC))
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
         return [failed("schema", str(error), "Run `headgate migrate`.")]
     clock = row["now"] - (asked + answered) / 2
-    return [_schema(row["schema"]), _clock(clock), _outbox(row), _unpublishable(row["unpublishable"]), *_leases(leases)]
+    return [
+        _schema(row["schema"]),
+        _clock(clock),
+        months,
+        _outbox(row),
+        _unpublishable(row["unpublishable"]),
+        *_leases(leases),
+    ]
 
 
 def _unreachable(error: Exception) -> str:
@@ -92,6 +104,17 @@ def _clock(difference: float) -> Finding:
     remedy = f"Synchronise both clocks (NTP); gateways refuse to commit from {CLOCK_BOUND_SECONDS} s on."
     tell = failed if abs(difference) >= CLOCK_BOUND_SECONDS else warning
     return tell("clock of this machine", found, remedy)
+
+
+async def _months(connection: Any, now: datetime) -> Finding:
+    """The months up to the coming one are there, so nothing that is written has to go without."""
+    found: Partitions = named([each["relname"] for each in await connection.fetch(PARTITIONS)])
+    missing = found.missing(now, ahead=1)
+    if not found.partitioned or not missing:
+        return ok("months", f"up to {found.end}" if found.end else "not before `headgate migrate`")
+    stray = await connection.fetchval(_STRAY, missing[0].first, missing[-1].following.first)
+    told = f"{missing[0].table} is missing" + (f", {stray} of its applications are in the default" if stray else "")
+    return warning("months", told, "Run `headgate migrate`; if it may, a gateway makes them within hours.")
 
 
 def _outbox(row: Any) -> Finding:

@@ -3,16 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from gateway import partitions
+from cli.doctor import database
+from gateway import month_watch, partitions
 from gateway.months import Month
 from gateway.partitions import make_months
-from tests.support.write_path import rows
+from gateway.settings import Settings
+from tests.support.http_gateway import Served
+from tests.support.write_path import eventually, rows
 
 YEARS_ON = datetime(2030, 5, 17, tzinfo=UTC)
 INSERT = """
@@ -34,6 +38,14 @@ async def fill(database_url: str, count: int, at: datetime) -> None:
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
     try:
         await connection.execute(INSERT, count, at)
+    finally:
+        await connection.close()
+
+
+async def execute(database_url: str, statement: str) -> None:
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    try:
+        await connection.execute(statement)
     finally:
         await connection.close()
 
@@ -102,3 +114,54 @@ async def test_who_cannot_have_the_lock_gives_up_and_holds_up_no_writer(engine: 
     finally:
         await reader.close()
     assert await make_months(engine, now=YEARS_ON)
+
+
+async def test_the_gateways_look_survives_what_fails_and_comes_back(
+    engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [coming] = await rows(database_url, "SELECT max(relname) AS name FROM pg_class WHERE relname ~ '^applications_2'")
+    await execute(database_url, f"DROP TABLE {coming['name']}")
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            monkeypatch.undo()
+        if len(pauses) == 3:
+            raise asyncio.CancelledError
+
+    async def refused(_: AsyncEngine) -> list[str]:
+        raise DBAPIError("CREATE TABLE", None, Exception("permission denied"))
+
+    monkeypatch.setattr(month_watch, "make_months", refused)
+    with pytest.raises(asyncio.CancelledError):
+        await month_watch.run(engine, sleep=sleep, jitter=lambda: 0.5)
+    assert pauses[1] < pauses[2]
+    assert coming["name"] in await tables(database_url)
+
+
+async def test_the_doctor_names_a_month_that_is_missing_and_what_should_be_in_it(
+    http_settings: Settings, database_url: str
+) -> None:
+    findings = {finding.what: finding for finding in await database.examine(http_settings)}
+    assert findings["months"].status == "ok"
+    coming = Month.of(datetime.now(UTC)).following
+    await execute(database_url, f"DROP TABLE {coming.table}")
+    await fill(database_url, 2, coming.begins)
+    findings = {finding.what: finding for finding in await database.examine(http_settings)}
+    assert findings["months"].status == "warning"
+    assert f"{coming.table} is missing, 2 of its" in findings["months"].found
+
+
+async def test_health_and_figures_say_whether_the_coming_month_is_there(http: Served, database_url: str) -> None:
+    def stored(report: dict[str, Any]) -> Any:
+        return report["dependencies"]["postgresql"]["next_month"]
+
+    assert stored((await http.client.get("/healthz")).json()) is True
+    await execute(database_url, f"DROP TABLE {Month.of(datetime.now(UTC)).following.table}")
+
+    async def noticed() -> bool:
+        return stored((await http.client.get("/healthz")).json()) is False
+
+    await eventually(noticed, what="a missing month in /healthz")
+    assert "headgate_next_month_ready 0.0" in (await http.client.get("/metrics")).text

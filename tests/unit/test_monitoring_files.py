@@ -157,7 +157,7 @@ def _gateway() -> Any:
 
 def _report() -> dict[str, Any]:
     outbox = {"batches": 0, "oldest_seconds": 0.0}
-    database = {"status": "ok", "outbox": outbox, "unpublishable": 0, "leases_being_drained": 0}
+    database = {"status": "ok", "outbox": outbox, "unpublishable": 0, "leases_being_drained": 0, "next_month": True}
     return {"dependencies": {"postgresql": database, "kafka": {"status": "ok"}}}
 
 
