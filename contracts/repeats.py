@@ -1,4 +1,4 @@
-"""In an outage libraries repeat themselves with every attempt: both services tell each such line once a minute."""
+"""In an outage libraries repeat themselves with every attempt: both services tell such a line once, while it comes."""
 
 import logging
 import time

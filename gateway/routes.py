@@ -88,8 +88,8 @@ async def submit_applications(request: Request) -> Response:
 )
 async def list_applications(request: Request, search: Annotated[Search, Query()]) -> Response:
     """Newest first. Small lists by `page`, long ones by `cursor`: a cursor costs the same at any depth, and what
-    arrives meanwhile does not shift it. It may miss what is younger than a few seconds, because order by id is not
-    order of commit; with a replica (DATABASE_READ_URL) what is younger than READ_LAG_SECONDS_MAX, unless the request
+    arrives meanwhile does not shift it. It may miss what is younger than a minute, because order by id is not
+    order of commit; with a replica (DATABASE_READ_URL) any row younger than READ_LAG_SECONDS_MAX, unless the request
     has `Cache-Control: no-cache`.
     """
     refuse_repeated(request)
