@@ -1,5 +1,6 @@
 """Records as a consumer gets them, good and bad, for tests without a broker."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -59,4 +60,11 @@ POISON: tuple[tuple[str, Record], ...] = (
     ("invalid", good(0, user_name="x" * 256)),
     ("oversized", good(0, description="x" * 300_000)),
     ("unknown-version", Record(0, good(0).value, (("ce_type", b"headgate.application.submitted.v2"),))),
+    ("invalid", Record(0, b"[1]")),
+    ("invalid", Record(0, (good(0).value or b"").replace(b'"ada"', b"1e999"))),
+    ("invalid", Record(0, (good(0).value or b"").replace(b'"ada"', b"9" * 5_000))),
+    ("invalid", Record(0, (good(0).value or b"").replace(b'"ada"', b"NaN"))),
+    ("invalid", Record(0, re.sub(rb'"20..-', b'"99999-', good(0).value or b""))),
+    ("invalid", Record(0, re.sub(rb'"id":"[^"]*"', b'"id":' + b"9" * 400, good(0).value or b""))),
+    ("invalid", Record(0, b"\xef\xbb\xbf{}")),
 )

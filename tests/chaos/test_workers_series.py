@@ -13,7 +13,7 @@ from cli.topics import create
 from contracts import Topics
 from devstack.brokers import Brokers
 from tests.pipeline.faults import torment
-from tests.pipeline.workers import COMMAND, WorkerProcess, drift, environment, produce, until_booked
+from tests.pipeline.workers import COMMAND, WorkerProcess, drift, environment, produce, produce_during, until_booked
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1_200)]
 
@@ -36,9 +36,9 @@ async def series(
     for worker in workers:
         worker.start()
     try:
-        producing = asyncio.create_task(produce(kafka, topics, 100_000, rate=1_500, seed=seed))
-        done = await torment(workers, rounds=rounds, seed=seed)
-        ids = await producing
+        tormenting = asyncio.create_task(torment(workers, rounds=rounds, seed=seed))
+        ids = await produce_during(tormenting, kafka, topics, rate=1_500, seed=seed)
+        done = await tormenting
         totals = await until_booked(kafka, topics, len(ids), workers, seconds=180)
     finally:
         for worker in workers:

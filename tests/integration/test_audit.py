@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from subprocess import run
 from uuid import UUID
 
@@ -15,6 +17,9 @@ from aiokafka import AIOKafkaProducer
 from cli.audit import compare
 from cli.audit.audit import Audit, audit
 from contracts import REPLAYED_HEADER, Application, Topics, to_headers, to_key, to_value
+from stream_workers.journal import Position, position_to_json
+from stream_workers.reader import bounds
+from stream_workers.repair import write_states
 from tests.support.write_path import settings_for
 
 HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
@@ -147,3 +152,40 @@ async def test_the_command_says_it_in_json_and_by_its_exit_code(database_url: st
         "drift": 1,
     }
     assert document["metrics"] is None
+
+
+async def test_both_workers_books_are_held_against_the_topic(database_url: str, kafka: str, topics: Topics) -> None:
+    """Lag is no drift, nor is what was booked as missing or was gone before the first look; lost books are."""
+    applications = [application(number) for number in range(100)]
+    await store(database_url, applications)
+    await publish(kafka, topics, applications)
+    assert (await audited(database_url, kafka, topics)).to_fields()["journal"] is None
+    stretches = await bounds(kafka, topics.applications)
+    whole = {
+        partition: Position(topic_id="id", first=0, last_offset=end - 1, logged=end)
+        for partition, (_, end) in stretches.items()
+    }
+    busy = max(whole, key=lambda partition: whole[partition].logged)
+    end = whole[busy].logged
+
+    editions = count(1)
+
+    async def journal(position: Position) -> dict[str, int]:
+        """What the audit says of the journal with this position on one partition, above all that stood there before."""
+        edition = next(editions)
+        values = {p: replace(held, edition=edition) for p, held in (whole | {busy: position}).items()}
+        written = {partition: position_to_json(held) for partition, held in values.items()}
+        await write_states(kafka, topics.journal_changelog, written)
+        found = await audited(database_url, kafka, topics)
+        books: dict[str, int] = found.to_fields()["journal"]
+        assert found.drift == books["drift"]
+        return books
+
+    full = {"logged": 100, "unreadable": 0, "missing": 0, "before_first": 0, "behind": 0, "drift": 0}
+    assert await journal(whole[busy]) == full
+    behind = replace(whole[busy], last_offset=end - 4, logged=end - 3)
+    assert await journal(behind) == full | {"logged": 97, "behind": 3}
+    assert await journal(replace(whole[busy], logged=end - 2, missing=2)) == full | {"logged": 98, "missing": 2}
+    assert await journal(replace(whole[busy], logged=end - 2)) == full | {"logged": 98, "drift": 2}
+    headless = replace(whole[busy], first=2, logged=end - 2)
+    assert await journal(headless) == full | {"logged": 98, "before_first": 2, "drift": 2}

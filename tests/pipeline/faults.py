@@ -3,9 +3,13 @@
 import asyncio
 import random
 import signal
+import time
 from collections.abc import Sequence
 
 from tests.pipeline.workers import WorkerProcess
+
+# Most faults hit a worker that has partitions, however busy the machine is; the others may hit one that starts.
+AT_WORK = 0.7
 
 
 async def torment(
@@ -19,12 +23,22 @@ async def torment(
         for worker in workers:
             worker.keep_up()
         worker = chance.choice(workers)
+        if chance.random() < AT_WORK:
+            await _until_at_work(worker)
         fault = chance.choice((_kill, _kill, _stop, _pause, _leave))
         done.append(fault.__name__)
         await fault(worker, chance, pause_seconds)
     for worker in workers:
         worker.keep_up()
     return done
+
+
+async def _until_at_work(worker: WorkerProcess, *, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while worker.running and "partitions assigned" not in worker.output():
+        if time.monotonic() > deadline:
+            return
+        await asyncio.sleep(0.1)
 
 
 async def _kill(worker: WorkerProcess, chance: random.Random, _: float) -> None:

@@ -20,8 +20,11 @@ from cli.errors import CommandError
 from cli.main import add_asked_for, app
 from contracts import Topics
 from gateway.tables import applications, outbox
+from stream_workers.broker import Broker
+from stream_workers.counting.state import from_json
 from stream_workers.letters import read_letters
-from stream_workers.states import Totals, journal_positions, metrics_totals
+from stream_workers.repair import rebuild_counters, write_states
+from stream_workers.states import Totals, journal_positions, metrics_totals, read_states
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
 from tests.records import POISON, bad, good
 
@@ -166,14 +169,41 @@ async def test_a_topic_that_lost_its_head_is_counted_from_where_it_begins(stack:
 
 
 async def test_a_rebuild_takes_over_from_the_running_worker(stack: Stack) -> None:
+    """Beside it, while events go on coming; then the new states hold, and the worker counts on from them."""
     ids = await produce(stack.kafka, stack.topics, 2_000)
     stack.worker.start()
     await stack.booked(len(ids))
+    producing = asyncio.create_task(produce(stack.kafka, stack.topics, 2_000, rate=400, seed=2))
     await stack.told("metrics", "rebuild", "--yes")
-    ids += await produce(stack.kafka, stack.topics, 1_000)
+    ids += await producing
     totals = await stack.booked(len(ids))
     assert drift(totals, len(ids)) == []
     assert stack.worker.running
+    states = await read_states(stack.kafka, stack.topics.metrics_changelog)
+    assert {from_json(value).edition for value in states.values()} == {1}
+
+
+async def test_a_rebuild_tells_how_far_it_is(stack: Stack) -> None:
+    ids = await produce(stack.kafka, stack.topics, 3_000)
+    told: list[tuple[int, int]] = []
+    states = await rebuild_counters(stack.kafka, stack.topics, progress=lambda done, size: told.append((done, size)))
+    assert sum(state.total for state in states.values()) == len(ids)
+    assert len(told) > 1
+    assert told == sorted(told)
+    assert told[-1] == (len(ids), len(ids))
+
+
+async def test_a_worker_counts_on_from_a_state_of_the_version_before(stack: Stack) -> None:
+    await stack.send([good(offset) for offset in range(60)])
+    fields = json.loads((Path(__file__).parents[1] / "unit" / "data" / "state_v1.json").read_bytes())
+    booked = fields["last_offset"] - fields["first"] + 1
+    async with await Broker.connected(stack.kafka) as broker:
+        fields |= {"topic_id": await broker.topic_id(stack.topics.applications), "first": 0, "last_offset": booked - 1}
+    await write_states(stack.kafka, stack.topics.metrics_changelog, {0: json.dumps(fields).encode()})
+    stack.worker.start()
+    totals = await stack.booked(60)
+    assert drift(totals, fields["total"] + 60 - booked) == []
+    assert (totals[0].dead, totals[0].replayed) == (fields["dead"], fields["replayed"])
 
 
 async def test_a_recreated_topic_is_not_taken_for_the_old_one(stack: Stack) -> None:

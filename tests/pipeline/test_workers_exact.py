@@ -7,7 +7,7 @@ import pytest
 
 from contracts import Topics
 from tests.pipeline.faults import torment
-from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
+from tests.pipeline.workers import WorkerProcess, drift, environment, produce_during, until_booked
 
 
 @pytest.mark.timeout(300)
@@ -18,9 +18,9 @@ async def test_two_workers_count_exactly_through_kills_and_rebalances(
     for worker in workers:
         worker.start()
     try:
-        producing = asyncio.create_task(produce(kafka, topics, 30_000, rate=1_500))
-        done = await torment(workers, rounds=5, seed=7)
-        ids = await producing
+        tormenting = asyncio.create_task(torment(workers, rounds=5, seed=7))
+        ids = await produce_during(tormenting, kafka, topics, rate=1_500)
+        done = await tormenting
         totals = await until_booked(kafka, topics, len(ids), workers)
     finally:
         for worker in workers:

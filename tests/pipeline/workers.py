@@ -107,6 +107,17 @@ async def produce(bootstrap: str, topics: Topics, count: int, *, rate: float = 0
     return ids
 
 
+async def produce_during(
+    work: "asyncio.Task[object]", bootstrap: str, topics: Topics, *, rate: float, seed: int = 1
+) -> list[str]:
+    """Publish at ``rate`` until that work is done; the ids."""
+    ids: list[str] = []
+    while not work.done():
+        seed += 1_000
+        ids += await produce(bootstrap, topics, int(rate * 2), rate=rate, seed=seed)
+    return ids
+
+
 async def _send(
     producer: AIOKafkaProducer, topics: Topics, id_: uuids.UUID, user_name: str
 ) -> "asyncio.Future[object]":

@@ -151,6 +151,11 @@ def test_poison_is_told_apart_and_never_raises(reason: str, record: Record) -> N
     assert (state.total, state.dead, state.reasons) == (0, 1, {reason: 1})
 
 
+def test_an_event_without_headers_is_of_the_first_version() -> None:
+    applied = apply(fresh("id", 0), [replace(good(0), headers=())], consumed_at=NOW_MS)
+    assert (applied.state.total, applied.bad) == (1, [])
+
+
 def test_event_time_is_created_at() -> None:
     state = counted([good(OFFSETS_FROM, at_ms=NOW_MS - 90 * MINUTE), good(OFFSETS_FROM + 1)])
     assert state.minutes == {NOW_MS // MINUTE - 90: 1, NOW_MS // MINUTE: 1}
