@@ -20,6 +20,7 @@ class Record:
     key: bytes | None = None
     partition: int = 0
     topic: str = "applications"
+    timestamp: int = NOW_MS
 
 
 def good(

@@ -2,8 +2,9 @@
 
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cli.audit import sides
 from cli.audit.compare import RANGES_AT_ONCE, Differences, Ranges, look_closer, sum_up
 from cli.audit.counted import Booked, counted, journaled
+from cli.audit.lines import Lines, journal_lines
 from cli.audit.sides import Entry
 from cli.finish import Report
 from cli.replay import OPEN_FOR, oldest_on_topic
@@ -33,12 +35,13 @@ class Audit:
     refused: int
     counted: Booked | None
     journaled: Booked | None
+    lines: Lines | None = None
 
     @property
     def drift(self) -> int:
         found = self.differences
         books = sum(booked.drift for booked in (self.counted, self.journaled) if booked)
-        return found.missing + found.duplicate + found.differing + books
+        return found.missing + found.duplicate + found.differing + books + (self.lines.absent if self.lines else 0)
 
     def to_fields(self) -> dict[str, Any]:
         """Plain numbers; ``metrics`` and ``journal`` are null until these workers have begun."""
@@ -48,17 +51,23 @@ class Audit:
         rest = {"held": self.held, "unpublishable": self.refused, "drift": self.drift}
         books = {"metrics": self.counted, "journal": self.journaled}
         workers = {name: booked.to_fields() if booked else None for name, booked in books.items()}
-        return numbers | rest | workers | {"examples": examples} | span
+        lines = {"journal_lines": self.lines.to_fields() if self.lines else None}
+        return numbers | rest | workers | lines | {"examples": examples} | span
 
 
-async def audit(settings: Settings, report: Report) -> Audit:
-    """Compare what both sides still hold; raises what Kafka and PostgreSQL raise when they are away."""
+async def audit(settings: Settings, report: Report, *, journal: Sequence[Path] = ()) -> Audit:
+    """Compare what both sides still hold; raises what Kafka and PostgreSQL raise when they are away.
+
+    ``journal`` are files with the journal's lines, held against its books as well.
+    """
+    bootstrap, topics = settings.kafka_bootstrap_servers, settings.topics
     engine = open_engine(settings.database_url.get_secret_value(), isolation_level="REPEATABLE READ")
     try:
         async with engine.connect() as connection:
-            return await _audit(connection, settings.kafka_bootstrap_servers, settings.topics, report)
+            found = await _audit(connection, bootstrap, topics, report)
     finally:
         await engine.dispose()
+    return replace(found, lines=await journal_lines(bootstrap, topics, journal))
 
 
 async def _audit(connection: AsyncConnection, bootstrap: str, topics: Topics, report: Report) -> Audit:

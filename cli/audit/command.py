@@ -1,6 +1,7 @@
 """The command line of `headgate audit`."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,12 +26,17 @@ _MEANINGS = {
     "dead": "records that are no application",
     "replayed": "events marked as published again",
     "outside": "events older or younger than the range compared",
-    "drift": "missing + duplicate + differing + the drift of both workers' books",
+    "drift": "missing + duplicate + differing + the workers' drift + absent lines",
 }
 
 
 def audit(
-    *, as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
+    journal: Annotated[
+        list[Path] | None,
+        typer.Option(help="A file with the journal's lines; may be repeated.", exists=True, dir_okay=False),
+    ] = None,
 ) -> None:
     """Compare PostgreSQL, topic, counters and journal. Exit code 1 if anything is missing, double or different.
 
@@ -38,7 +44,7 @@ def audit(
     """
     settings = environment.read(Settings)
     with progress("auditing") as report:
-        found = finish(compare_all(settings, report))
+        found = finish(compare_all(settings, report, journal=journal or ()))
     fields = found.to_fields()
     if as_json:
         typer.echo(json.dumps(fields, indent=2))
@@ -53,10 +59,14 @@ def _show(found: Audit, fields: dict[str, Any]) -> None:
     for name, meaning in _MEANINGS.items():
         table.add_row(str(fields[name]), name, meaning)
     Console().print(table)
-    for worker in ("metrics", "journal"):
-        books = fields[worker]
-        told = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in books.items()) if books else "not begun"
-        typer.echo(f"{worker}: {told}")
+    for name in ("metrics", "journal"):
+        typer.echo(f"{name}: {_told(fields[name]) if fields[name] else 'not begun'}")
+    if fields["journal_lines"]:
+        typer.echo(f"journal's files: {_told(fields['journal_lines'])}")
     for example in fields["examples"]:
         typer.echo(example)
     typer.echo(f"compared: {found.since:%Y-%m-%d %H:%M:%S} to {found.until:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _told(books: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in books.items())

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cli.audit.lines import journal_lines
 from cli.settings import Shape
 from cli.topics import create
 from contracts import Topics
@@ -120,6 +121,9 @@ async def test_the_journal_has_a_line_for_each_event_through_kills(kafka: str, t
     assert set(places) == set(ids)
     assert all(len(place) == 1 for place in places.values())
     assert all(line["user_name"] == "u***" and "description" not in line for line in lines)
+    found = await journal_lines(kafka, topics, [tmp_path / f"{name}.log" for name in "ab"])
+    assert found is not None
+    assert (found.absent, found.lines - found.repeated) == (0, len(ids))
 
 
 async def test_a_restarted_broker_is_found_again_and_nothing_is_lost(
