@@ -27,6 +27,7 @@ _ELSEWHERE = {
     "keys": "cli.keys:app",
     "metrics": "cli.metrics:app",
     "replay": "cli.replay_command:replay",
+    "retention": "cli.retention_command:retention",
     "trace": "cli.trace_command:trace",
     "worker": "cli.worker:app",
 }

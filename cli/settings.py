@@ -1,4 +1,4 @@
-"""Settings of the commands alone: the shape in which `headgate topics create` makes the topics."""
+"""Settings of the commands alone: the shape in which the topics are made, and what `headgate retention` keeps."""
 
 from dataclasses import dataclass
 
@@ -27,6 +27,10 @@ class Settings(BaseSettings):
         1, ge=1, le=9, description="replicas that must have an event before the 201's event counts as published"
     )
     kafka_retention_days: int = Field(30, ge=0, le=36500, description="how long events are kept; 0 = for ever")
+
+    retention_months: int = Field(
+        0, ge=0, le=1200, description="months before this one that `headgate retention` keeps in PostgreSQL; 0 = all"
+    )
 
     @field_validator("kafka_min_insync_replicas")
     @classmethod

@@ -29,7 +29,7 @@ metadata = MetaData(
 )
 
 # The newest migration that this code needs; a newer schema is fine, migrations keep the code before them working.
-SCHEMA = "0002"
+SCHEMA = "0003"
 
 _Instant = DateTime(timezone=True)
 
@@ -126,4 +126,20 @@ api_keys = Table(
     Column("expires_at", _Instant),
     Column("last_used_at", _Instant),
     Column("revoked_at", _Instant),
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", Uuid, primary_key=True, comment="the application"),
+    Column("erased_at", _Instant, nullable=False, server_default=func.now()),
+    comment="Applications that `headgate forget` erased: their ids, and nothing else of them",
+)
+
+expirations = Table(
+    "expirations",
+    metadata,
+    Column("before", Uuid, primary_key=True, comment="lower ids were removed, if nothing was left to publish"),
+    Column("expired_at", _Instant, nullable=False, server_default=func.now()),
+    comment="How far `headgate retention` has come: written before anything is removed",
 )

@@ -28,7 +28,9 @@ def _manifests() -> list[Manifest]:
 
 
 MANIFESTS = _manifests()
-PODS = {m["metadata"]["name"]: m["spec"]["template"] for m in MANIFESTS if "template" in m.get("spec", {})}
+PODS = {m["metadata"]["name"]: m["spec"]["template"] for m in MANIFESTS if "template" in m.get("spec", {})} | {
+    m["metadata"]["name"]: m["spec"]["jobTemplate"]["spec"]["template"] for m in MANIFESTS if m["kind"] == "CronJob"
+}
 KEDA = [m for m in MANIFESTS if m["kind"] == "ScaledObject"]
 
 
