@@ -24,6 +24,7 @@ _ELSEWHERE = {
     "audit": "cli.audit.command:audit",
     "dead-letters": "cli.dead_letters:app",
     "doctor": "cli.doctor.command:doctor",
+    "forget": "cli.forget_command:forget",
     "keys": "cli.keys:app",
     "metrics": "cli.metrics:app",
     "replay": "cli.replay_command:replay",

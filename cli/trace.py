@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts import Topics, id_of
-from gateway.tables import applications, outbox, unpublishable
+from gateway.tables import applications, erasures, expirations, outbox, unpublishable
 from stream_workers.counting.events import is_replay
 from stream_workers.reader import batches, bounds
 from stream_workers.states import journal_positions, metrics_totals
@@ -29,13 +29,15 @@ class Published:
 class Way:
     """The stages of one application; None where one was not reached (or cannot be known).
 
-    ``waiting`` tells that a gateway's outbox holds it, ``refused`` why Kafka did not take it.
+    ``waiting`` tells that a gateway's outbox holds it, ``refused`` why Kafka did not take it, ``removed`` how its row
+    went.
     """
 
     id: UUID
     accepted: datetime | None
     waiting: bool
     refused: str | None
+    removed: str | None
     published: tuple[Published, ...]
     journaled: bool | None
     counted: bool | None
@@ -58,10 +60,20 @@ async def way_of(connection: AsyncConnection, bootstrap: str, topics: Topics, id
         accepted=accepted,
         waiting=waiting is not None,
         refused=refused,
+        removed=None if accepted else await _removed(connection, id_),
         published=published,
         journaled=journaled.get(first.partition, -1) >= first.offset if first else None,
         counted=counted.get(first.partition, -1) >= first.offset if first else None,
     )
+
+
+async def _removed(connection: AsyncConnection, id_: UUID) -> str | None:
+    """How a row that is not there went, where that is known."""
+    erased_at = await connection.scalar(select(erasures.c.erased_at).where(erasures.c.id == id_))
+    if erased_at is not None:
+        return f"erased by `headgate forget` on {erased_at:%Y-%m-%d}"
+    expired = await connection.scalar(select(expirations.c.before).where(expirations.c.before > id_).limit(1))
+    return None if expired is None else "expired: `headgate retention` removed what is that old"
 
 
 async def _on_topic(bootstrap: str, topics: Topics, id_: UUID) -> list[Published]:

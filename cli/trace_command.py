@@ -23,7 +23,7 @@ def trace(
     """One application's way: accepted, published (partition and offset), journaled, counted."""
     way = finish(_look(environment.read(Settings), id_))
     typer.echo(json.dumps(way.to_fields(), default=str) if as_json else "\n".join(_lines(way)))
-    if way.accepted is None and not way.published:
+    if way.accepted is None and way.removed is None and not way.published:
         raise CommandError(f"there is no application {id_}")
 
 
@@ -43,7 +43,7 @@ def _lines(way: Way) -> list[str]:
         for one in way.published
     ]
     return [
-        f"accepted   {_time(way.accepted) if way.accepted else 'not in PostgreSQL'}",
+        f"accepted   {_time(way.accepted) if way.accepted else way.removed or 'not in PostgreSQL'}",
         f"committed  {outbox}" if way.accepted else "committed  -",
         *(f"published  {line}" for line in published or ["not on the topic"]),
         f"journaled  {_yes(way.journaled)}",

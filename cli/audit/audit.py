@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cli.audit import sides
+from cli.audit import removed, sides
 from cli.audit.compare import RANGES_AT_ONCE, Differences, Ranges, look_closer, sum_up
 from cli.audit.counted import Booked, counted, journaled
 from cli.audit.lines import Lines, journal_lines
@@ -75,14 +75,15 @@ async def _audit(connection: AsyncConnection, bootstrap: str, topics: Topics, re
     now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
     oldest_held, held = await sides.held(connection)
     refused = await sides.refused(connection)
-    first = await _first(connection, bootstrap, topics)
+    expired = await removed.expired_before(connection)
+    first = max(await _first(connection, bootstrap, topics), expired)
     last = _id_at(now - OPEN_FOR) - 1 if oldest_held is None else min(_id_at(now - OPEN_FOR), oldest_held) - 1
     stretches = await bounds(bootstrap, topics.applications)
-    ranges, skip = Ranges(first, max(first, last)), held | refused
+    ranges, skip = Ranges(first, max(first, last), expired=expired), held | refused
     total = sum(end - start for start, end in stretches.values())
 
     def events() -> AsyncIterator[Sequence[Entry]]:
-        return _reported(sides.events(bootstrap, topics, stretches), report, total)
+        return _reported(removed.named(connection, sides.events(bootstrap, topics, stretches)), report, total)
 
     found = await sum_up(sides.rows(connection, UUID(int=first), UUID(int=last)), events, ranges, skip)
     different = ranges.differing()

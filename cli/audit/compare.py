@@ -21,7 +21,8 @@ Pages = AsyncIterator[Sequence[Entry]]
 class Differences:
     """Counts over the range that both sides still hold; ``examples`` are the first few, for people.
 
-    ``dead``, ``replayed`` and ``foreign`` (no row of ours: forgotten, or another producer's) are named, and no drift.
+    ``dead``, ``replayed``, ``erased`` (by `headgate forget`), ``expired`` (by `headgate retention`) and ``foreign`` (no
+    row of ours) are named, and no drift.
     """
 
     rows: int = 0
@@ -31,6 +32,8 @@ class Differences:
     differing: int = 0
     dead: int = 0
     replayed: int = 0
+    erased: int = 0
+    expired: int = 0
     foreign: int = 0
     outside: int = 0
     examples: list[tuple[str, int]] = field(default_factory=list)
@@ -44,8 +47,9 @@ class Differences:
 class Ranges:
     """Consecutive ranges of ids, each with the sum of its rows' digests and that of its events'."""
 
-    def __init__(self, first: int, last: int) -> None:
-        self.last = last
+    def __init__(self, first: int, last: int, *, expired: int = 0) -> None:
+        """Lower ids than ``expired`` were removed by age."""
+        self.last, self.expired = last, expired
         self.starts, self.rows, self.events = [first], [0], [0]
         self._filled = 0
 
@@ -95,6 +99,10 @@ def _tally(entry: Entry, ranges: Ranges, skip: set[int], found: Differences) -> 
         found.dead += 1
     elif entry.kind == "replayed":
         found.replayed += 1
+    elif entry.kind == "erased":
+        found.erased += 1
+    elif entry.id < ranges.expired:
+        found.expired += 1
     elif not ranges.holds(entry.id) or entry.id in skip:
         found.outside += 1
     else:

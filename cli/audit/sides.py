@@ -25,7 +25,7 @@ class Entry:
 
     id: int
     digest: int
-    kind: Literal["application", "dead", "replayed"] = "application"
+    kind: Literal["application", "dead", "replayed", "erased"] = "application"
 
 
 _DEAD = Entry(0, 0, "dead")

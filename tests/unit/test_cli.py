@@ -31,7 +31,7 @@ def headgate(*args: str, cwd: Path, **environment: str) -> "subprocess.Completed
 def test_help_names_every_command(tmp_path: Path) -> None:
     shown = headgate("--help", cwd=tmp_path)
     assert shown.returncode == 0
-    for command in ("config", "gateway", "load", "migrate", "retention", "run", "topics", "worker"):
+    for command in ("config", "forget", "gateway", "load", "migrate", "retention", "run", "topics", "worker"):
         assert command in shown.stdout
 
 
