@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 import typer
 
@@ -10,7 +11,7 @@ from cli import services
 from cli.errors import CommandError
 from devstack.child import Child
 
-# What ends so soon after its start would end again.
+# What ends so soon after it was started again would end once more.
 SOON_SECONDS = 10.0
 # In a cluster others stand in for what ended: long enough to see on the page what its absence does.
 AWAY_SECONDS = 10.0
@@ -22,23 +23,24 @@ class Part:
 
     now: Callable[[], Child]
     again: Callable[[], object]
+    restarted_at: float = -inf
     ended_at: float | None = None
 
     def look(self, *, away: float) -> None:
         """Start it again if it has ended: after ``away`` seconds, or at once if it asks for that.
 
-        Raises CommandError with the last words of one that ended soon after its start.
+        Raises CommandError with its last words where it does not last once it is started again.
         """
         child = self.now()
         if child.running:
             return
         asks = services.asks_for_another_start(child)
         if self.ended_at is None:
-            if child.age < SOON_SECONDS and not asks:
+            if not asks and time.monotonic() - self.restarted_at < SOON_SECONDS:
                 raise CommandError(child.epitaph())
             typer.echo(f"{child.name} has ended with status {child.process.poll()}; its log is {child.log}")
             self.ended_at = time.monotonic()
         if asks or time.monotonic() - self.ended_at >= away:
             self.again()
-            self.ended_at = None
+            self.restarted_at, self.ended_at = time.monotonic(), None
             typer.echo(f"{child.name} is started again")

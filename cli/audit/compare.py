@@ -12,6 +12,7 @@ from cli.audit.sides import Entry
 
 ROWS_IN_RANGE = 10_000
 RANGES_AT_ONCE = 40
+EXAMPLES_OF_EACH = 20
 _SUM = 1 << 64
 
 Pages = AsyncIterator[Sequence[Entry]]
@@ -19,10 +20,11 @@ Pages = AsyncIterator[Sequence[Entry]]
 
 @dataclass
 class Differences:
-    """Counts over the range that both sides still hold; ``examples`` are the first few, for people.
+    """Counts over the range that both sides still hold; ``examples`` are the first few of each kind, for people.
 
     ``dead``, ``replayed``, ``erased`` (by `headgate forget`), ``expired`` (by `headgate retention`) and ``foreign`` (no
-    row of ours) are named, and no drift.
+    row of ours: accepted after the backup that PostgreSQL was restored from, or another producer's) are named, and no
+    drift.
     """
 
     rows: int = 0
@@ -40,7 +42,7 @@ class Differences:
 
     def note(self, what: str, id_: int) -> None:
         setattr(self, what, getattr(self, what) + 1)
-        if what != "foreign" and len(self.examples) < 20:
+        if sum(named == what for named, _ in self.examples) < EXAMPLES_OF_EACH:
             self.examples.append((what, id_))
 
 
