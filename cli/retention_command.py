@@ -13,7 +13,7 @@ from cli.finish import Report, finish, progress
 from cli.removal import database, only_one
 from cli.retention import Plan, cutoff, expire, plan
 from cli.settings import Settings as CommandSettings
-from gateway.partitions import make_months
+from gateway.partitions import months_ahead
 from gateway.settings import Settings
 
 
@@ -60,7 +60,7 @@ def _until(keep_months: int | None, before: datetime | None) -> datetime | None:
 
 async def _months_ahead(settings: Settings) -> None:
     async with database(settings) as engine:
-        await make_months(engine)
+        await months_ahead(engine)
 
 
 async def _plan(settings: Settings, until: datetime) -> Plan:

@@ -5,16 +5,12 @@ stored all the same. So whatever fails here is logged and tried again.
 """
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.database import DATABASE_ERRORS
-from gateway.partitions import make_months
-
-log = logging.getLogger(__name__)
+from gateway.partitions import months_ahead
 
 _PAUSE_SECONDS = 4 * 3600.0
 _RETRY_SECONDS = 600.0
@@ -30,12 +26,4 @@ async def run(
     pause = _RETRY_SECONDS / 2
     while True:
         await sleep(pause * (0.5 + jitter()))
-        try:
-            made = await make_months(engine)
-        except DATABASE_ERRORS as error:
-            log.warning("The months ahead could not be made; trying again later: %s", str(error).splitlines()[0])
-            pause = _RETRY_SECONDS
-        else:
-            pause = _PAUSE_SECONDS
-            if made:
-                log.info("Made %s", ", ".join(made))
+        pause = _PAUSE_SECONDS if await months_ahead(engine) else _RETRY_SECONDS

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.database import DATABASE_ERRORS
 from gateway.months import Month, Partitions, older_table, partitions
 from gateway.tables import DEFAULT_PARTITION
 
@@ -72,6 +73,18 @@ async def make_months(engine: AsyncEngine, *, now: datetime | None = None, ahead
         return made
 
 
+async def months_ahead(engine: AsyncEngine) -> bool:
+    """Make them if that can be now; whether it could. Why not is logged: rows without a month are stored all the same."""
+    try:
+        made = await make_months(engine)
+    except DATABASE_ERRORS as error:
+        log.warning("The months ahead could not be made, a gateway tries again later: %s", str(error).splitlines()[0])
+        return False
+    if made:
+        log.info("Made %s", ", ".join(made))
+    return True
+
+
 async def _make(engine: AsyncEngine, month: Month) -> None:
     first, end = month.first, month.following.first
     async with changing(engine) as connection:
@@ -81,6 +94,7 @@ async def _make(engine: AsyncEngine, month: Month) -> None:
             f"LOCK TABLE {DEFAULT_PARTITION} IN ACCESS EXCLUSIVE MODE",
             _moving(DEFAULT_PARTITION, f"id >= '{first}' AND id < '{end}'", to=month.table),
             f"ALTER TABLE applications ATTACH PARTITION {month.table} FOR VALUES FROM ('{first}') TO ('{end}')",
+            f"ALTER INDEX IF EXISTS {month.table}_user_name_idx RENAME TO ix_{month.table}_user_name_trgm",
         )
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts import hosts_of
 from gateway.database import open_engine
-from gateway.partitions import make_months
+from gateway.partitions import months_ahead
 from migrations.trigram import ensure_trigram_index
 
 _LOCK_ID = 0x6865616467617465  # "headgate" in ASCII: a number that no other program takes
@@ -39,7 +39,7 @@ async def migrate(url: str, revision: str = "head", *, wait_seconds: float = 300
     """
     async with _engine(url) as engine:
         await _run_locked(engine, lambda config: command.upgrade(config, revision), wait_seconds)
-        await make_months(engine)
+        await months_ahead(engine)
         await ensure_trigram_index(engine)
         return await _current(engine)
 

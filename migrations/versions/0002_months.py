@@ -28,7 +28,7 @@ def upgrade() -> None:
     empty = not op.get_bind().scalar(sa.text("SELECT EXISTS (SELECT FROM applications)"))
     if not empty:
         _check_beforehand(bound)
-    op.execute("SET LOCAL lock_timeout = '5s'")
+    op.execute("SET LOCAL lock_timeout = '2s'")
     op.execute("LOCK TABLE applications IN ACCESS EXCLUSIVE MODE")
     if empty and not op.get_bind().scalar(sa.text("SELECT EXISTS (SELECT FROM applications)")):
         op.drop_table("applications")

@@ -15,6 +15,7 @@ from gateway import month_watch, partitions
 from gateway.months import Month
 from gateway.partitions import make_months
 from gateway.settings import Settings
+from migrations import head, migrate
 from tests.support.http_gateway import Served
 from tests.support.write_path import eventually, rows
 
@@ -133,7 +134,7 @@ async def test_the_gateways_look_survives_what_fails_and_comes_back(
     async def refused(_: AsyncEngine) -> list[str]:
         raise DBAPIError("CREATE TABLE", None, Exception("permission denied"))
 
-    monkeypatch.setattr(month_watch, "make_months", refused)
+    monkeypatch.setattr(partitions, "make_months", refused)
     with pytest.raises(asyncio.CancelledError):
         await month_watch.run(engine, sleep=sleep, jitter=lambda: 0.5)
     assert pauses[1] < pauses[2]
@@ -165,3 +166,18 @@ async def test_health_and_figures_say_whether_the_coming_month_is_there(http: Se
 
     await eventually(noticed, what="a missing month in /healthz")
     assert "headgate_next_month_ready 0.0" in (await http.client.get("/metrics")).text
+
+
+async def test_a_migration_is_done_although_the_months_must_wait(database_url: str) -> None:
+    coming = Month.of(datetime.now(UTC)).following.table
+    await execute(database_url, f"DROP TABLE {coming}")
+    reader = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    try:
+        async with reader.transaction():
+            await reader.fetch("SELECT FROM applications")
+            assert await migrate(database_url) == head()
+    finally:
+        await reader.close()
+    assert coming not in await tables(database_url)
+    assert await migrate(database_url) == head()
+    assert coming in await tables(database_url)
