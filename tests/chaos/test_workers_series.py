@@ -18,6 +18,7 @@ from tests.pipeline.workers import COMMAND, WorkerProcess, drift, environment, p
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1_200)]
 
 CARELESS = (sys.executable, "-m", "tests.pipeline.careless_worker")
+LOSING = (sys.executable, "-m", "tests.pipeline.losing_worker")
 
 
 async def series(
@@ -60,6 +61,12 @@ def report(events: int, done: Sequence[str], workers: Sequence[WorkerProcess]) -
 @pytest.mark.parametrize("count", [2, 3])
 async def test_workers_stay_exact(kafka: str, topics: Topics, tmp_path: Path, count: int, seed: int) -> None:
     assert await series(kafka, topics, tmp_path, count=count, seed=seed) == []
+
+
+async def test_workers_stay_exact_although_their_consumers_lose_batches(
+    kafka: str, topics: Topics, tmp_path: Path
+) -> None:
+    assert await series(kafka, topics, tmp_path, count=2, seed=7, command=LOSING) == []
 
 
 async def test_the_series_catch_a_worker_without_the_contiguity_check(

@@ -1,6 +1,6 @@
-"""A worker without the contiguity check, for tests only: it takes whatever is newer than what it has.
+"""A worker that loses batches and has no contiguity check, for tests only: it takes whatever is newer than what it has.
 
-The same series of faults that the real worker survives must catch this one; if not, the series proves nothing.
+The series that the real worker survives, losing as many, must catch this one; if not, the series proves nothing.
 """
 
 import sys
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from cli.main import main
 from stream_workers import partitions
 from stream_workers.batches import Record
+from tests.pipeline.losing_worker import lose
 
 
 def anything_newer(records: Sequence[Record], last: int) -> tuple[Sequence[Record], int | None]:
@@ -16,6 +17,7 @@ def anything_newer(records: Sequence[Record], last: int) -> tuple[Sequence[Recor
 
 
 if __name__ == "__main__":
+    lose()
     vars(partitions)["following"] = anything_newer
     sys.argv[1:1] = ["worker"]
     main()

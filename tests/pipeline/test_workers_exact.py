@@ -1,13 +1,45 @@
 """Exact counters through everything that happens to workers: the short series; the long ones are in tests/chaos."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
 
 from contracts import Topics
 from tests.pipeline.faults import torment
-from tests.pipeline.workers import WorkerProcess, drift, environment, produce_during, until_booked
+from tests.pipeline.workers import WorkerProcess, drift, environment, produce, produce_during, until_booked
+
+LOSING = (sys.executable, "-m", "tests.pipeline.losing_worker")
+CARELESS = (sys.executable, "-m", "tests.pipeline.careless_worker")
+
+
+async def counted_by(
+    command: tuple[str, ...], kafka: str, topics: Topics, log: Path
+) -> tuple[WorkerProcess, list[str]]:
+    """What one worker makes of events that come evenly; it, and what is not exact."""
+    worker = WorkerProcess("metrics", environment(kafka, topics), log, command)
+    worker.start()
+    try:
+        ids = await produce(kafka, topics, 6_000, rate=600)
+        totals = await until_booked(kafka, topics, len(ids), [worker])
+    finally:
+        worker.kill()
+    return worker, drift(totals, len(ids))
+
+
+@pytest.mark.timeout(300)
+async def test_batches_that_the_consumer_loses_are_read_again(kafka: str, topics: Topics, tmp_path: Path) -> None:
+    worker, found = await counted_by(LOSING, kafka, topics, tmp_path / "losing.log")
+    assert found == []
+    assert "gap: reading again" in worker.output()
+
+
+@pytest.mark.timeout(300)
+async def test_a_worker_without_the_contiguity_check_loses_them(kafka: str, topics: Topics, tmp_path: Path) -> None:
+    """If this one were exact, the test above would prove nothing."""
+    _, found = await counted_by(CARELESS, kafka, topics, tmp_path / "careless.log")
+    assert found
 
 
 @pytest.mark.timeout(300)
