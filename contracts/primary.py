@@ -80,7 +80,7 @@ class Primary:
             try:
                 found.append(await self._ask(address, **arguments))
             except self._errors as error:
-                refusals.append(f"{address[0]}:{address[1]}: {error or 'silent'}")
+                refusals.append(f"{address[0]}:{address[1]}: {str(error) or 'silent'}")
             else:
                 if self._timeline:
                     break  # at the first time all are asked: a former primary may be among them

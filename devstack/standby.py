@@ -11,6 +11,8 @@ from devstack.ports import HOST
 from devstack.postgres import Postgres
 
 _STREAMING_SECONDS = 60.0
+# How long it waits before it asks again for WAL from where there is none; a promotion waits as long. Default: 5 s.
+_RETRY = {"wal_retrieve_retry_interval": "200ms"}
 
 
 class Standby(Postgres):
@@ -32,7 +34,7 @@ class Standby(Postgres):
         options: Mapping[str, str] | None = None,
         log: Path | None = None,
     ) -> None:
-        super().__init__(data_dir, port=port, options=options, log=log)
+        super().__init__(data_dir, port=port, options={**_RETRY, **(options or {})}, log=log)
         self.name = f"PostgreSQL {name}"
         self.primary = primary
         self.slot = name

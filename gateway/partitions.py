@@ -74,7 +74,7 @@ async def make_months(engine: AsyncEngine, *, now: datetime | None = None, ahead
 
 
 async def months_ahead(engine: AsyncEngine) -> bool:
-    """Make them if that can be now; whether it could. Why not is logged: rows without a month are stored all the same."""
+    """Make them if that can be now; whether it could. Why not is logged: rows without a month are stored as well."""
     try:
         made = await make_months(engine)
     except DATABASE_ERRORS as error:

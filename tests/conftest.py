@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -16,6 +17,7 @@ from devstack.broker import Broker
 from devstack.postgres import Postgres
 from devstack.preparation import remember_classes
 from migrations import migrate
+from tests.support.failover import Pair
 
 # Only the disk is lied to: a killed server finds everything in the page cache.
 _FAST_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off"}
@@ -122,6 +124,17 @@ async def fragile_database_url(fragile_postgres: Postgres, prefix: str) -> str:
     await _execute(fragile_postgres, f"CREATE DATABASE {name} OWNER headgate")
     await migrate(fragile_postgres.url(name))
     return fragile_postgres.url(name)
+
+
+@pytest.fixture
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
+    """A primary and its standby, migrated; synchronous unless the test asks for the other."""
+    pair = Pair.start(tmp_path / "postgres", synchronous=getattr(request, "param", True))
+    try:
+        asyncio.run(migrate(pair.url))
+        yield pair
+    finally:
+        pair.kill()
 
 
 @pytest.hookimpl(hookwrapper=True)

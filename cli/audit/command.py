@@ -24,7 +24,7 @@ _MEANINGS = {
     "unpublishable": "set aside: the broker refuses their content",
     "erased": "events whose row `headgate forget` erased",
     "expired": "events older than what `headgate retention` keeps",
-    "foreign": "events without a row: younger than a restored backup, or another producer's",
+    "foreign": "events without a row: younger than a restored backup, lost in a failover, or another producer's",
     "dead": "records that are no application",
     "replayed": "events marked as published again",
     "outside": "events older or younger than the range compared",

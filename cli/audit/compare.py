@@ -23,8 +23,8 @@ class Differences:
     """Counts over the range that both sides still hold; ``examples`` are the first few of each kind, for people.
 
     ``dead``, ``replayed``, ``erased`` (by `headgate forget`), ``expired`` (by `headgate retention`) and ``foreign`` (no
-    row of ours: accepted after the backup that PostgreSQL was restored from, or another producer's) are named, and no
-    drift.
+    row of ours: accepted after the backup that PostgreSQL was restored from, lost in a failover, or another
+    producer's) are named, and no drift.
     """
 
     rows: int = 0

@@ -6,18 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
-from pydantic import SecretStr
-from sqlalchemy.engine import make_url
 
+from cli.doctor import hosts
 from cli.doctor.finding import Finding, failed, ok, warning
 from gateway.months import PARTITIONS, Partitions, named
 from gateway.settings import Settings
 from gateway.statements import CLOCK_BOUND_SECONDS
 from migrations import head
 
-SECONDS = 5.0
 OUTBOX_SECONDS = 120.0
-CONNECT_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 _LOOK = """
 SELECT (SELECT version_num FROM alembic_version) AS schema,
@@ -35,30 +32,15 @@ FROM gateway_leases ORDER BY started_at
 """
 
 
-def where(url: SecretStr) -> str:
-    """Host, port and database, fit for a screen."""
-    parts = make_url(url.get_secret_value())
-    return f"{parts.host or 'a local socket'}:{parts.port or 5432}/{parts.database}"
-
-
-async def connect(url: SecretStr) -> Any:
-    """A connection that nobody waits for too long; raises CONNECT_ERRORS."""
-    plain = make_url(url.get_secret_value()).set(drivername="postgresql").render_as_string(hide_password=False)
-    return await asyncpg.connect(plain, timeout=SECONDS, command_timeout=SECONDS)
-
-
 async def examine(settings: Settings) -> list[Finding]:
-    """Everything about the database; one finding if it cannot be reached."""
-    place = where(settings.database_url)
+    """Everything about the database; the hosts alone if none of them takes writes."""
+    seen = await hosts.look(settings.database_url.get_secret_value())
     try:
-        connection = await connect(settings.database_url)
-    except CONNECT_ERRORS as error:
-        return [failed("PostgreSQL", f"{place}: {error or type(error).__name__}", _unreachable(error))]
-    try:
-        version = f"version {connection.get_server_version().major} at {place}"
-        return [ok("PostgreSQL", version), *await _inside(connection)]
+        primary = hosts.primary(seen)
+        return [*hosts.findings(seen), *(await _inside(primary.connection) if primary else ())]
     finally:
-        connection.terminate()
+        for host in seen:
+            host.close()
 
 
 async def _inside(connection: Any) -> list[Finding]:
@@ -79,14 +61,6 @@ async def _inside(connection: Any) -> list[Finding]:
         _unpublishable(row["unpublishable"]),
         *_leases(leases),
     ]
-
-
-def _unreachable(error: Exception) -> str:
-    if isinstance(error, asyncpg.InvalidCatalogNameError):
-        return "Create the database, or name another one in DATABASE_URL."
-    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
-        return "Check user and password in DATABASE_URL."
-    return "Start PostgreSQL, or set DATABASE_URL to where it listens."
 
 
 def _schema(found: str) -> Finding:

@@ -4,10 +4,9 @@ import asyncio
 import time
 from typing import Any
 
-from pydantic import SecretStr
-
-from cli.doctor.database import CONNECT_ERRORS, connect, where
+from cli.doctor import hosts
 from cli.doctor.finding import Finding, failed, ok, warning
+from cli.doctor.hosts import Host
 from gateway.settings import Settings
 
 _IDENTITY = """
@@ -23,28 +22,23 @@ async def examine(settings: Settings) -> list[Finding]:
     url = settings.database_read_url
     if url is None:
         return []
+    seen = await hosts.look(settings.database_url.get_secret_value())
+    replicas = await hosts.look(url.get_secret_value())
     try:
-        primary = await connect(settings.database_url)
-    except CONNECT_ERRORS:
-        return []
-    try:
-        return [await _look(url, primary, settings.read_lag_seconds_max)]
+        primary = hosts.primary(seen)
+        return [await _look(replicas[0], primary, settings.read_lag_seconds_max)] if primary else []
     finally:
-        primary.terminate()
+        for host in (*seen, *replicas):
+            host.close()
 
 
-async def _look(url: SecretStr, primary: Any, lag_max: float) -> Finding:
-    try:
-        replica = await connect(url)
-    except CONNECT_ERRORS as error:
+async def _look(replica: Host, primary: Host, lag_max: float) -> Finding:
+    if replica.error is not None:
         remedy = (
             "The primary answers in its place. Start it, or set DATABASE_READ_URL to where it listens, or to nothing."
         )
-        return warning("replica", f"{where(url)}: {error or type(error).__name__}", remedy)
-    try:
-        return await _compared(replica, primary, where(url), lag_max)
-    finally:
-        replica.terminate()
+        return warning("replica", f"{replica.where}: {str(replica.error) or type(replica.error).__name__}", remedy)
+    return await _compared(replica.connection, primary.connection, replica.where, lag_max)
 
 
 async def _compared(replica: Any, primary: Any, place: str, lag_max: float) -> Finding:

@@ -8,7 +8,7 @@
 import asyncio
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,15 +19,16 @@ from contracts import Topics
 from devstack.broker import Broker
 from devstack.brokers import Brokers
 from devstack.postgres import Postgres
+from tests.support import failover
 from tests.support import write_path_faults as faults
 from tests.support.chaos_series import (
     Series,
     backlog_left_behind,
     broker_away,
-    brokers_killed_in_turn,
     commits_cut,
     gateway_kills,
 )
+from tests.support.failover import Pair
 from tests.support.proxy import proxy
 from tests.support.series_report import Report
 from tests.support.write_path_series import Fault
@@ -42,7 +43,7 @@ _ROUNDS = 5  # the kills are spread over so many series, each with a database an
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3_600)]
 
 
-def _name(fault: Fault) -> str:
+def _name(fault: Callable[..., Awaitable[None]]) -> str:
     """``broker_killed 5`` for a partial of ``broker_killed`` with ``times=5``."""
     function = fault.func if isinstance(fault, functools.partial) else fault
     values = fault.keywords.values() if isinstance(fault, functools.partial) else ()
@@ -139,14 +140,42 @@ async def test_brokers_of_a_cluster_killed_in_turn(
         )
         verdict = await series.run(
             "one of three brokers killed",
-            functools.partial(brokers_killed_in_turn, cluster=cluster, times=6),
+            functools.partial(faults.brokers_killed_in_turn, cluster=cluster, times=6),
             seed=SEED,
             more={"KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap},
             shape=Shape(replication_factor=3, min_insync_replicas=2),
         )
     finally:
-        for node in cluster.nodes:
-            await asyncio.to_thread(node.kill)
+        await asyncio.to_thread(cluster.stop)
+    assert verdict.clean, verdict
+    assert set(series.outcomes) == {"201"}, series.outcomes
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        functools.partial(failover.primary_killed, times=5),
+        failover.primary_and_gateway_killed,
+        failover.primary_silent,
+        failover.former_primary_returns,
+        functools.partial(failover.standby_away, seconds=20),
+    ],
+    ids=lambda fault: _name(fault),
+)
+async def test_failovers_to_a_synchronous_standby(
+    pair: Pair,
+    fragile_broker: Broker,
+    prefix: str,
+    tmp_path: Path,
+    report: Report,
+    fault: Callable[..., Awaitable[None]],
+    request: pytest.FixtureRequest,
+) -> None:
+    series = Series(pair.primary, fragile_broker, pair.primary.url(), Topics(prefix), tmp_path, report)
+    done = functools.partial(fault, pair=pair)
+    verdict = await series.run(
+        f"failover: {request.node.callspec.id}", done, seed=SEED, more={"DATABASE_URL": pair.url}
+    )
     assert verdict.clean, verdict
 
 

@@ -105,7 +105,8 @@ async def test_what_is_no_drift_is_named(database_url: str, kafka: str, topics: 
     await store(database_url, applications[-5:], in_outbox=True)
     await publish(kafka, topics, applications[:-3])
     await publish(kafka, topics, applications[:4], replayed=True)
-    await publish(kafka, topics, [application(12_345, at=HOUR_AGO + timedelta(seconds=1))])
+    rowless = application(12_345, at=HOUR_AGO + timedelta(seconds=1))
+    await publish(kafka, topics, [rowless])
     young = application(1, at=datetime.now(UTC))
     await store(database_url, [young])
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
@@ -115,6 +116,7 @@ async def test_what_is_no_drift_is_named(database_url: str, kafka: str, topics: 
     assert found.drift == 0
     assert (differences.rows, found.held) == (25, 5)
     assert (differences.foreign, differences.replayed, differences.dead, differences.outside) == (1, 4, 1, 2)
+    assert found.to_fields()["examples"] == [f"foreign {rowless.id}"]
 
 
 async def test_a_long_backlog_ends_the_range_where_it_begins(

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +18,31 @@ from devstack.ports import free_port
 Doctor = Callable[..., tuple[int, dict[str, dict[str, str]]]]
 
 
+def run_doctor(settings: Mapping[str, str], folder: Path | None = None) -> tuple[int, dict[str, dict[str, str]]]:
+    """Runs `headgate doctor --json` in a folder; gives the exit code and the findings by subject."""
+    ports = {"GATEWAY_PORT": str(free_port()), "WORKER_WEB_PORT": str(free_port())}
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "doctor", "--json"],
+        env={**os.environ, **ports, **settings},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    findings: list[dict[str, Any]] = json.loads(done.stdout)
+    prefix = f"topic {settings['KAFKA_PREFIX']}"
+    return done.returncode, {finding["what"].removeprefix(prefix): finding for finding in findings}
+
+
 @pytest.fixture
 def doctor(tmp_path: Path, database_url: str, kafka: str, topics: Topics) -> Doctor:
-    """Runs `headgate doctor --json` in a folder of its own; gives the exit code and the findings by subject."""
+    """The doctor in a folder of its own, with this test's servers and what is changed."""
 
     def run(**changed: str) -> tuple[int, dict[str, dict[str, str]]]:
-        ports = {"GATEWAY_PORT": str(free_port()), "WORKER_WEB_PORT": str(free_port())}
         settings = {"DATABASE_URL": database_url, "KAFKA_BOOTSTRAP_SERVERS": kafka, "KAFKA_PREFIX": topics.prefix}
-        done = subprocess.run(
-            [sys.executable, "-m", "cli", "doctor", "--json"],
-            env=os.environ | ports | settings | changed,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.stdout, done.stderr
-        findings: list[dict[str, Any]] = json.loads(done.stdout)
-        return done.returncode, {
-            finding["what"].removeprefix(f"topic {topics.prefix}"): finding for finding in findings
-        }
+        return run_doctor(settings | changed, tmp_path)
 
     return run
 

@@ -1,13 +1,16 @@
 """The short form of the fault series of the write path; `make chaos` runs the long one."""
 
+import asyncio
 import functools
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
 
+from cli.settings import Shape
 from contracts import Topics
 from devstack.broker import Broker
+from devstack.brokers import Brokers
 from devstack.postgres import Postgres
 from tests.support import write_path_faults as faults
 from tests.support.proxy import Proxy, proxy
@@ -67,6 +70,29 @@ async def test_a_rolling_restart_fails_no_request(
         verdict = await run(one, faults.rolling_restarts)
     assert verdict.clean, verdict
     assert set(one.crowd.outcomes) <= {"201", "refused"}, one.crowd.outcomes
+
+
+async def test_one_of_three_brokers_killed_fails_no_request(
+    fragile_postgres: Postgres, fragile_database_url: str, prefix: str, tmp_path: Path
+) -> None:
+    cluster = Brokers(tmp_path / "kafka", 3, config={"replica.lag.time.max.ms": "3000"})
+    try:
+        await asyncio.to_thread(cluster.start)
+        async with stack(
+            postgres=fragile_postgres,
+            broker=cluster.nodes[0],
+            database_url=fragile_database_url,
+            topics=Topics(prefix),
+            folder=tmp_path,
+            seed=4,
+            more={"KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap},
+            shape=Shape(replication_factor=3, min_insync_replicas=2),
+        ) as one:
+            verdict = await run(one, functools.partial(faults.brokers_killed_in_turn, cluster=cluster))
+    finally:
+        await asyncio.to_thread(cluster.stop)
+    assert verdict.clean, verdict
+    assert set(one.crowd.outcomes) == {"201"}, one.crowd.outcomes
 
 
 async def test_a_connection_cut_in_mid_commit_costs_nothing(

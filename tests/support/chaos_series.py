@@ -10,7 +10,6 @@ from pathlib import Path
 from cli.settings import Shape
 from contracts import Topics
 from devstack.broker import Broker
-from devstack.brokers import Brokers
 from devstack.postgres import Postgres
 from tests.support.proxy import Proxy
 from tests.support.series_report import Report
@@ -95,16 +94,6 @@ async def gateway_kills(one: Stack, *, kills: int, accepted: int) -> None:
         elif number % 5 == 2:
             await asyncio.sleep(one.rng.uniform(6, 12))  # the lease runs out and is claimed meanwhile
     await one.until_accepted(max(0, accepted - len(one.crowd.receipts)), seconds=1_800)
-
-
-async def brokers_killed_in_turn(one: Stack, *, cluster: Brokers, times: int) -> None:
-    """SIGKILL of one broker of three, which comes back before the next goes."""
-    for _ in range(times):
-        await one.until_accepted(one.rng.randrange(100, 600))
-        node = one.rng.choice(cluster.nodes)
-        await asyncio.to_thread(node.kill)
-        await one.until_accepted(300)
-        await asyncio.to_thread(node.start)
 
 
 async def broker_away(one: Stack, *, seconds: float, curve: list[int]) -> None:

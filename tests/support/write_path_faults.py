@@ -2,6 +2,7 @@
 
 import asyncio
 
+from devstack.brokers import Brokers
 from tests.support.write_path_series import Stack
 
 
@@ -73,3 +74,13 @@ async def both_away(one: Stack) -> None:
     await asyncio.to_thread(one.postgres.start)
     await one.until_accepted(100)
     await asyncio.to_thread(one.broker.start)
+
+
+async def brokers_killed_in_turn(one: Stack, *, cluster: Brokers, times: int = 1) -> None:
+    """SIGKILL of one broker of three, which comes back before the next goes."""
+    for _ in range(times):
+        await one.until_accepted(one.rng.randrange(100, 600))
+        node = one.rng.choice(cluster.nodes)
+        await asyncio.to_thread(node.kill)
+        await one.until_accepted(300)
+        await asyncio.to_thread(node.start)
