@@ -10,8 +10,9 @@ from devstack.postgres import Postgres
 from devstack.standby import Standby
 from tests.support.write_path_series import Stack
 
-# pg_rewind reads the former primary's WAL back to the last checkpoint before the promotion.
-_OPTIONS = {"wal_keep_size": "512MB"}
+# pg_rewind reads the former primary's WAL back to the last checkpoint before the promotion. Not an option of the start:
+# the recovery that pg_rewind begins with would not know it.
+_KEEP_WAL = "ALTER SYSTEM SET wal_keep_size = '512MB'"
 
 
 @dataclass
@@ -24,10 +25,11 @@ class Pair:
     @classmethod
     def start(cls, folder: Path, *, synchronous: bool) -> "Pair":
         """Both, streaming."""
-        primary = Postgres(folder / "first", options=_OPTIONS)
-        pair = cls(primary, Standby(folder / "second", primary, options=_OPTIONS))
+        primary = Postgres(folder / "first")
+        pair = cls(primary, Standby(folder / "second", primary))
         try:
             primary.start()
+            primary.query(_KEEP_WAL, "SELECT pg_reload_conf()")
             pair.standby.start()
             if synchronous:
                 pair.standby.make_synchronous()
@@ -50,7 +52,7 @@ class Pair:
     def change_places(self, *, synchronous: bool) -> None:
         """After ``promote``: the former primary becomes the standby, rewound, on its old port."""
         former, self.primary = self.primary, self.standby
-        self.standby = Standby(former.data_dir, self.primary, port=former.port, options=_OPTIONS)
+        self.standby = Standby(former.data_dir, self.primary, port=former.port)
         self.standby.rewind()
         self.standby.start()
         if synchronous:
