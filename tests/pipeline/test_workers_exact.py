@@ -18,9 +18,11 @@ async def counted_by(
     command: tuple[str, ...], kafka: str, topics: Topics, log: Path
 ) -> tuple[WorkerProcess, list[str]]:
     """What one worker makes of events that come evenly; it, and what is not exact."""
-    worker = WorkerProcess("metrics", environment(kafka, topics), log, command)
+    worker = WorkerProcess("metrics", environment(kafka, topics, WORKER_STUCK_SECONDS="5"), log, command)
     worker.start()
     try:
+        assert worker.child is not None
+        await asyncio.to_thread(worker.child.wait_until, lambda: "partitions assigned" in worker.output(), seconds=90)
         ids = await produce(kafka, topics, 6_000, rate=600)
         totals = await until_booked(kafka, topics, len(ids), [worker])
     finally:
@@ -32,7 +34,7 @@ async def counted_by(
 async def test_batches_that_the_consumer_loses_are_read_again(kafka: str, topics: Topics, tmp_path: Path) -> None:
     worker, found = await counted_by(LOSING, kafka, topics, tmp_path / "losing.log")
     assert found == []
-    assert "gap: reading again" in worker.output()
+    assert "gap: reading again" in worker.log.read_text()
 
 
 @pytest.mark.timeout(300)
