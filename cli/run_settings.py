@@ -75,10 +75,15 @@ class Wanted:
         if self.devstack.cluster:
             wanted += [
                 _service("gateway", settings, gateway_port + 1, number=2),
-                _service("worker-metrics", settings, web_port + 2, number=2),
-                _service("worker-metrics", settings, web_port + 3, number=3),
+                _service("worker-metrics", self._of_worker(settings, 2), web_port + 2, number=2),
+                _service("worker-metrics", self._of_worker(settings, 3), web_port + 3, number=3),
             ]
         return wanted
+
+    def _of_worker(self, settings: dict[str, str], number: int) -> dict[str, str]:
+        """An id of its own for a further worker: two with the same one would fence each other."""
+        instance = self.worker.worker_instance_id
+        return settings | ({"WORKER_INSTANCE_ID": f"{instance}-{number}"} if instance else {})
 
     def topic_shape(self) -> Shape:
         """As set; three embedded brokers want three replicas unless something else is set."""

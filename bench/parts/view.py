@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from aiokafka import TopicPartition
 
 from bench.findings import Finding, Table
-from bench.parts.workers import PARTITIONS, progressed
+from bench.parts.workers import PARTITIONS, filled, progressed
 from bench.series import Series
 from bench.stage import Server, Stage
 from contracts import Topics
@@ -69,20 +69,18 @@ async def _counting(stage: Stage, finding: Finding) -> None:
 
 
 async def _cpu_us(stage: Stage, pages: int, events: int) -> float:
-    """CPU of a worker that counts so many events while so many pages are open.
+    """CPU for each event of a worker that counts a topic full of them as fast as it can, with so many pages open.
 
-    What the pages cost while the events are still being produced is in it: read it where nothing else is running.
+    Its event loop is one: what the pages take of it, counting has not.
     """
-    topics = await stage.topics(PARTITIONS)
+    topics = await filled(stage, events)
     worker = await _worker(stage, "postgres", topics)
     async with opened(worker, _paths(pages)):
-        await asyncio.sleep(_SETTLE_SECONDS)
-        before = worker.meter.cpu_seconds()
-        await stage.outcome("bare_kafka", ["batch", str(events)], "postgres", topics)
         partitions = [TopicPartition(topics.metrics_changelog, number) for number in range(PARTITIONS)]
-        used = (await progressed(stage, worker, partitions, events))[-1].cpu_seconds - before
+        progress = await progressed(stage, worker, partitions, events)
     stage.end(worker)
-    return used / events * 1e6
+    first, last = progress[0], progress[-1]
+    return (last.cpu_seconds - first.cpu_seconds) / (last.events - first.events) * 1e6
 
 
 async def _worker(stage: Stage, database: str, topics: Topics) -> Server:
