@@ -14,7 +14,7 @@ from faust.types import EventT
 
 from contracts import JOURNAL_TABLE, METRICS_TABLE
 from stream_workers.backlog import POLL_SECONDS, Backlog
-from stream_workers.batches import BatchApp, Room, StateTable, by_hand
+from stream_workers.batches import BatchApp, StateTable, by_hand
 from stream_workers.broker import Broker
 from stream_workers.changelog import Follower
 from stream_workers.errors import KafkaAwayError, ReplacedError
@@ -24,6 +24,7 @@ from stream_workers.lag import Lag
 from stream_workers.ledger import rank
 from stream_workers.metrics import Counters
 from stream_workers.partitions import Partitions
+from stream_workers.room import Room
 from stream_workers.settings import Kind, Settings
 from stream_workers.telemetry import Telemetry
 from stream_workers.watchdog import Watchdog

@@ -5,18 +5,19 @@ consumer hands the agent one message for all records of one fetch of one partiti
 tests/unit/test_faust_internals.py fails when a part of Faust that is used here changes.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, ClassVar, TypeAlias, cast
 
 import faust
 from aiokafka import ConsumerRecord
+from aiokafka.errors import IllegalStateError
 from faust import Stream, StreamT
 from faust.stores.memory import Store
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.web.drivers.aiohttp import Web
+
+from stream_workers.room import Room
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 NextOffsets = Callable[[set[int]], Awaitable[Mapping[int, int]]]
@@ -43,40 +44,6 @@ class Batch(ConsumerMessage):
     """Stands for all records of one fetch of one partition; its offset is the last one's."""
 
     records: Sequence[Record] = ()
-
-
-class Room:
-    """Keeps the records that wait for the agent few: no more are fetched while ``limit`` or more do.
-
-    Faust's own way, pausing partitions, sleeps for a whole second once all are paused. A rebalance throws waiting
-    batches away, so waiting is bounded in time too.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._waiting = 0
-        self._enough = asyncio.Event()
-        self._enough.set()
-
-    def handed(self, records: int) -> None:
-        self._count(self._waiting + records)
-
-    def taken(self, records: int) -> None:
-        self._count(max(0, self._waiting - records))
-
-    def emptied(self) -> None:
-        self._count(0)
-
-    async def wait(self) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._enough.wait(), 1.0)
-
-    def _count(self, waiting: int) -> None:
-        self._waiting = waiting
-        if waiting < self._limit:
-            self._enough.set()
-        else:
-            self._enough.clear()
 
 
 class BatchConsumer(driver.Consumer):
@@ -160,9 +127,19 @@ class BatchConsumer(driver.Consumer):
         for partition, offset in (await self.app.next_offsets(set(owned))).items():
             await self.rewind(owned[partition], offset)
 
+    async def _seek(self, partition: TP, offset: int) -> None:
+        """In the consumer's own thread; Faust does it in ours, and aiokafka breaks if it is amid a fetch."""
+        await self._thread.call_thread(cast("Any", self._thread.seek), partition, offset)
+
     async def rewind(self, tp: TP, offset: int) -> None:
-        """Read a partition from ``offset`` on; what was fetched before is dropped by the reader's own check."""
-        await self.seek(tp, offset)
+        """Read a partition from ``offset`` on; what was fetched before is dropped by the reader's own check.
+
+        Nothing if it is not ours any more: its next owner reads from where its state says.
+        """
+        try:
+            await self.seek(tp, offset)
+        except IllegalStateError:
+            return
         self._committed_offset[tp] = min(self._committed_offset[tp] or 0, offset)
 
 
