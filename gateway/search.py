@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement
 
 from contracts import USER_NAME_MAX, UserName
 from gateway.errors import PageTooDeepError, ValidationError, Violation
@@ -85,7 +85,8 @@ class Search(BaseModel):
         if self.user_name is not None:
             conditions.append(table.user_name == self.user_name)
         if self.user_name__like is not None:
-            conditions.append(func.lower(table.user_name).contains(self.user_name__like.lower(), autoescape=True))
+            # ILIKE on the bare column: what the trigram index (migrations/trigram.py) can answer.
+            conditions.append(table.user_name.icontains(self.user_name__like, autoescape=True))
         if self.created_from is not None:
             conditions.append(table.id >= first_id(self.created_from))
         if self.created_to is not None:

@@ -159,3 +159,10 @@ async def test_one_application_is_looked_for_in_its_month_by_a_plan_for_any_id(f
 async def test_times_leave_out_the_months_that_they_exclude(filled: str, search: Search, months: set[str]) -> None:
     plan = await _plan(filled, _page(search, None))
     assert _tables(plan) == {f"applications_{month}" for month in months}
+
+
+def test_a_part_of_a_name_is_asked_so_that_the_trigram_index_can_answer() -> None:
+    """The index is of the bare column: a function around it, such as lower(), would hide it."""
+    (condition,) = Search(user_name__like="ada").conditions()
+    asked = str(condition.compile(dialect=postgresql.dialect()))
+    assert asked.startswith("applications.user_name ILIKE")

@@ -89,6 +89,8 @@ async def test_links_lead_through_the_whole_list(http: Served) -> None:
     assert (await http.client.get(links["prev"])).json()["page"] == 2
 
 
+# The strategies do not touch `random`, but the gateway's Kafka client does, in this process and at the same time.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 async def test_filters_are_what_a_plain_filter_would_find(http: Served) -> None:
     made = await fill(http.settings.database_url.get_secret_value(), 60)
     times = st.none() | st.integers(-2, 22).map(lambda minutes: START + timedelta(minutes=minutes))
