@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cli import environment
 from cli.errors import CommandError
 from gateway.api_keys import SCOPES, ListedKey, Scope, create_key, list_keys, revoke_key
-from gateway.database import create_engine
+from gateway.database import create_engine, first_line
 from gateway.settings import Settings
 
 app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
@@ -72,7 +72,7 @@ def _with_database(work: Callable[[AsyncEngine], Awaitable[_Answer]]) -> _Answer
         try:
             return await work(engine)
         except (DBAPIError, OSError) as error:
-            raise CommandError(f"the database: {str(error).splitlines()[0]}") from error
+            raise CommandError(f"the database: {first_line(error)}") from error
         finally:
             await engine.dispose()
 

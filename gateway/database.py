@@ -168,6 +168,11 @@ class Session:
             await connection.close()
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, without the statement that SQLAlchemy adds; its name where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def sqlstate(error: BaseException) -> str:
     """The five-letter code that PostgreSQL answered, or an empty text where it answered nothing."""
     return getattr(getattr(error, "orig", None), "sqlstate", None) or ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import text
 
-from gateway.database import DATABASE_ERRORS, Session, sqlstate
+from gateway.database import DATABASE_ERRORS, Session, first_line, sqlstate
 from gateway.tables import SCHEMA
 from gateway.topic import BROKER_ERRORS, brokers, look
 
@@ -76,7 +76,7 @@ class Health:
         except DATABASE_ERRORS as error:
             if sqlstate(error) == _UNDEFINED_TABLE:
                 return {"status": "unavailable", "reason": "the database has no tables yet: run `headgate migrate`"}
-            return {"status": "unavailable", "reason": str(error).splitlines()[0]}
+            return {"status": "unavailable", "reason": first_line(error)}
         depth = {"batches": row.batches, "oldest_seconds": round(float(row.oldest or 0), 1)}
         return {
             "status": "ok",

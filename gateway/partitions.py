@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.database import DATABASE_ERRORS
+from gateway.database import DATABASE_ERRORS, first_line
 from gateway.months import Month, Partitions, older_table, partitions
 from gateway.tables import DEFAULT_PARTITION
 
@@ -78,7 +78,7 @@ async def months_ahead(engine: AsyncEngine) -> bool:
     try:
         made = await make_months(engine)
     except DATABASE_ERRORS as error:
-        log.warning("The months ahead could not be made, a gateway tries again later: %s", str(error).splitlines()[0])
+        log.warning("The months ahead could not be made, a gateway tries again later: %s", first_line(error))
         return False
     if made:
         log.info("Made %s", ", ".join(made))

@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.database import DATABASE_ERRORS, Session
+from gateway.database import DATABASE_ERRORS, Session, first_line
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Replica:
         try:
             rows = await self._session.execute(_LOOK, {"lease": self._lease()})
         except DATABASE_ERRORS as error:
-            self._shown, self._reason = None, f"no answer: {str(error).splitlines()[0]}"
+            self._shown, self._reason = None, f"no answer: {first_line(error)}"
             return
         self._shown = rows[0].at if rows else None
         self._reason = "it does not show this gateway's heartbeat: far behind, or no replica of this database"

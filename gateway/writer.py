@@ -13,7 +13,15 @@ from uuid import UUID
 
 from gateway import key_holders
 from gateway.commit_queue import CommitQueue, fail
-from gateway.database import DATABASE_ERRORS, NotConnectedError, Session, constraint, rolled_back, sqlstate
+from gateway.database import (
+    DATABASE_ERRORS,
+    NotConnectedError,
+    Session,
+    constraint,
+    first_line,
+    rolled_back,
+    sqlstate,
+)
 from gateway.errors import DatabaseAwayError, RefusedError
 from gateway.identity import new_id
 from gateway.lease import LeaseKeeper
@@ -154,7 +162,7 @@ class Writer:
         elif code.startswith(("22", "23")):
             await self._bisect(batch, lease, error)
         else:
-            log.error("PostgreSQL refuses to store: %s", _first_line(error), extra={"sqlstate": code})
+            log.error("PostgreSQL refuses to store: %s", first_line(error), extra={"sqlstate": code})
             await self._again_later(batch, error)
         return None
 
@@ -162,12 +170,12 @@ class Writer:
         try:
             return await self._keeper.refused(lease)
         except DATABASE_ERRORS as error:
-            return _first_line(error)
+            return first_line(error)
 
     async def _again_later(self, batch: Batch, error: Exception) -> None:
         """Nothing was stored: back to the head of the queue, until each one's own deadline."""
         if not self.database_away:
-            log.warning("PostgreSQL does not take commits: %s", _first_line(error))
+            log.warning("PostgreSQL does not take commits: %s", first_line(error))
         self.database_away = True
         self.queue.put_back(batch.submissions)
         self._under_way = ()
@@ -184,7 +192,7 @@ class Writer:
         """A row that PostgreSQL refuses fails alone: halves are committed by themselves, in order."""
         submissions = batch.submissions
         if len(submissions) == 1:
-            log.warning("PostgreSQL refused an application: %s", _first_line(error))
+            log.warning("PostgreSQL refused an application: %s", first_line(error))
             fail(submissions[0], RefusedError("The database refuses this application for what it contains."))
             return
         middle = len(submissions) // 2
@@ -194,7 +202,7 @@ class Writer:
     async def _settle(self, batch: Batch, lease: UUID, error: Exception) -> Sequence[Submission] | None:
         """The outcome is unknown: settle it by a write, and commit nothing else before the answer (rule 4)."""
         self.state, self.database_away = "settling", True
-        log.warning("The outcome of a commit is unknown and is being settled: %s", _first_line(error))
+        log.warning("The outcome of a commit is unknown and is being settled: %s", first_line(error))
         while True:
             try:
                 rows = await self._session.execute(SETTLE, _columns(batch) | {"lease": lease})
@@ -241,10 +249,6 @@ def _columns(batch: Batch) -> dict[str, Any]:
         "times": [submission.created_at for submission in submissions],
         "traces": traces if any(traces) else None,
     }
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _failure(error: Exception, code: str) -> str:
