@@ -164,5 +164,5 @@ async def test_times_leave_out_the_months_that_they_exclude(filled: str, search:
 def test_a_part_of_a_name_is_asked_so_that_the_trigram_index_can_answer() -> None:
     """The index is of the bare column: a function around it, such as lower(), would hide it."""
     (condition,) = Search(user_name__like="ada").conditions()
-    asked = str(condition.compile(dialect=postgresql.dialect()))
+    asked = str(condition.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
     assert asked.startswith("applications.user_name ILIKE")
