@@ -17,6 +17,8 @@ from tests.support.verdict import Verdict, judge
 from tests.support.write_path_series import Fault, Stack, run, stack
 
 _USERS = 64
+# The budget of a gateway's memory, whatever is done to it: load, an outage of any length, many leases taken over at once.
+_MEMORY_MAX = 150 * 1024 * 1024
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Series:
             verdict = await run(one, fault)
         self.outcomes = one.crowd.outcomes
         self.report.add(name, one, verdict, recoveries=self._recoveries(), seconds=time.monotonic() - started)
+        assert max(one.memory) < _MEMORY_MAX
         return verdict
 
     async def run_careless(self, part: str, fault: Fault, *, seed: int, seconds: float = 45) -> Verdict:
