@@ -17,7 +17,7 @@ from tests.support.verdict import Verdict, judge
 from tests.support.write_path_series import Fault, Stack, run, stack
 
 _USERS = 64
-# The budget of a gateway's memory, whatever is done to it: load, an outage of any length, many leases taken over at once.
+# The budget of a gateway: under load, in an outage of any length, and when it takes over many leases at once.
 _MEMORY_MAX = 150 * 1024 * 1024
 
 
