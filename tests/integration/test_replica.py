@@ -190,7 +190,6 @@ async def test_a_read_that_conflicts_with_recovery_is_the_primarys(
         return int(await asyncio.to_thread(standby.query, query)) > 0
 
     await eventually(is_reading, what="a read on the replica")
-    await rows(url, "ALTER TABLE applications SET (autovacuum_enabled = false)")
     await rows(url, "CREATE INDEX tmp_conflict ON applications (created_at)")
     await rows(url, "DROP INDEX tmp_conflict")
     assert await reading == 1
