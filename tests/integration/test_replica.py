@@ -202,8 +202,12 @@ async def test_another_database_is_not_read_and_is_named(settings: Settings, dat
         await submitted(http)
         assert await listed(http) == 1
         assert reads(http) == {"answered": 0, "missed": 0, "failed": 0, "passed_over": 1}
-        report = (await http.client.get("/healthz")).json()["dependencies"]["replica"]
-        assert "no replica of this database" in report["reason"]
+
+        async def is_named() -> bool:
+            report = (await http.client.get("/healthz")).json()["dependencies"]["replica"]
+            return "no replica of this database" in report["reason"]
+
+        await eventually(is_named, what="a look at the other database")
     [finding] = await doctor.examine(changed)
     assert (finding.status, finding.what) == ("failed", "replica")
     assert "another database" in finding.found
