@@ -20,13 +20,8 @@ def new_id() -> UUID:
     return id_
 
 
-def milliseconds_of(id_: UUID) -> int:
-    """The time inside a UUIDv7, since 1970."""
-    return int.from_bytes(id_.bytes[:6])
-
-
 def time_of(id_: UUID) -> datetime:
-    """The same as an instant: ``created_at`` is this and nothing else."""
+    """The time inside a UUIDv7 as an instant: ``created_at`` is this and nothing else."""
     return _instant(id_.bytes[:6])
 
 

@@ -50,7 +50,6 @@ class LeaseKeeper:
         self.lease: UUID | None = None
         self.former: UUID | None = None
         self.leases: dict[UUID, Row[Any]] = {}
-        self.renewed_at = 0.0
         self._watched: dict[UUID, _Watched] = {}
         self._held = asyncio.Event()
         self._change = asyncio.Event()
@@ -170,7 +169,6 @@ class LeaseKeeper:
 
     def _renewed(self, lease: UUID, asked: float) -> None:
         """Counted from before the renewal was sent; sending stops early enough for the last request to end in time."""
-        self.renewed_at = asked
         if self._fence is not None:
             self._fence.cancel()
         left = asked + self._settings.lease_seconds - self._settings.send_timeout_seconds - self._clock()

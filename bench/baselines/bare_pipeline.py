@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from bench.baselines.outcome import Stopwatch
 from bench.load import DESCRIPTION, USERS
 from contracts import to_headers, to_key, to_value
-from gateway.identity import milliseconds_of, new_id, time_of
+from gateway.identity import new_id, time_of
 from gateway.settings import Settings
 
 _AT_ONCE = 4
@@ -59,7 +59,7 @@ async def _once(pool: asyncpg.Pool, producer: AIOKafkaProducer, topic: str, part
     for id_, name, text, created_at in zip(ids, names, texts, times, strict=True):
         value = to_value(id=id_, user_name=name, description=text, created_at=created_at)
         headers = to_headers(id=id_, created_at=created_at)
-        batch.append(timestamp=milliseconds_of(id_), key=to_key(name), value=value, headers=headers)
+        batch.append(timestamp=int.from_bytes(id_.bytes[:6]), key=to_key(name), value=value, headers=headers)
     batch.close()
     await (await producer.send_batch(batch, topic, partition=partition))
 
