@@ -37,7 +37,7 @@ images: ## build Dockerfile and run docker-compose.yaml on stand-in images (root
 	@deploy/stand-in/check.sh --redis
 
 chaos: env ## the long series of faults
-	@$(BIN)/python -m pytest -m chaos
+	@$(BIN)/python -m pytest -n 0 -m chaos
 
 vendor: env ## fetch the pinned browser files again (needs npm); see scripts/vendored.toml
 	@$(BIN)/python scripts/vendor.py
@@ -50,4 +50,4 @@ bench-docs: env ## the latest run's figures into docs/performance.md and docs/be
 
 screenshots: env ## every page of the web view at two widths, into docs/screenshots
 	@scripts/test-packages
-	@$(BIN)/python -m pytest tests/browser/view/screenshots.py
+	@$(BIN)/python -m pytest -n 0 tests/browser/view/screenshots.py

@@ -1,10 +1,11 @@
 """Ports on loopback: which are free, and what to do about one that is not."""
 
 import fcntl
+import functools
+import os
 import random
 import socket
 import time
-from typing import IO
 
 from devstack.errors import DevstackError
 from devstack.jars import cache_dir
@@ -16,7 +17,6 @@ _CANDIDATES = range(20_000, 32_000)
 # Workers whose stack was killed have ten seconds to write what they know.
 _LEAVING_SECONDS = 10.0
 _given: set[int] = set()
-_reserved: dict[int, IO[str]] = {}
 
 
 def is_free(port: int) -> bool:
@@ -31,11 +31,9 @@ def is_free(port: int) -> bool:
 
 
 def free_port(*, neighbours: int = 1) -> int:
-    """A port that nobody listens on, the first of so many in a row; somebody may take it a moment later."""
+    """A port that nobody listens on and nobody else was given, the first of so many in a row."""
     for first in random.sample(_CANDIDATES, len(_CANDIDATES)):
-        row = range(first, first + neighbours)
-        if not _given.intersection(row) and all(map(is_free, row)):
-            _given.update(row)
+        if all(is_free(port) and _reserve(port) for port in range(first, first + neighbours)):
             return first
     raise DevstackError("no port on loopback is free")
 
@@ -59,14 +57,22 @@ def required_port(port: int, setting: str, *, seconds: float = _LEAVING_SECONDS)
 
 
 def _reserve(port: int) -> bool:
-    """Hold the port's lock file until this process ends: a server takes seconds from its start to its first listen."""
-    folder = cache_dir() / "ports"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = (folder / f"{port}.lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
+    """Hold the port's lock until this process ends: its server takes seconds to listen, and may be killed and restarted.
+
+    The lock of a port is the byte of that number in a file of this user's.
+    """
+    if port in _given:
         return False
-    _reserved[port] = lock
+    try:
+        fcntl.lockf(_locks(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    _given.add(port)
     return True
+
+
+@functools.cache
+def _locks() -> int:
+    """The file that is locked; it stays open, because closing it would let go of every lock."""
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    return os.open(cache_dir() / "ports.lock", os.O_RDWR | os.O_CREAT, 0o600)

@@ -162,7 +162,6 @@ def test_a_taken_port_is_told_with_the_setting() -> None:
 def test_two_that_start_together_get_different_ports() -> None:
     port = free_port()
     other = f"from devstack.ports import usual_port; print(usual_port({port}))"
-    assert usual_port(port) == port
     found = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=True, timeout=SECONDS)
     assert int(found.stdout) != port
 
