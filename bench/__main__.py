@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import sys
+from collections.abc import AsyncIterator
 
 from pydantic import ValidationError
 
@@ -13,9 +14,8 @@ from bench.settings import Settings
 from bench.stage import raised
 
 
-async def measure(settings: Settings) -> list[Finding]:
+async def measure(settings: Settings) -> AsyncIterator[Finding]:
     """Every part on a stage of its own, so that none inherits what another one left behind."""
-    findings = []
     for name in settings.parts:
         print(f"\n=== {name}", flush=True)
         part = importlib.import_module(f"bench.parts.{name}")
@@ -25,8 +25,18 @@ async def measure(settings: Settings) -> list[Finding]:
             print(report.text_of(table), flush=True)
         for note in finding.notes:
             print(f"\n{note}", flush=True)
+        yield finding
+
+
+async def report_each(settings: Settings) -> None:
+    """What is measured is on disk at once: a run that is broken off in its last part has lost that part alone."""
+    machine, findings = machine_.describe(), []
+    print(machine_.in_words(machine), flush=True)
+    async for finding in measure(settings):
         findings.append(finding)
-    return findings
+        path = report.save(machine, findings)
+    print(report.text_of(report.verdicts_of(findings)))
+    print(f"\nwritten to {path}")
 
 
 def main() -> int:
@@ -36,12 +46,7 @@ def main() -> int:
         for problem in error.errors():
             print(f"bench: {str(problem['loc'][0]).upper()}: {problem['msg']}", file=sys.stderr)
         return 2
-    machine = machine_.describe()
-    print(machine_.in_words(machine), flush=True)
-    findings = asyncio.run(measure(settings))
-    path = report.save(machine, findings)
-    print(report.text_of(report.verdicts_of(findings)))
-    print(f"\nwritten to {path}")
+    asyncio.run(report_each(settings))
     return 0
 
 

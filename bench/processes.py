@@ -1,16 +1,15 @@
 """What processes cost: CPU time and memory, of a server and of all that it started."""
 
 import contextlib
-from dataclasses import dataclass
 
 import psutil
 
 
-@dataclass(frozen=True)
 class Meter:
-    """Reads one server by its process id; a server of several processes counts as one."""
+    """Reads servers by their process ids; several, and what each has started, count as one."""
 
-    pid: int
+    def __init__(self, *pids: int) -> None:
+        self._pids = pids
 
     def cpu_seconds(self) -> float:
         """User and system time since each process began."""
@@ -29,10 +28,14 @@ class Meter:
         return sum(_connections(process) for process in self._family())
 
     def _family(self) -> list[psutil.Process]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self.pid)
-            return [process, *process.children(recursive=True)]
-        return []
+        return [process for pid in self._pids for process in _with_children(pid)]
+
+
+def _with_children(pid: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    return []
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -141,7 +141,7 @@ def row(name: str, rounds: Sequence[Round]) -> tuple[str, ...]:
 
 
 def _meters(stage: Stage, subject: Subject) -> dict[str, Meter]:
-    return {"server": subject.server.meter, "postgresql": stage.postgres_meter, "kafka": stage.broker_meter}
+    return {"server": subject.server.meter, "postgresql": stage.postgres_meter, "kafka": stage.kafka_meter}
 
 
 async def _before(stage: Stage, subject: Subject, connection: Connection) -> _Before:

@@ -5,7 +5,9 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-PARTS = ("post", "batch", "get", "recovery", "workers", "view", "idle", "memory", "startup", "growth", "soak")
+PARTS = (
+    "post", "batch", "get", "recovery", "workers", "view", "idle", "memory", "startup", "growth", "plural", "soak",
+)  # fmt: skip
 
 
 def _names(value: object) -> object:

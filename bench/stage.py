@@ -1,4 +1,4 @@
-"""The stage: one PostgreSQL and one Kafka broker for the run, and processes that are started on it."""
+"""The stage: a PostgreSQL and a Kafka for the run, and processes that are started on it."""
 
 import asyncio
 import secrets
@@ -19,7 +19,7 @@ from bench.settings import Settings
 from cli.settings import Shape
 from cli.topics import create
 from contracts import Topics
-from devstack.broker import Broker
+from devstack.brokers import Brokers
 from devstack.child import Child, spawn
 from devstack.ports import HOST, free_port
 from devstack.postgres import Postgres
@@ -47,25 +47,26 @@ class Server:
 
 
 class Stage:
-    """Durable, with the servers' own defaults: PostgreSQL with fsync, the broker as `make run` starts it."""
+    """Durable, with the servers' own defaults: PostgreSQL with fsync, the brokers as `make run` starts them."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
+    def __init__(self, settings: Settings, folder: Path, *, brokers: int = 1) -> None:
         self.settings, self.folder = settings, folder
         # A checkpoint in one round and none in the next would be most of the difference between two rounds.
         self.postgres = Postgres(folder / "postgres", options={"max_wal_size": "8GB", "checkpoint_timeout": "1h"})
-        self.broker = Broker(folder / "kafka")
+        self.kafka = Brokers(folder / "kafka", brokers)
         self._servers: list[Server] = []
 
     def start(self) -> None:
         self.postgres.launch()
-        self.broker.launch()
+        self.kafka.launch()
         self.postgres.wait_ready()
-        self.broker.wait_ready()
+        self.kafka.wait_ready()
 
     def stop(self) -> None:
         self.end(*self._servers)
         self.postgres.stop()
-        self.broker.kill()
+        for node in self.kafka.nodes:
+            node.kill()
 
     def end(self, *servers: Server) -> None:
         """Stop these processes, each in good order."""
@@ -78,8 +79,8 @@ class Stage:
         return Meter(_running(self.postgres.child).pid)
 
     @property
-    def broker_meter(self) -> Meter:
-        return Meter(_running(self.broker.child).pid)
+    def kafka_meter(self) -> Meter:
+        return Meter(*(_running(node.child).pid for node in self.kafka.nodes))
 
     async def database(self) -> str:
         """A migrated, empty database of its own; returns its name."""
@@ -92,7 +93,9 @@ class Stage:
     async def topics(self, partitions: int = 4) -> Topics:
         """Topics of their own, as `headgate topics create` makes them."""
         names = Topics(f"b{secrets.token_hex(4)}.")
-        await create(self.broker.bootstrap, names, Shape(partitions=partitions))
+        brokers = len(self.kafka.nodes)
+        shape = Shape(partitions=partitions, replication_factor=brokers, min_insync_replicas=min(brokers, 2))
+        await create(self.kafka.bootstrap, names, shape)
         return names
 
     @asynccontextmanager
@@ -109,7 +112,7 @@ class Stage:
         """The settings under which a service or a baseline finds its database, its topics and its port."""
         return {
             "DATABASE_URL": self.postgres.url(database),
-            "KAFKA_BOOTSTRAP_SERVERS": self.broker.bootstrap,
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap,
             "KAFKA_PREFIX": topics.prefix,
             "GATEWAY_PORT": str(port),
             "WORKER_WEB_PORT": str(port),
@@ -188,10 +191,10 @@ async def poll(ready: Any, *, what: str, child: Child | None = None, seconds: fl
 
 
 @asynccontextmanager
-async def raised(settings: Settings) -> AsyncIterator[Stage]:
+async def raised(settings: Settings, *, brokers: int = 1) -> AsyncIterator[Stage]:
     """A stage of its own in a temporary folder, which goes with it."""
     folder = Path(tempfile.mkdtemp(prefix="headgate-bench-"))
-    stage = Stage(settings, folder)
+    stage = Stage(settings, folder, brokers=brokers)
     try:
         await asyncio.to_thread(stage.start)
         yield stage

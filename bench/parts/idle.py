@@ -19,7 +19,7 @@ async def run(stage: Stage) -> Finding:
     database, topics = await stage.database(), await stage.topics()
     servers = [await stage.gateway(database, topics), *workers(stage, database, topics)]
     meters = {server.name: server.meter for server in servers}
-    others = {"PostgreSQL": stage.postgres_meter, "Kafka": stage.broker_meter}
+    others = {"PostgreSQL": stage.postgres_meter, "Kafka": stage.kafka_meter}
     seconds = QUICK_SECONDS if stage.settings.quick else SECONDS
     await asyncio.sleep(_SETTLE_SECONDS)
     async with stage.connection(database) as connection:

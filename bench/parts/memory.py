@@ -25,7 +25,7 @@ async def run(stage: Stage) -> Finding:
     seconds = QUICK_SECONDS if stage.settings.quick else SECONDS
     idle = _read(meters)
     load = await _highest(meters, fire(gateway.address, POST, connections=64, seconds=seconds))
-    await asyncio.to_thread(stage.broker.stop)
+    await asyncio.to_thread(stage.kafka.stop)
     first = await _highest(meters, fire(gateway.address, POST, connections=64, seconds=seconds))
     second = await _highest(meters, fire(gateway.address, POST, connections=64, seconds=seconds))
     stage.end(*servers)

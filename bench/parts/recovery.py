@@ -29,7 +29,7 @@ async def run(stage: Stage) -> Finding:
     for _ in range(max(1, stage.settings.round_count // 2 + 1)):
         drained.append(await _outage(stage, least))
         for way, outcomes in sent.items():
-            await asyncio.to_thread(stage.broker.restart)
+            await asyncio.to_thread(stage.kafka.nodes[0].restart)
             topics = await stage.topics()
             outcomes.append(await stage.outcome("bare_kafka", [way, str(drained[-1].events)], "postgres", topics))
     _tell(finding, drained, sent)
@@ -40,7 +40,7 @@ async def _outage(stage: Stage, least: int) -> Outcome:
     """Stop the broker, accept at least so many applications, start it; from the first published one to the last."""
     database, topics = await stage.database(), await stage.topics()
     gateway = await stage.gateway(database, topics)
-    await asyncio.to_thread(stage.broker.stop)
+    await asyncio.to_thread(stage.kafka.stop)
     accepted = 0
     while accepted < least:
         load = await fire(gateway.address, BATCH, connections=CONNECTIONS, seconds=2)
@@ -48,7 +48,7 @@ async def _outage(stage: Stage, least: int) -> Outcome:
     async with stage.connection(database) as connection:
         stored = await connection.fetchval("SELECT count(*) FROM applications")
     spent = gateway.meter.cpu_seconds()
-    await asyncio.to_thread(stage.broker.start)
+    await asyncio.to_thread(stage.kafka.start)
     seconds = await _drain(stage, topics, stored)
     outcome = Outcome(stored, seconds, gateway.meter.cpu_seconds() - spent)
     stage.end(gateway)
@@ -56,7 +56,7 @@ async def _outage(stage: Stage, least: int) -> Outcome:
 
 
 async def _drain(stage: Stage, topics: Topics, events: int) -> float:
-    consumer = AIOKafkaConsumer(bootstrap_servers=stage.broker.bootstrap)
+    consumer = AIOKafkaConsumer(bootstrap_servers=stage.kafka.bootstrap)
     await consumer.start()
     partitions = [TopicPartition(topics.applications, number) for number in range(_PARTITIONS)]
     began, there = None, 0

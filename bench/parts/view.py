@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from aiokafka import TopicPartition
 
 from bench.findings import Finding, Table
-from bench.parts.workers import PARTITIONS, filled, progressed
+from bench.parts.workers import PARTITIONS, between, filled, progressed
 from bench.series import Series
 from bench.stage import Server, Stage
 from contracts import Topics
@@ -77,10 +77,9 @@ async def _cpu_us(stage: Stage, pages: int, events: int) -> float:
     worker = await _worker(stage, "postgres", topics)
     async with opened(worker, _paths(pages)):
         partitions = [TopicPartition(topics.metrics_changelog, number) for number in range(PARTITIONS)]
-        progress = await progressed(stage, worker, partitions, events)
+        progress = await progressed(stage, worker.meter, partitions, events)
     stage.end(worker)
-    first, last = progress[0], progress[-1]
-    return (last.cpu_seconds - first.cpu_seconds) / (last.events - first.events) * 1e6
+    return between(progress).cpu_us
 
 
 async def _worker(stage: Stage, database: str, topics: Topics) -> Server:

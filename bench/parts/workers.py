@@ -9,8 +9,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench.baselines.outcome import Outcome
 from bench.findings import Finding, Table
+from bench.processes import Meter
 from bench.series import Series
-from bench.stage import Server, Stage
+from bench.stage import Stage
 from contracts import Topics
 from stream_workers.settings import Kind
 
@@ -61,17 +62,22 @@ async def worker_outcome(
     changelog = topics.metrics_changelog if kind == "metrics" else topics.journal_changelog
     server = stage.program(kind, ["-m", "cli", "worker", kind], "postgres", topics, log_format="json")
     progress = await progressed(
-        stage, server, [TopicPartition(changelog, number) for number in range(partitions)], events
+        stage, server.meter, [TopicPartition(changelog, number) for number in range(partitions)], events
     )
     stage.end(server)
+    return between(progress)
+
+
+def between(progress: list[Progress]) -> Outcome:
+    """From the first state that was written to the last."""
     first, last = progress[0], progress[-1]
     seconds = max(last.at_ms - first.at_ms, 1) / 1000
     return Outcome(last.events - first.events, seconds, last.cpu_seconds - first.cpu_seconds)
 
 
-async def progressed(stage: Stage, server: Server, partitions: list[TopicPartition], events: int) -> list[Progress]:
-    """What the worker's states tell, until they hold so many events."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=stage.broker.bootstrap, enable_auto_commit=False)
+async def progressed(stage: Stage, meter: Meter, partitions: list[TopicPartition], events: int) -> list[Progress]:
+    """What the states of the workers under the meter tell, until they hold so many events."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=stage.kafka.bootstrap, enable_auto_commit=False)
     await consumer.start()
     consumer.assign(partitions)
     await consumer.seek_to_beginning()
@@ -83,7 +89,7 @@ async def progressed(stage: Stage, server: Server, partitions: list[TopicPartiti
                 for records in (await consumer.getmany(timeout_ms=100)).values():
                     for record in records:
                         reached[record.partition] = _booked(orjson.loads(record.value or b"{}"))
-                        cpu = server.meter.cpu_seconds()
+                        cpu = meter.cpu_seconds()
                         progress.append(Progress(record.timestamp, sum(reached.values()), cpu))
     finally:
         await consumer.stop()

@@ -1,0 +1,170 @@
+"""`python -m bench.fleet`: what a fleet would do, simulated with the costs that `make bench ONLY=plural` measured.
+
+A gateway is one core, has one commit in flight, and takes into the next one whatever came meanwhile. PostgreSQL is some
+cores in front of one log, which is flushed for all commits that wait for it at once. That is all the model knows: no
+network, no other load, cores like those that were measured.
+"""
+
+import heapq
+import json
+import math
+import random
+import sys
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, linear_regression, quantiles
+from typing import Any
+
+from bench.findings import Table
+from bench.report import RESULTS, text_of
+from bench.series import number
+
+RATES = (5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
+POSTGRES_CORES = 16
+# As the gateway's own bound on a commit.
+_LARGEST_COMMIT = 500
+# Above this share of a core, waiting grows faster than the load.
+_BUSY = 0.7
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds of a core for each application and for each commit, and of the log for each flush."""
+
+    gateway: float
+    gateway_commit: float
+    postgres: float
+    postgres_commit: float
+    flush: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it; waits in seconds, from the arrival of an application to its durable commit."""
+
+    rate: float
+    commit_size: float
+    p50: float
+    p99: float
+    gateway_busy: float
+    postgres_cores: float
+    flushes: float
+
+
+class Postgres:
+    """Cores in front of one log: when a commit that arrives now will be durable."""
+
+    def __init__(self, cores: int, costs: Costs) -> None:
+        self._free, self._costs = [0.0] * cores, costs
+        self._flush_start = self._flush_end = 0.0
+        self.busy, self.flushes = 0.0, 0
+
+    def commit(self, at: float, applications: int) -> float:
+        spent = self._costs.postgres_commit + applications * self._costs.postgres
+        done = max(at, heapq.heappop(self._free)) + spent
+        heapq.heappush(self._free, done)
+        self.busy += spent
+        if done > self._flush_start:  # too late for the flush that is next
+            self._flush_start = max(done, self._flush_end)
+            self._flush_end = self._flush_start + self._costs.flush
+            self.flushes += 1
+        return self._flush_end
+
+
+class Gateway:
+    """Applications come to it at random, evenly in the long run, and wait for its next commit."""
+
+    def __init__(self, rate: float, rng: random.Random) -> None:
+        self._rate, self._rng = rate, rng
+        self.next = rng.expovariate(rate)
+        self.waiting: deque[float] = deque()
+
+    def gather(self, now: float) -> list[float]:
+        """When those came that are in the commit which begins now."""
+        while self.next <= now:
+            self.waiting.append(self.next)
+            self.next += self._rng.expovariate(self._rate)
+        return [self.waiting.popleft() for _ in range(min(len(self.waiting), _LARGEST_COMMIT))]
+
+
+def simulate(costs: Costs, rate: float, *, gateways: int, cores: int, seconds: float = 2.0, seed: int = 1) -> Outcome:
+    """So many applications a second, spread over the gateways, for so long."""
+    rng, postgres = random.Random(seed), Postgres(cores, costs)
+    fleet = [Gateway(rate / gateways, rng) for _ in range(gateways)]
+    turns = [(gateway.next, index) for index, gateway in enumerate(fleet)]
+    heapq.heapify(turns)
+    waits: list[float] = []
+    commits = 0
+    while turns[0][0] < seconds:
+        now, index = heapq.heappop(turns)
+        came = fleet[index].gather(now)
+        durable = postgres.commit(now, len(came))
+        waits += [durable - at for at in came]
+        commits += 1
+        ready = max(durable, now + costs.gateway_commit + len(came) * costs.gateway)
+        heapq.heappush(turns, (ready if fleet[index].waiting else max(ready, fleet[index].next), index))
+    cut = quantiles(waits, n=100)
+    return Outcome(
+        rate=len(waits) / seconds,
+        commit_size=len(waits) / commits,
+        p50=cut[49],
+        p99=cut[98],
+        gateway_busy=(commits * costs.gateway_commit + len(waits) * costs.gateway) / seconds / gateways,
+        postgres_cores=postgres.busy / seconds,
+        flushes=postgres.flushes / seconds,
+    )
+
+
+def smallest(costs: Costs, rate: float, *, cores: int) -> tuple[int, Outcome]:
+    """The fewest gateways that take this rate, each with a core to at most seven tenths; and what comes of it."""
+    least = math.ceil(rate * costs.gateway / _BUSY)
+    most = math.ceil(rate * (costs.gateway + costs.gateway_commit) / _BUSY)
+
+    def enough(gateways: int) -> bool:
+        return simulate(costs, rate, gateways=gateways, cores=cores).gateway_busy <= _BUSY
+
+    gateways = least + bisect_left(range(least, most), True, key=enough)
+    return gateways, simulate(costs, rate, gateways=gateways, cores=cores)
+
+
+def measured(figures: Mapping[str, Any]) -> Costs:
+    """Costs from what one, two and three gateways took: a smaller commit makes its fixed share show."""
+    many = [rounds for name, rounds in figures.items() if name.endswith(("gateway", "gateways"))]
+    shares = [fmean(each["row_versions"] for each in rounds) - 1 for rounds in many]  # commits for each application
+    gateway = linear_regression(shares, [_spent(rounds, "server") for rounds in many])
+    postgres = linear_regression(shares, [_spent(rounds, "postgresql") for rounds in many])
+    return Costs(gateway.intercept, gateway.slope, postgres.intercept, postgres.slope, figures["flush_seconds"])
+
+
+def _spent(rounds: Sequence[Mapping[str, Any]], process: str) -> float:
+    return fmean(each["cpu"][process] for each in rounds) / 1e6
+
+
+def table(costs: Costs, *, cores: int = POSTGRES_CORES) -> Table:
+    lines = []
+    for rate in RATES:
+        gateways, outcome = smallest(costs, rate, cores=cores)
+        figures = (outcome.rate, outcome.commit_size, outcome.p50 * 1e3, outcome.p99 * 1e3)
+        shares = (f"{outcome.gateway_busy:.0%}", number(outcome.postgres_cores), number(outcome.flushes))
+        lines.append((number(rate), str(gateways), *map(number, figures), *shares))
+    columns = ("offered a second", "gateways", "taken", "in a commit", "p50 ms", "p99 ms")
+    more = ("gateway busy", "PostgreSQL cores", "flushes a second")
+    return Table(f"A fleet, simulated: PostgreSQL of {cores} cores", columns + more, lines)
+
+
+def main() -> int:
+    for path in sorted(RESULTS.glob("[0-9]*.json"), reverse=True):
+        for finding in json.loads(path.read_text())["findings"]:
+            if finding["part"] == "plural":
+                costs = measured(finding["figures"])
+                print(f"{path.name}: {costs}")
+                print(text_of(table(costs)))
+                return 0
+    print("bench: nothing to simulate with yet: `make bench ONLY=plural` measures it", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
