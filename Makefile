@@ -45,7 +45,7 @@ vendor: env ## fetch the pinned browser files again (needs npm); see scripts/ven
 bench: env ## measure everything, about half an hour; ONLY=post,get and QUICK=1 for a look, ROUNDS= and SECONDS= for more
 	@$(BIN)/python -m bench
 
-bench-docs: env ## the latest run's figures into docs/performance.md and docs/benchmark.svg
+bench-docs: env ## the latest figures of each part into docs/performance.md and docs/benchmark.svg
 	@$(BIN)/python -m bench.publish
 
 screenshots: env ## every page of the web view at two widths, into docs/screenshots

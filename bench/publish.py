@@ -1,4 +1,4 @@
-"""`make bench-docs`: the latest run's tables into docs/performance.md, and its chart into docs/benchmark.svg."""
+"""`make bench-docs`: the latest tables of each part into docs/performance.md, and a chart into docs/benchmark.svg."""
 
 import json
 import statistics
@@ -7,26 +7,45 @@ from pathlib import Path
 from typing import Any
 
 from bench.chart import Bar, svg
+from bench.findings import Finding, Table, Verdict
 from bench.parts.post import BARE, CONNECTIONS, ONE, TWO, USUAL
-from bench.report import RESULTS
+from bench.report import RESULTS, document
+from bench.settings import PARTS
 
 PAGE, CHART = Path("docs/performance.md"), Path("docs/benchmark.svg")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def main() -> int:
-    latest = RESULTS / "latest.json"
-    if not latest.exists():
+    runs = newest()
+    if not runs:
         print("bench: there is no run yet: `make bench` makes one", file=sys.stderr)
         return 1
-    run = json.loads(latest.read_text())
     before, rest = PAGE.read_text().split(BEGIN)
     _, after = rest.split(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{latest.with_suffix('.md').read_text()}\n{END}{after}")
-    post = next((finding for finding in run["findings"] if finding["part"] == "post"), None)
-    if post is not None:
-        CHART.write_text(chart(post["figures"][str(CONNECTIONS[0])], run["machine"]))
+    PAGE.write_text(f"{before}{BEGIN}\n\n{document(runs)}\n{END}{after}")
+    for machine, findings in runs:
+        for post in (finding for finding in findings if finding.part == "post"):
+            CHART.write_text(chart(post.figures[str(CONNECTIONS[0])], machine))
     return 0
+
+
+def newest() -> list[tuple[dict[str, Any], list[Finding]]]:
+    """Of each part the run that measured it last: the machine as it was, and what was found."""
+    latest: dict[str, tuple[dict[str, Any], Finding]] = {}
+    for path in sorted(RESULTS.glob("[0-9]*.json")):
+        run = json.loads(path.read_text())
+        latest |= {each["part"]: (run["machine"], _finding(each)) for each in run["findings"]}
+    runs: dict[str, tuple[dict[str, Any], list[Finding]]] = {}
+    for machine, finding in (latest[part] for part in PARTS if part in latest):
+        runs.setdefault(machine["at"], (machine, []))[1].append(finding)
+    return list(runs.values())
+
+
+def _finding(plain: dict[str, Any]) -> Finding:
+    tables = [Table(**table) for table in plain["tables"]]
+    verdicts = [Verdict(**verdict) for verdict in plain["verdicts"]]
+    return Finding(**plain | {"tables": tables, "verdicts": verdicts})
 
 
 def chart(rounds: dict[str, list[dict[str, Any]]], machine: dict[str, Any]) -> str:

@@ -29,23 +29,24 @@ def verdicts_of(findings: Sequence[Finding]) -> Table:
     return Table("Budgets", ("budget", "measured", ""), rows)
 
 
-def document(machine: dict[str, Any], findings: Sequence[Finding]) -> str:
-    """Everything of a run as Markdown."""
-    parts = [f"Measured {machine['at']} on {in_words(machine)}."]
-    for finding in findings:
-        parts += [text_of(table) for table in finding.tables]
-        parts += [f"\n{note}" for note in finding.notes]
-    return "\n".join([*parts, text_of(verdicts_of(findings)), ""])
+def document(runs: Sequence[tuple[dict[str, Any], Sequence[Finding]]]) -> str:
+    """Machine and findings of each run as Markdown, and the budgets of all."""
+    parts = []
+    for machine, findings in runs:
+        parts.append(f"Measured {machine['at']} on {in_words(machine)}.")
+        parts += [text_of(table) for finding in findings for table in finding.tables]
+        parts += [f"\n{note}" for finding in findings for note in finding.notes]
+        parts.append("")
+    return "\n".join([*parts, text_of(verdicts_of([each for _, findings in runs for each in findings])), ""])
 
 
 def save(machine: dict[str, Any], findings: Sequence[Finding]) -> Path:
-    """Write the run into bench/results, under its time and as the latest one; returns the JSON's path."""
+    """Write the run into bench/results under its time; returns the JSON's path."""
     RESULTS.mkdir(exist_ok=True)
     content = json.dumps({"machine": machine, "findings": [asdict(finding) for finding in findings]}, indent=1)
     stem = machine["at"].replace(":", "").replace("+0000", "Z")
-    for name in (stem, "latest"):
-        (RESULTS / f"{name}.json").write_text(content)
-        (RESULTS / f"{name}.md").write_text(document(machine, findings))
+    (RESULTS / f"{stem}.json").write_text(content)
+    (RESULTS / f"{stem}.md").write_text(document([(machine, findings)]))
     return RESULTS / f"{stem}.json"
 
 
