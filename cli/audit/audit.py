@@ -1,7 +1,7 @@
 """One audit: what can be judged now, the comparison, and the counters beside it."""
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,7 +46,7 @@ class Audit:
     def to_fields(self) -> dict[str, Any]:
         """Plain numbers; ``metrics`` and ``journal`` are null until these workers have begun."""
         numbers = asdict(self.differences)
-        examples = [f"{what} {UUID(int=id_)}" for what, id_ in numbers.pop("examples")]
+        examples = [_line(what, id_) for what, id_ in numbers.pop("examples")]
         span = {"since": self.since.isoformat(), "until": self.until.isoformat()}
         rest = {"held": self.held, "unpublishable": self.refused, "drift": self.drift}
         books = {"metrics": self.counted, "journal": self.journaled}
@@ -55,22 +55,31 @@ class Audit:
         return numbers | rest | workers | lines | {"examples": examples} | span
 
 
-async def audit(settings: Settings, report: Report, *, journal: Sequence[Path] = ()) -> Audit:
+async def audit(
+    settings: Settings,
+    report: Report,
+    *,
+    journal: Sequence[Path] = (),
+    tell: Callable[[str], object] = lambda _: None,
+) -> Audit:
     """Compare what both sides still hold; raises what Kafka and PostgreSQL raise when they are away.
 
-    ``journal`` are files with the journal's lines, held against its books as well.
+    ``journal`` are files with the journal's lines, held against its books as well. ``tell`` is given every difference
+    as it is found: kind and id.
     """
     bootstrap, topics = settings.kafka_bootstrap_servers, settings.topics
     engine = open_engine(settings.database_url.get_secret_value(), isolation_level="REPEATABLE READ")
     try:
         async with engine.connect() as connection:
-            found = await _audit(connection, bootstrap, topics, report)
+            found = await _audit(connection, bootstrap, topics, report, tell)
     finally:
         await engine.dispose()
     return replace(found, lines=await journal_lines(bootstrap, topics, journal))
 
 
-async def _audit(connection: AsyncConnection, bootstrap: str, topics: Topics, report: Report) -> Audit:
+async def _audit(
+    connection: AsyncConnection, bootstrap: str, topics: Topics, report: Report, tell: Callable[[str], object]
+) -> Audit:
     """The database's snapshot is taken first: what it shows as confirmed is on the topic read afterwards."""
     now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
     oldest_held, held = await sides.held(connection)
@@ -86,11 +95,16 @@ async def _audit(connection: AsyncConnection, bootstrap: str, topics: Topics, re
         return _reported(removed.named(connection, sides.events(bootstrap, topics, stretches)), report, total)
 
     found = await sum_up(sides.rows(connection, UUID(int=first), UUID(int=last)), events, ranges, skip)
+
+    def note(what: str, id_: int) -> None:
+        found.note(what, id_)
+        tell(_line(what, id_))
+
     different = ranges.differing()
     for start in range(0, len(different), RANGES_AT_ONCE):
         group = different[start : start + RANGES_AT_ONCE]
         rows = [sides.rows(connection, UUID(int=low), UUID(int=high)) for low, high in group]
-        await look_closer(rows, _within(events(), group), skip, found)
+        await look_closer(rows, _within(events(), group), skip, note)
     return Audit(
         since=_time_of(first),
         until=_time_of(last),
@@ -137,6 +151,10 @@ class Places:
     def holds(self, id_: int) -> bool:
         place = bisect_right(self._starts, id_) - 1
         return place >= 0 and id_ <= self._ends[place]
+
+
+def _line(what: str, id_: int) -> str:
+    return f"{what} {UUID(int=id_)}"
 
 
 def _id_at(instant: datetime) -> int:

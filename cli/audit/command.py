@@ -1,6 +1,7 @@
 """The command line of `headgate audit`."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,14 +40,19 @@ def audit(
         list[Path] | None,
         typer.Option(help="A file with the journal's lines; may be repeated.", exists=True, dir_okay=False),
     ] = None,
+    differences: Annotated[
+        typer.FileTextWrite | None,
+        typer.Option(help="Write all differences to this file: kind and id, one a line.", lazy=False),
+    ] = None,
 ) -> None:
     """Compare PostgreSQL, topic, counters and journal. Exit code 1 if anything is missing, double or different.
 
     Compared is what both sides still hold, up to a minute ago; what a gateway is about to publish is left out.
     """
     settings = environment.read(Settings)
+    tell = partial(typer.echo, file=differences) if differences else lambda _: None
     with progress("auditing") as report:
-        found = finish(compare_all(settings, report, journal=journal or ()))
+        found = finish(compare_all(settings, report, journal=journal or (), tell=tell))
     fields = found.to_fields()
     if as_json:
         typer.echo(json.dumps(fields, indent=2))

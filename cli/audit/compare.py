@@ -16,6 +16,7 @@ EXAMPLES_OF_EACH = 20
 _SUM = 1 << 64
 
 Pages = AsyncIterator[Sequence[Entry]]
+Note = Callable[[str, int], None]
 
 
 @dataclass
@@ -112,23 +113,26 @@ def _tally(entry: Entry, ranges: Ranges, skip: set[int], found: Differences) -> 
         ranges.add_event(entry)
 
 
-async def look_closer(rows: Sequence[Pages], events: Pages, skip: set[int], found: Differences) -> None:
-    """The second pass over some ranges: ``rows`` are their pages, ``events`` those that fall into them."""
+async def look_closer(rows: Sequence[Pages], events: Pages, skip: set[int], note: Note) -> None:
+    """The second pass over some ranges: ``rows`` are their pages, ``events`` those that fall into them.
+
+    ``note`` is told the kind and the id of each difference.
+    """
     expected = {entry.id: entry.digest for pages in rows async for page in pages for entry in page}
     seen: set[int] = set()
     async for page in events:
         for entry in page:
             if entry.kind == "application" and entry.id not in skip:
-                _judge(entry, expected.get(entry.id), seen, found)
+                _judge(entry, expected.get(entry.id), seen, note)
     for id_ in expected.keys() - seen - skip:
-        found.note("missing", id_)
+        note("missing", id_)
 
 
-def _judge(entry: Entry, wanted: int | None, seen: set[int], found: Differences) -> None:
+def _judge(entry: Entry, wanted: int | None, seen: set[int], note: Note) -> None:
     if entry.id in seen:
-        found.note("duplicate", entry.id)
+        note("duplicate", entry.id)
     elif wanted is None:
-        found.note("foreign", entry.id)
+        note("foreign", entry.id)
     if wanted is not None and entry.digest != wanted:
-        found.note("differing", entry.id)
+        note("differing", entry.id)
     seen.add(entry.id)
