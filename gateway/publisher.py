@@ -137,7 +137,8 @@ class Publisher:
                 self.state = "fenced"
             else:
                 self.state = "condemned"
-                self._keeper.lost(lease, "a send failed, and what was handed over must be compared with the topic")
+                error = sending.exception()
+                self._keeper.lost(lease, f"a send failed ({error}), what was handed over is compared with the topic")
 
     async def _publish(self, lease: UUID) -> None:
         """Everything of one lease, until a send fails (SendError) or the lease is lost (cancelled)."""

@@ -127,7 +127,7 @@ async def test_the_brokers_answer_the_questions_that_aiokafka_does_not_ask(
 
 
 async def test_an_event_refused_for_its_content_is_set_aside_and_the_rest_goes_on_exactly_once(
-    gateway: Gateway, kafka: str, database_url: str, topics: Topics
+    gateway: Gateway, kafka: str, database_url: str, topics: Topics, caplog: pytest.LogCaptureFixture
 ) -> None:
     await gateway.writer.submit(submission())
     await gateway.publisher.until_idle()
@@ -140,6 +140,7 @@ async def test_an_event_refused_for_its_content_is_set_aside_and_the_rest_goes_o
     [row] = await rows(database_url, "SELECT id, reason FROM unpublishable")
     assert UUID(str(row["id"])) == huge.id
     assert "MessageSizeTooLarge" in row["reason"]
+    assert "The lease is lost: a send failed (MessageSizeTooLargeError" in caplog.text
     assert (await gateway.health.report())["status"] == "degraded"
 
 
