@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import exists
+from tests.support.commands import exists, options
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -17,6 +17,8 @@ PAGES = sorted(
     if ".venv" not in path.parts
 )
 COMMAND = re.compile(r"(?:`|^\s*|\.venv/bin/)headgate ((?:[a-z]+(?:-[a-z]+)*)(?: [a-z]+(?:-[a-z]+)*)*)", re.MULTILINE)
+# The rest of the command: up to the end of the code, a comment or the cell of a table.
+USE = re.compile(COMMAND.pattern + r"([^`\n#|]*)", re.MULTILINE)
 
 # What `make bench` and `make bench-docs` write.
 _MADE = {"bench/results/", "docs/benchmark.svg"}
@@ -32,6 +34,14 @@ def test_every_link_leads_to_something(page: Path) -> None:
 def test_every_command_that_is_named_exists(page: Path) -> None:
     named = {tuple(found.split(" ")[:2]) for found in COMMAND.findall(page.read_text())}
     assert {words for words in named if not exists(*words)} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_option_that_is_named_exists(page: Path) -> None:
+    uses = [
+        (words.split(" ")[:2], re.findall(r"--[a-z][a-z-]*", rest)) for words, rest in USE.findall(page.read_text())
+    ]
+    assert [(words, named) for words, named in uses if named and not set(named) <= options(*words)] == []
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:

@@ -77,6 +77,13 @@ def test_every_metric_is_explained() -> None:
     assert explained == {re.sub("_(bucket|count|sum)$", "", name) for name in exposed()}
 
 
+@pytest.mark.parametrize("page", [*RUNBOOK.glob("*.md"), ROOT / "docs/operations.md"], ids=lambda page: page.name)
+def test_every_metric_that_a_page_names_exists(page: Path) -> None:
+    names = exposed()
+    families = {re.sub("_(bucket|count|sum)$", "", name) for name in names}
+    assert set(re.findall(r"\bheadgate_\w+", page.read_text())) <= names | families
+
+
 def test_every_alert_has_its_page_and_its_tests() -> None:
     rules = _rules()
     tests = TESTS.read_text()
