@@ -1,7 +1,7 @@
 """A browser, and the whole stack for it to look at."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -14,7 +14,7 @@ from cli.topics import create
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.postgres import Postgres
-from tests.browser.view.stack import OPEN, Stack, in_thread
+from tests.browser.view.stack import OPEN, STACK, Stack, in_thread
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -54,7 +54,9 @@ def stack(
     yield from running(postgres, broker, template_database, tmp_path_factory.mktemp("stack"))
 
 
-def running(postgres: Postgres, broker: Broker, template: str, logs: Path) -> Iterator[Stack]:
+def running(
+    postgres: Postgres, broker: Broker, template: str, logs: Path, *, names: Sequence[str] = STACK
+) -> Iterator[Stack]:
     """A stack with a database and topics of its own."""
     name = f"view_{secrets.token_hex(6)}"
     in_thread(_execute(postgres, f"CREATE DATABASE {name} OWNER headgate TEMPLATE {template}"))
@@ -62,7 +64,7 @@ def running(postgres: Postgres, broker: Broker, template: str, logs: Path) -> It
     in_thread(create(broker.bootstrap, topics, Shape()))
     stack = Stack(postgres.url(name), broker.bootstrap, topics, logs)
     try:
-        stack.start()
+        stack.start(names)
         yield stack
     finally:
         stack.stop()

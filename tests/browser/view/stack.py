@@ -1,4 +1,4 @@
-"""The whole stack as processes, for the browser tests: a gateway, a journal worker and two metrics workers."""
+"""The whole stack as processes, for the browser tests: gateways, a journal worker and two metrics workers."""
 
 import asyncio
 import os
@@ -24,6 +24,7 @@ TOKEN = "open-sesame-0123456789"
 READY_SECONDS = 120.0
 # One of the two metrics workers wants a token; both show the same counters.
 OPEN, GUARDED = "metrics-1", "metrics-2"
+STACK = ("gateway", "journal-1", OPEN, GUARDED)
 
 
 @dataclass
@@ -38,9 +39,9 @@ class Stack:
     ports: dict[str, int] = field(default_factory=dict)
     beyond: int = 0
 
-    def start(self) -> None:
-        """All of it, ready."""
-        for name in ("gateway", "journal-1", OPEN, GUARDED):
+    def start(self, names: Sequence[str]) -> None:
+        """All of it, ready; a name says what kind of process it is, and after a dash which one."""
+        for name in names:
             self.launch(name)
         for name in self.children:
             self.wait_ready(name)
@@ -48,7 +49,8 @@ class Stack:
     def launch(self, name: str) -> None:
         """Start one process, or start it again on its old port."""
         port = self.ports.setdefault(name, free_port())
-        command = ["gateway"] if name == "gateway" else ["worker", name.partition("-")[0]]
+        kind = name.partition("-")[0]
+        command = ["gateway"] if kind == "gateway" else ["worker", kind]
         env = {
             **os.environ,
             "DATABASE_URL": self.database_url,
@@ -58,7 +60,7 @@ class Stack:
             "WORKER_WEB_PORT": str(port),
             "RATE_LIMIT_PER_MINUTE": "0",
         }
-        env |= {} if name == "gateway" else {"WORKER_INSTANCE_ID": name}
+        env |= {} if kind == "gateway" else {"WORKER_INSTANCE_ID": name}
         env |= {"WORKER_WEB_TOKEN": TOKEN} if name == GUARDED else {}
         log = self.logs / f"{name}.log"
         self.children[name] = spawn([sys.executable, "-m", "cli", *command], name=name, log=log, env=env)
