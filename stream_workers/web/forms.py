@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from aiohttp.web import FileField, HTTPBadGateway, HTTPForbidden, Request, Response
 from aiokafka.errors import KafkaError
@@ -45,7 +45,8 @@ class Forms:
         if not self._site.access.accepts(_text(form, "token").strip()):
             async with self._guessing:
                 await asyncio.sleep(WRONG_TOKEN_SECONDS)
-            return self._site.message(request, "login", status=401, next=onward, wrong=True)
+            path = f"/login?next={quote(onward, safe='/')}"
+            return self._site.message(request, "login", status=401, path=path, next=onward, wrong=True)
         response = see_other(onward)
         self._site.access.sign_in(response, secure=request.secure)
         return response

@@ -95,7 +95,8 @@ class Site:
     def _frame(self, request: Request, name: str, look: Look | None) -> dict[str, Any]:
         """What is round every page."""
         address = request.path_qs.removeprefix("/events")
-        path = "/" if address.startswith("/overview") else address
+        # What a form was sent to is no page to come back to.
+        path = "/" if address.startswith("/overview") or request.method == "POST" else address
         return {
             "name": name,
             "look": look,

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from devstack.broker import Broker
 from devstack.postgres import Postgres
 from tests.browser.view.conftest import running
-from tests.browser.view.stack import GUARDED, OPEN, Stack
+from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack
 from tests.browser.view.test_numbers import shown_total
 
 # A broker that comes back, and groups that settle, on a busy machine.
@@ -88,6 +89,9 @@ def test_the_broker_is_away(watching: Page, own_stack: Stack, own_broker: Broker
     own_stack.submit("accepted", "all the same")
     expect(watching.locator(".finding.bad")).to_contain_text("when last seen: 2", timeout=LONG)
     expect(watching.locator(".totals.stale")).to_be_visible()
+    headers = {"Authorization": f"Bearer {TOKEN}", "Accept": "text/html"}
+    refused = httpx.post(own_stack.url(GUARDED, "/redrive"), headers=headers, timeout=60)
+    assert (refused.status_code, "nothing is sent twice" in refused.text) == (502, True)
     own_broker.start()
     expect(watching.locator(".state a")).to_contain_text("All well", timeout=2 * LONG)
     watching.wait_for_function(
