@@ -89,6 +89,10 @@ def test_the_broker_is_away(watching: Page, own_stack: Stack, own_broker: Broker
     own_stack.submit("accepted", "all the same")
     expect(watching.locator(".finding.bad")).to_contain_text("when last seen: 2", timeout=LONG)
     expect(watching.locator(".totals.stale")).to_be_visible()
+    expect(watching.locator("[aria-labelledby=workers] .level.unknown")).to_have_count(3, timeout=LONG)
+    for path in ("/partitions", "/tables", "/agents"):
+        shown = httpx.get(own_stack.url(OPEN, path), timeout=60).text
+        assert re.search(r'<table class="stacks[^"]* stale"', shown), path
     headers = {"Authorization": f"Bearer {TOKEN}", "Accept": "text/html"}
     refused = httpx.post(own_stack.url(GUARDED, "/redrive"), headers=headers, timeout=60)
     assert (refused.status_code, "nothing is sent twice" in refused.text) == (502, True)

@@ -102,5 +102,6 @@ def test_killed_gateways_are_missed_before_your_eyes(watching: Page, several: St
     several.kill("gateway")
     expect(watching.locator(".finding.bad")).to_contain_text("No gateway runs", timeout=LONG)
     expect(gateway(watching, several, "gateway")).to_contain_text("silent")
+    expect(gateway(watching, several, "gateway")).to_have_class("stale")
     expect(watching.locator(".state a")).to_contain_text("No gateway runs")
     assert watching.evaluate("window.marker") == "the same page"
