@@ -57,7 +57,7 @@ def required_port(port: int, setting: str, *, seconds: float = _LEAVING_SECONDS)
 
 
 def _reserve(port: int) -> bool:
-    """Hold the port's lock until this process ends: its server takes seconds to listen, and may be killed and restarted.
+    """Hold the port's lock until this process ends: its server takes seconds to listen and may be killed and restarted.
 
     The lock of a port is the byte of that number in a file of this user's.
     """
