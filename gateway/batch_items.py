@@ -58,7 +58,7 @@ async def from_lines(pieces: AsyncIterator[bytes], *, limit: int) -> list[Item]:
 
 
 async def from_array(pieces: AsyncIterator[bytes], *, limit: int) -> list[Item]:
-    """One JSON array. A fault of its syntax is the whole body's: MalformedJsonError."""
+    """One JSON array. A fault of its syntax is the whole body's: MalformedJsonError; another value: ValidationError."""
     kept: list[bytes] = []
     size = 0
     async for piece in pieces:

@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from gateway.errors import MalformedJsonError
+from gateway.errors import MalformedJsonError, ValidationError, Violation
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"[-+.0-9eE]*")
+
+# With these begins a value that is no array: an object, text, a number, true, false, null.
+_ANOTHER_VALUE = frozenset('{"-0123456789tfn')
 
 # One element may be as large as one application may be; what it unpacks to in memory is bounded with it.
 ELEMENT_MAX_CHARACTERS = 1024 * 1024
@@ -20,7 +23,10 @@ class Repeated:
 
 
 class ArrayReader:
-    """Gives out each element once it is complete; MalformedJsonError for what is no JSON array.
+    """Gives out each element once it is complete.
+
+    MalformedJsonError for what is no JSON; ValidationError for a body that begins as another value than an array, of
+    which no more is read.
 
     After a piece that does not complete an element, the next try is made when twice as much is there, so that a
     body in very small pieces costs no more than n log n.
@@ -76,6 +82,8 @@ class ArrayReader:
             self._expect = "element"
         elif self._expect in (", or ]", "element or ]") and sign == "]":
             self._expect = "end"
+        elif self._expect == "[" and sign in _ANOTHER_VALUE:
+            raise ValidationError([Violation("pointer", "#", "list_type", {}, "must be an array")])
         else:
             raise MalformedJsonError(reason=f"expected {self._expect}")
         return at + 1

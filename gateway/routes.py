@@ -35,7 +35,7 @@ _SUBMIT_PROBLEMS = (
     "unsupported-media-type",
     "content-encoding",
 )
-# In a batch these are said of the item.
+# In a batch these are said of the item; `invalid` also of a body that is no array.
 _SINGLE_PROBLEMS = ("invalid", "refused", "idempotency-key-reused", "idempotency-key-in-flight")
 
 
@@ -58,7 +58,7 @@ async def submit_application(request: Request) -> Response:
     operation_id="submitBatch",
     summary="Submit many applications",
     openapi_extra=BATCH_REQUEST,
-    responses=results() | answers(*_SUBMIT_PROBLEMS, "batch-too-large", stores=True),
+    responses=results() | answers(*_SUBMIT_PROBLEMS, "invalid", "batch-too-large", stores=True),
 )
 async def submit_applications(request: Request) -> Response:
     """Each item has a result of its own, in order; one bad item does not sink the others.

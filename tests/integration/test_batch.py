@@ -118,6 +118,16 @@ async def test_a_broken_array_stores_nothing(http: Served) -> None:
     assert await count(http.settings) == 0
 
 
+@pytest.mark.parametrize("content", [b"{}", b' {"items": []}', lines(NEW, NEW), b"1", b"null"], ids=repr)
+async def test_json_that_is_no_array_is_called_that(http: Served, content: bytes) -> None:
+    answer = await http.client.post(
+        "/applications/batch", content=content, headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid")
+    assert answer.json()["errors"] == [{"pointer": "#", "code": "list_type", "detail": "must be an array"}]
+    assert await count(http.settings) == 0
+
+
 async def test_more_than_8_mib_are_refused(http: Served) -> None:
     async def endless() -> Any:
         for _ in range(200):

@@ -51,7 +51,7 @@ async def test_both_ways_read_the_same(text: str, size: int, careful: pytest.Mon
     assert all(type(item) in (BatchItem, Invalid) for item in fast)
 
 
-@pytest.mark.parametrize("text", ["", "[", "{}", f"[{GOOD}", f"[{GOOD},]", f"[{GOOD}] x"])
+@pytest.mark.parametrize("text", ["", "[", f"[{GOOD}", f"[{GOOD},]", f"[{GOOD}] x"])
 async def test_a_broken_array_is_refused_as_a_whole(text: str) -> None:
     with pytest.raises(MalformedJsonError):
         await batch_items.from_array(pieces(text.encode(), 1000), limit=100)

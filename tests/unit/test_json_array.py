@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import MalformedJsonError
+from gateway.errors import MalformedJsonError, ValidationError
 from gateway.json_array import ELEMENT_MAX_CHARACTERS, ArrayReader, Repeated
 
 values = st.recursive(
@@ -45,14 +45,21 @@ def test_what_python_does_not_read_is_refused(body: bytes, size: int) -> None:
     if isinstance(expected, list):
         read(body, size)
     else:
-        with pytest.raises(MalformedJsonError):
+        with pytest.raises((MalformedJsonError, ValidationError)):
             read(body, size)
+
+
+@given(values.filter(lambda value: not isinstance(value, list)), st.integers(1, 20))
+def test_another_value_is_called_that(value: Any, size: int) -> None:
+    with pytest.raises(ValidationError) as refused:
+        read(json.dumps(value).encode(), size)
+    assert [(one.name, one.code) for one in refused.value.violations] == [("#", "list_type")]
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"", b" ", b"{}", b'"["', b"[", b"[1", b"[1,", b"[1,]", b"[,1]", b"[1 2]", b"[1]]", b"[1]x", b"[NaN]"),
+        *(b"", b" ", b"[", b"]", b"[1", b"[1,", b"[1,]", b"[,1]", b"[1 2]", b"[1]]", b"[1]x", b"[NaN]"),
         *(b"[\xff]", b"[1]\xc3", b"\xef\xbb\xbf[]", b"[" * 100_000, b"[-]", b"[01]", b"[1" + b"0" * 5000 + b"]"),
     ],
     ids=lambda body: repr(body[:12]),
