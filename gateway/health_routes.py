@@ -8,6 +8,7 @@ from pydantic_core import to_json
 
 from gateway.body import JSON
 from gateway.front import front_of
+from gateway.openapi_parts import WITHOUT_KEY
 
 router = APIRouter(tags=["health"])
 
@@ -34,7 +35,7 @@ class Report(BaseModel):
     dependencies: dict[str, dict[str, Any]]
 
 
-@router.get("/livez", operation_id="getLiveness", summary="Is the process alive?")
+@router.get("/livez", operation_id="getLiveness", summary="Is the process alive?", openapi_extra=WITHOUT_KEY)
 async def livez() -> Alive:
     """The process alone: no dependency is asked."""
     return Alive()
@@ -44,6 +45,7 @@ async def livez() -> Alive:
     "/readyz",
     operation_id="getReadiness",
     summary="Can it accept applications?",
+    openapi_extra=WITHOUT_KEY,
     response_model=Ready,
     responses={503: {"model": Ready, "description": "Not now"}},
 )
@@ -54,7 +56,11 @@ async def readyz(request: Request) -> Response:
 
 
 @router.get(
-    "/healthz", operation_id="getHealth", summary="How is everything that it depends on?", response_model=Report
+    "/healthz",
+    operation_id="getHealth",
+    summary="How is everything that it depends on?",
+    response_model=Report,
+    openapi_extra=WITHOUT_KEY,
 )
 async def healthz(request: Request) -> Response:
     """Always 200: the answer is about the dependencies, not about itself."""

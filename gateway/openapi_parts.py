@@ -93,6 +93,8 @@ BATCH_REQUEST: Part = {
 }
 READ_REQUEST: Part = {"parameters": [_NO_CACHE, _REQUEST_ID]}
 READ_ONE_REQUEST: Part = {"parameters": [_IF_NONE_MATCH, _REQUEST_ID]}
+# What the gate leaves open, also where the operator requires keys.
+WITHOUT_KEY: Part = {"security": []}
 
 
 def answers(*codes: str, stores: bool = False, common: bool = True) -> Answers:
