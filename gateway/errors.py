@@ -35,8 +35,9 @@ The texts for people, in every language, are in problem_texts.toml under the sam
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
+
+from gateway.violations import Violation
 
 
 class GatewayError(Exception):
@@ -120,20 +121,6 @@ class RateLimitedError(GatewayError):
     def __init__(self, *, limit: int, retry_after: int) -> None:
         super().__init__(limit=limit, seconds=retry_after)
         self.retry_after = retry_after
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One broken rule: where (``place`` says what ``name`` is), which, and the rule's own figures.
-
-    ``name`` of a body is a JSON pointer as a URI fragment (RFC 6901, section 6).
-    """
-
-    place: Literal["pointer", "parameter", "header"]
-    name: str
-    code: str
-    context: dict[str, object]
-    message: str
 
 
 class RequestError(GatewayError):

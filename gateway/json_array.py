@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from gateway.errors import MalformedJsonError, ValidationError, Violation
+from gateway.errors import MalformedJsonError, ValidationError
+from gateway.violations import Violation
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"[-+.0-9eE]*")

@@ -10,8 +10,9 @@ from typing import Any
 from pydantic_core import to_json
 
 from gateway import violations
-from gateway.errors import GatewayError, RequestError, ValidationError, Violation
+from gateway.errors import GatewayError, RequestError, ValidationError
 from gateway.languages import Language
+from gateway.violations import Violation
 
 MEDIA_TYPE = "application/problem+json"
 

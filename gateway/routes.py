@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from gateway import conditional, page_document, reads
 from gateway.batch import submit_batch
 from gateway.body import JSON
-from gateway.errors import NotFoundError, ValidationError, Violation
+from gateway.errors import NotFoundError, ValidationError
 from gateway.exception_handlers import response
 from gateway.front import front_of, visit_of
 from gateway.intake import submit_one
@@ -24,6 +24,7 @@ from gateway.openapi_parts import (
     results,
 )
 from gateway.search import Search
+from gateway.violations import Violation
 
 router = APIRouter(tags=["applications"])
 

@@ -9,9 +9,10 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import ColumnElement
 
 from contracts import USER_NAME_MAX, UserName
-from gateway.errors import PageTooDeepError, ValidationError, Violation
+from gateway.errors import PageTooDeepError, ValidationError
 from gateway.identity import first_id
 from gateway.tables import applications
+from gateway.violations import Violation
 
 SIZE_MAX = 100
 SIZE_DEFAULT = 20

@@ -1,10 +1,11 @@
-"""What pydantic found wrong, as violations, and their texts in the language of the person who asked.
+"""Broken rules: what pydantic found wrong, and the texts in the language of the person who asked.
 
 The codes are pydantic's error types (they are stable and documented); the words are in violation_texts.toml.
 """
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -12,15 +13,30 @@ from urllib.parse import quote
 
 from pydantic_core import ErrorDetails
 
-from gateway.errors import Violation
 from gateway.languages import Language
 
+Place = Literal["pointer", "parameter", "header"]
+
 # In FastAPI's errors the first part of a place says where the value came from.
-_PLACES: dict[str, Literal["pointer", "parameter", "header"]] = {
+_PLACES: dict[str, Place] = {
     "query": "parameter",
     "path": "parameter",
     "header": "header",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken rule: where (``place`` says what ``name`` is), which, and the rule's own figures.
+
+    ``name`` of a body is a JSON pointer as a URI fragment (RFC 6901, section 6).
+    """
+
+    place: Place
+    name: str
+    code: str
+    context: dict[str, object]
+    message: str
 
 
 def of_body(errors: Iterable[ErrorDetails | Mapping[str, Any]]) -> list[Violation]:
@@ -50,9 +66,7 @@ def _texts() -> dict[str, dict[Language, str]]:
     return tomllib.loads(files("gateway").joinpath("violation_texts.toml").read_text("utf-8"))
 
 
-def _violation(
-    place: Literal["pointer", "parameter", "header"], name: str, error: ErrorDetails | Mapping[str, Any]
-) -> Violation:
+def _violation(place: Place, name: str, error: ErrorDetails | Mapping[str, Any]) -> Violation:
     return Violation(place, name, error["type"], dict(error.get("ctx") or {}), error["msg"])
 
 
@@ -63,5 +77,4 @@ def _pointer(location: Iterable[int | str]) -> str:
 
 def _fragment(part: str) -> str:
     # A member's name is the client's text: cut, and percent-encoded where a URI fragment needs it.
-
     return quote(part[:100], safe="~!$&'()*+,;=:@-._", errors="replace")

@@ -5,9 +5,9 @@ import string
 import pytest
 
 from gateway import errors, problems
-from gateway.errors import GatewayError, Violation
+from gateway.errors import GatewayError
 from gateway.languages import LANGUAGES, Language, preferred
-from gateway.violations import text
+from gateway.violations import Violation, text
 
 
 def tree(root: type[GatewayError] = GatewayError) -> list[type[GatewayError]]:
