@@ -24,7 +24,7 @@ from contracts.codec import (
     to_value,
 )
 from contracts.database_url import DatabaseUrl, hosts_of
-from contracts.primary import NoPrimaryError, Primary
+from contracts.primary import HOST_ROLE, NoPrimaryError, Primary
 from contracts.topics import BOOTSTRAP_SERVERS, JOURNAL_TABLE, METRICS_TABLE, Topics
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "DESCRIPTION_MAX",
     "EVENT_SOURCE",
     "EVENT_TYPE",
+    "HOST_ROLE",
     "JOURNAL_TABLE",
     "METRICS_TABLE",
     "REPLAYED_HEADER",

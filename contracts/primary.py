@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_LOOK = """
+# What a host says of itself; ``timeline`` is null on a standby.
+HOST_ROLE = """
 SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS read_only,
        CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END AS timeline
 """
@@ -91,7 +92,7 @@ class Primary:
         async with asyncio.timeout(timeout):
             connection = await self._connect(host=host, port=port, timeout=timeout, **more)
             try:
-                row = await connection.fetchrow(_LOOK)
+                row = await connection.fetchrow(HOST_ROLE)
             except BaseException:
                 connection.terminate()
                 raise

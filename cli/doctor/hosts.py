@@ -9,16 +9,15 @@ import asyncpg
 from sqlalchemy.engine import URL, make_url
 
 from cli.doctor.finding import Finding, failed, ok, warning
-from contracts import hosts_of
+from contracts import HOST_ROLE, hosts_of
 
 SECONDS = 5.0
 LAG_BYTES = 64 * 1024 * 1024
 
-_LOOK = """
-SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS read_only,
-       CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END - '0/0' AS position,
-       CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END AS timeline
-"""
+_LOOK = f"""
+SELECT *, CASE WHEN standby THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END - '0/0' AS position
+FROM ({HOST_ROLE}) AS role
+"""  # noqa: S608 -- our own
 
 
 @dataclass(frozen=True)
