@@ -1,6 +1,6 @@
 """A collector for tests: takes OTLP over HTTP as a real one does, and keeps the spans."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,5 +85,8 @@ def _spans(message: Any) -> list[Collected]:
 
 
 def _values(attributes: Any) -> dict[str, Any]:
-    values: Callable[[Any], Any] = lambda value: getattr(value, value.WhichOneof("value"))  # noqa: E731
-    return {attribute.key: values(attribute.value) for attribute in attributes}
+    return {attribute.key: _value(attribute.value) for attribute in attributes}
+
+
+def _value(value: Any) -> Any:
+    return getattr(value, value.WhichOneof("value"))

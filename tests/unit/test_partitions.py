@@ -31,7 +31,7 @@ class Offsets:
     def encode(self, state: Position) -> bytes:
         return position_to_json(state)
 
-    async def fold(self, partition: int, state: Position, records: Sequence[Any]) -> Position:  # noqa: ARG002
+    async def fold(self, partition: int, state: Position, records: Sequence[Any]) -> Position:  # noqa: ARG002 -- as a book is
         return replace(state, last_offset=records[-1].offset, logged=state.logged + len(records))
 
 
@@ -73,19 +73,19 @@ class Kafka:
             raise OSError("no leader")
         self.written.append(position_from_json(value))
 
-    async def topic_id(self, topic: str) -> str:  # noqa: ARG002
+    async def topic_id(self, topic: str) -> str:  # noqa: ARG002 -- as a broker is
         return self.id
 
-    async def partitions(self, topic: str) -> set[int]:  # noqa: ARG002
+    async def partitions(self, topic: str) -> set[int]:  # noqa: ARG002 -- as a broker is
         return {0}
 
-    async def first_offsets(self, topic: str, partitions: set[int]) -> dict[int, int]:  # noqa: ARG002
+    async def first_offsets(self, topic: str, partitions: set[int]) -> dict[int, int]:  # noqa: ARG002 -- as a broker is
         return {0: self.first}
 
-    async def end_offsets(self, topic: str, partitions: set[int]) -> dict[int, int]:  # noqa: ARG002
+    async def end_offsets(self, topic: str, partitions: set[int]) -> dict[int, int]:  # noqa: ARG002 -- as a broker is
         return {0: self.end}
 
-    async def record_from(self, topic: str, partition: int, offset: int) -> Record | None:  # noqa: ARG002
+    async def record_from(self, topic: str, partition: int, offset: int) -> Record | None:  # noqa: ARG002 -- as a broker is
         return self.record
 
 
