@@ -92,10 +92,10 @@ async def test_workers_stay_exact_while_one_broker_of_three_is_killed(prefix: st
         for worker in workers:
             worker.start()
         producing = asyncio.create_task(produce(brokers.bootstrap, topics, 20_000, rate=500))
-        for node in brokers.nodes[:2]:
-            await asyncio.sleep(8)
+        for node, booked in ((brokers.nodes[0], 4_000), (brokers.nodes[1], 12_000)):
+            await until_booked(brokers.bootstrap, topics, booked, workers)
             await asyncio.to_thread(node.kill)
-            await asyncio.sleep(4)
+            await asyncio.sleep(4)  # it is away
             await asyncio.to_thread(node.start)
         ids = await producing
         totals = await until_booked(brokers.bootstrap, topics, len(ids), workers, seconds=300)

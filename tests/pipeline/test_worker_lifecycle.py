@@ -96,7 +96,7 @@ async def test_the_journal_has_a_line_for_each_event_through_kills(kafka: str, t
     try:
         producing = asyncio.create_task(produce(kafka, topics, 8_000, rate=1_000))
         for victim in (0, 1, 0):
-            await asyncio.sleep(2.5)
+            await asyncio.sleep(2.5)  # a kill waits for nothing: it may come while its victim joins, reads or writes
             await asyncio.to_thread(workers[victim].kill)
             workers[victim].start()
         ids = await producing
@@ -138,7 +138,7 @@ async def test_a_restarted_broker_is_found_again_and_nothing_is_lost(
         worker.start()
     try:
         producing = asyncio.create_task(produce(own_broker.bootstrap, topics, 10_000, rate=500))
-        await asyncio.sleep(5)
+        await until_booked(own_broker.bootstrap, topics, 1_000, workers)
         await asyncio.to_thread(own_broker.restart)
         ids = await producing
         totals = await until_booked(own_broker.bootstrap, topics, len(ids), workers, seconds=150)
