@@ -10,7 +10,7 @@ from typing import Any
 
 import mode
 from faust import StreamT
-from faust.types import EventT
+from faust.types import EventT, TopicT
 
 from contracts import JOURNAL_TABLE, METRICS_TABLE
 from stream_workers.backlog import POLL_SECONDS, Backlog
@@ -75,6 +75,11 @@ class Worker:
                 self.read_model.sample()
             await asyncio.sleep(POLL_SECONDS)
 
+    def fail(self, error: BaseException) -> None:
+        """End the worker: the first failure is the one that is told."""
+        if not self.failed.done():
+            self.failed.set_result(error)
+
     def missing(self) -> str | None:
         """Why this worker is not ready, or None."""
         if self.backlog.away_since is not None:
@@ -84,69 +89,85 @@ class Worker:
 
 def create_app(settings: Settings, kind: Kind, *, broker: Broker, partition_count: int) -> Worker:
     """A Faust app with its agent; ``partition_count`` is what the source topic and the changelog have today."""
-    app = _app(settings, kind, partition_count)
-    source = app.topic(app.source, key_type=bytes, key_serializer="raw", value_type=bytes, value_serializer="raw")
-    table = app.state_table(METRICS_TABLE if kind == "metrics" else JOURNAL_TABLE, partition_count)
-    telemetry = Telemetry(settings, kind)
-    partitions: Partitions[Any] = Partitions(
-        app,
-        table,
-        _book(settings, kind, app),
-        broker,
-        write_seconds=settings.worker_write_seconds,
-        telemetry=telemetry,
-    )
-    failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-
-    async def next_offsets(owned: set[int]) -> Any:
-        try:
-            return await partitions.assign(owned)
-        except Exception as error:
-            fail(failed, error)
-            raise
-
-    async def rejoining(known_as: str) -> None:
-        """The later of two workers with one instance id stays; if both came back, they would take turns for ever."""
-        if await _replaced(settings, app, known_as):
-            fail(failed, ReplacedError(instance_id=str(settings.worker_instance_id), group=app.conf.id))
-            await asyncio.Event().wait()
-
-    app.next_offsets = next_offsets
-    app.rejoining = rejoining
-
-    @app.agent(source, name=f"{app.conf.id}-agent")
-    async def fold(stream: StreamT[bytes]) -> None:
-        async for event in by_hand(stream).events():
-            await _take(partitions, event, failed)
-
-    follower = Follower(
-        settings.kafka_bootstrap_servers, table.changelog_topic.get_topic_name(), broker, on_value=partitions.seen
-    )
-    backlog = Backlog(broker, app.source)
-    watchdog = Watchdog(app, partitions, backlog, stuck_seconds=settings.worker_stuck_seconds)
-    read_model = ReadModel(follower, backlog) if kind == "metrics" else None
-    lag = Lag(follower, backlog)
-    worker = Worker(kind, app, table, partitions, follower, backlog, watchdog, read_model, lag, telemetry, failed)
+    worker = _worker(settings, kind, broker=broker, partition_count=partition_count)
+    _answer_the_group(worker, settings)
+    _add_agent(worker)
     mount(
-        app,
+        worker.app,
         settings,
         ready=worker.missing,
         broker=broker,
-        follower=follower,
-        partitions=partitions,
-        read_model=read_model,
+        follower=worker.follower,
+        partitions=worker.partitions,
+        read_model=worker.read_model,
         owner=owner_name(settings, kind),
     )
     mount_metrics(worker, settings)
     return worker
 
 
-async def _take(partitions: Partitions[Any], event: EventT[bytes], failed: "asyncio.Future[BaseException]") -> None:
+def _worker(settings: Settings, kind: Kind, *, broker: Broker, partition_count: int) -> Worker:
+    app = _app(settings, kind, partition_count)
+    table = app.state_table(METRICS_TABLE if kind == "metrics" else JOURNAL_TABLE, partition_count)
+    telemetry = Telemetry(settings, kind)
+    book = _book(settings, kind, app)
+    partitions: Partitions[Any] = Partitions(
+        app, table, book, broker, write_seconds=settings.worker_write_seconds, telemetry=telemetry
+    )
+    follower = Follower(
+        settings.kafka_bootstrap_servers, table.changelog_topic.get_topic_name(), broker, on_value=partitions.seen
+    )
+    backlog = Backlog(broker, app.source)
+    return Worker(
+        kind=kind,
+        app=app,
+        table=table,
+        partitions=partitions,
+        follower=follower,
+        backlog=backlog,
+        watchdog=Watchdog(app, partitions, backlog, stuck_seconds=settings.worker_stuck_seconds),
+        read_model=ReadModel(follower, backlog) if kind == "metrics" else None,
+        lag=Lag(follower, backlog),
+        telemetry=telemetry,
+        failed=asyncio.get_running_loop().create_future(),
+    )
+
+
+def _answer_the_group(worker: Worker, settings: Settings) -> None:
+    """What the consumer asks at an assignment, and before it joins again."""
+
+    async def next_offsets(owned: set[int]) -> Any:
+        try:
+            return await worker.partitions.assign(owned)
+        except Exception as error:
+            worker.fail(error)
+            raise
+
+    async def rejoining(known_as: str) -> None:
+        """The later of two workers with one instance id stays; if both came back, they would take turns for ever."""
+        if await _replaced(settings, worker.app, known_as):
+            worker.fail(ReplacedError(instance_id=str(settings.worker_instance_id), group=worker.app.conf.id))
+            await asyncio.Event().wait()
+
+    worker.app.next_offsets = next_offsets
+    worker.app.rejoining = rejoining
+
+
+def _add_agent(worker: Worker) -> None:
+    app = worker.app
+
+    @app.agent(_raw_topic(app, app.source), name=f"{app.conf.id}-agent")
+    async def fold(stream: StreamT[bytes]) -> None:
+        async for event in by_hand(stream).events():
+            await _take(worker, event)
+
+
+async def _take(worker: Worker, event: EventT[bytes]) -> None:
     """Apply a batch; after a failure the agent stands still, so that nothing after it is acknowledged."""
     try:
-        await partitions.take(event)
+        await worker.partitions.take(event)
     except Exception as error:  # noqa: BLE001 -- whatever it is, the worker ends with it
-        fail(failed, error)
+        worker.fail(error)
         await asyncio.Event().wait()
 
 
@@ -161,12 +182,6 @@ async def _replaced(settings: Settings, app: BatchApp, known_as: str) -> bool:
     return bool(with_instance_id(ids, settings.worker_instance_id) - {known_as})
 
 
-def fail(failed: "asyncio.Future[BaseException]", error: BaseException) -> None:
-    """The first failure is the one that is told."""
-    if not failed.done():
-        failed.set_result(error)
-
-
 def owner_name(settings: Settings, kind: Kind) -> str:
     """What people see as the owner of a partition: the instance id, or host, process and web port."""
     return settings.worker_instance_id or f"{socket.gethostname()}:{settings.web_port(kind)}#{os.getpid()}"
@@ -176,15 +191,12 @@ def _book(settings: Settings, kind: Kind, app: BatchApp) -> Any:
     owner = owner_name(settings, kind)
     if kind == "journal":
         return Journal(sys.stdout.buffer, owner=owner, user_names=settings.journal_user_names, form=settings.log_format)
-    letters = app.topic(
-        settings.topics.dead_letters,
-        key_type=bytes,
-        key_serializer="raw",
-        value_type=bytes,
-        value_serializer="raw",
-        allow_empty=True,
-    )
+    letters = _raw_topic(app, settings.topics.dead_letters, allow_empty=True)
     return Counters(app.source, letters, owner=owner)
+
+
+def _raw_topic(app: BatchApp, name: str, **more: Any) -> TopicT:
+    return app.topic(name, key_type=bytes, key_serializer="raw", value_type=bytes, value_serializer="raw", **more)
 
 
 def _app(settings: Settings, kind: Kind, partition_count: int) -> BatchApp:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from stream_workers.app import Worker, create_app, fail
+from stream_workers.app import Worker, create_app
 from stream_workers.broker import Broker
 from stream_workers.errors import KafkaAwayError, PartitionsDifferError, ReplacedError, WorkerError
 from stream_workers.logs import configure_logs
@@ -103,7 +103,7 @@ async def _failing(work: Coroutine[Any, Any, None], worker: Worker) -> None:
     try:
         await work
     except Exception as error:  # noqa: BLE001 -- told by _tell
-        fail(worker.failed, error)
+        worker.fail(error)
 
 
 async def _crash(worker: Worker) -> None:

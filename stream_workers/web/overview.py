@@ -10,7 +10,7 @@ from stream_workers.counting.series import HOUR, MINUTE
 from stream_workers.journal import masked
 from stream_workers.web.board import Look
 from stream_workers.web.diagnosis import LAG_SECONDS, WAITING_SECONDS, Level, group_level
-from stream_workers.web.snapshot import Sample
+from stream_workers.web.snapshot import Sample, Snapshot
 from stream_workers.web.tail import Event
 
 LATEST = 10
@@ -20,27 +20,51 @@ CHART_SECONDS = 900
 def overview(look: Look, *, metrics: str, journal: str, zone: ZoneInfo) -> dict[str, Any]:
     """The facts of the page and of its JSON."""
     counters = look.counters
-    intake = look.intake.value if look.intake else None
     today, today_zone = counted_today(counters.hours, look.at, zone)
     return {
-        "pipeline": {
-            "http": {"level": _http_level(look), "rate": _sum_of(look, "rate"), "p99_ms": _p99(look)},
-            "postgres": {
-                "level": _postgres_level(look),
-                "waiting": intake.waiting if intake else None,
-                "oldest_seconds": intake.oldest if intake else None,
-            },
-            "topic": {
-                "level": "bad" if look.kafka_silent_since else "ok" if counters.as_of else "unknown",
-                "partitions": len(counters.partitions) or None,
-                "end_offsets": _ends(look),
-            },
-            "workers": {"level": _workers_level(look, metrics, journal), "lag": counters.lag, "rate": counters.rate},
-        },
-        "lag_seconds": counters.lag_seconds,
-        "total": counters.total,
+        "pipeline": _pipeline(look, metrics, journal),
+        **_counted(counters),
         "today": today,
         "today_zone": today_zone,
+        "rate_chart": rate_points(look.trend, counters.minutes, look.at),
+        "lag_chart": [(sample.at, sample.lag_seconds) for sample in look.trend],
+        "latest": _latest(look),
+        "latest_freshness": look.newest.freshness,
+        "gateways": look.intake.value.gateways if look.intake and look.intake.value else [],
+        "gateways_freshness": look.intake.freshness if look.intake else "unknown",
+        "groups": {
+            "metrics": (look.groups.value or {}).get(metrics),
+            "journal": (look.groups.value or {}).get(journal),
+        },
+        "groups_freshness": look.groups.freshness,
+    }
+
+
+def _pipeline(look: Look, metrics: str, journal: str) -> dict[str, Any]:
+    """Each stage of an application's way, with how it does."""
+    counters = look.counters
+    intake = look.intake.value if look.intake else None
+    return {
+        "http": {"level": _http_level(look), "rate": _sum_of(look, "rate"), "p99_ms": _p99(look)},
+        "postgres": {
+            "level": _postgres_level(look),
+            "waiting": intake.waiting if intake else None,
+            "oldest_seconds": intake.oldest if intake else None,
+        },
+        "topic": {
+            "level": "bad" if look.kafka_silent_since else "ok" if counters.as_of else "unknown",
+            "partitions": len(counters.partitions) or None,
+            "end_offsets": _ends(look),
+        },
+        "workers": {"level": _workers_level(look, metrics, journal), "lag": counters.lag, "rate": counters.rate},
+    }
+
+
+def _counted(counters: Snapshot) -> dict[str, Any]:
+    """What the metrics workers know."""
+    return {
+        "lag_seconds": counters.lag_seconds,
+        "total": counters.total,
         "this_hour": counters.this_hour,
         "replayed": counters.replayed,
         "dead": counters.dead,
@@ -48,18 +72,7 @@ def overview(look: Look, *, metrics: str, journal: str, zone: ZoneInfo) -> dict[
         "distinct_users": counters.distinct_users,
         "latency_p50_ms": counters.latency_p50_ms,
         "latency_p99_ms": counters.latency_p99_ms,
-        "rate_chart": rate_points(look.trend, counters.minutes, look.at),
-        "lag_chart": [(sample.at, sample.lag_seconds) for sample in look.trend],
         "active_users": counters.active_users[:LATEST],
-        "latest": _latest(look),
-        "latest_freshness": look.newest.freshness,
-        "gateways": intake.gateways if intake else [],
-        "gateways_freshness": look.intake.freshness if look.intake else "unknown",
-        "groups": {
-            "metrics": (look.groups.value or {}).get(metrics),
-            "journal": (look.groups.value or {}).get(journal),
-        },
-        "groups_freshness": look.groups.freshness,
     }
 
 
