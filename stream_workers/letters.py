@@ -87,7 +87,7 @@ class Collapsed:
     """Takes records in any order, and tells each origin once."""
 
     def __init__(self) -> None:
-        self._dead: dict[bytes, DeadLetter] = {}
+        self._met: set[bytes] = set()
         self._intended: dict[bytes, dict[int, int]] = {}
         self._done: set[bytes] = set()
 
@@ -102,7 +102,10 @@ class Collapsed:
         except ValueError:
             return None
         key = dead.origin.key()
-        return None if key in self._dead else self._dead.setdefault(key, dead)
+        if key in self._met:
+            return None
+        self._met.add(key)
+        return dead
 
     def letter(self, dead: DeadLetter, *, certain: bool = True) -> Letter:
         """What became of it, by the marks that were taken."""
@@ -140,6 +143,22 @@ async def read_letters(
         report(done, total)
     letters = [collapsed.letter(dead) for dead in kept]
     return sorted(letters, key=lambda letter: (letter.dead.origin.partition, letter.dead.origin.offset))
+
+
+async def with_all_marks(bootstrap: str, topics: Topics, letters: Sequence[Letter]) -> list[Letter]:
+    """The letters with what became of them by every mark on the topic, which is read as a whole.
+
+    A reading from the newest may end at a letter that was written again, before the marks between its two copies.
+    """
+    keys = {letter.dead.origin.key() for letter in letters}
+    collapsed = Collapsed()
+    stretches = await bounds(bootstrap, topics.dead_letters)
+    async with aclosing(batches(bootstrap, topics.dead_letters, stretches)) as read:
+        async for records in read:
+            for record in records:
+                if record.key in keys:
+                    collapsed.take(record)
+    return [collapsed.letter(letter.dead) for letter in letters]
 
 
 async def newest_letters(

@@ -16,12 +16,14 @@ from contracts import Topics
 from stream_workers.broker import Broker
 from stream_workers.dead_letters import Origin
 from stream_workers.errors import KafkaAwayError
-from stream_workers.letters import Letter, Limits, Positions, newest_letters
+from stream_workers.letters import Letter, Limits, Positions, newest_letters, with_all_marks
 
 PREVIEW = 120
 # How often the topic is looked at for something new, and how often it is read again, whoever asks.
 LOOK_SECONDS, READ_SECONDS = 2.0, 5.0
 PATIENCE_SECONDS = 3.0
+# Before letters are sent the topic is read as a whole; where that takes longer, the command is the way.
+WHOLE_SECONDS = 60.0
 KEPT = 32
 
 Facts = dict[str, Any]
@@ -62,13 +64,21 @@ class Letters:
         return await self._known((before, origin), partial(self._one, origin, before))
 
     async def sendable(self, origin: Origin | None, *, before: str, reason: str, state: str) -> list[Letter]:
-        """What can be sent again, of the one letter or of the page, as the topic says now; raises KafkaAwayError."""
+        """What can be sent again, of the one letter or of the page, as the whole topic says now.
+
+        Raises KafkaAwayError, and TimeoutError where the topic is too long to be read.
+        """
         wanted = partial(_chosen, reason=reason, state=state) if origin is None else partial(_is_from, origin)
         limits = Limits() if origin is None else Limits(found=1)
         read = await newest_letters(
             self._bootstrap, self._topics, before=positions_of(before), wanted=wanted, limits=limits
         )
-        return [letter for letter in read.letters if sendable(letter)]
+        chosen = [letter for letter in read.letters if sendable(letter)]
+        if not chosen:
+            return []
+        async with asyncio.timeout(WHOLE_SECONDS):
+            letters = await with_all_marks(self._bootstrap, self._topics, chosen)
+        return [letter for letter in letters if sendable(letter)]
 
     def forget(self) -> None:
         """Read all anew: something was sent."""

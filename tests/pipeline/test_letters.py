@@ -2,17 +2,27 @@
 
 from collections.abc import Mapping
 from contextlib import aclosing
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from contracts import Topics
+from contracts import Topics, to_value
+from stream_workers.broker import Broker
 from stream_workers.dead_letters import DeadLetter, Origin
 from stream_workers.letters import MARK_HEADER, Letter, Limits, Positions, Stretch, newest_letters, read_letters
 from stream_workers.reader import backwards, bounds
+from stream_workers.web.letters_page import Letters
 
 REASONS = ("invalid", "tombstone", "unknown-version")
 START_MS = 1_700_000_000_000
+READABLE = to_value(
+    id=UUID("01994f3c-8a5e-7c1d-9b0a-3f6e2d1c4b5a"),
+    user_name="Ann",
+    description="text",
+    created_at=datetime(2025, 9, 15, 19, 43, 7, 614_000, UTC),
+)
 
 
 class Book:
@@ -23,10 +33,10 @@ class Book:
         self._topics = topics
         self._written = 0
 
-    async def letters(self, *offsets: int) -> None:
+    async def letters(self, *offsets: int, value: bytes | None = None) -> None:
         for offset in offsets:
             origin = Origin(self._topics.applications, 0, offset)
-            dead = DeadLetter(origin, REASONS[offset % 3], "why", "2026-01-01T00:00:00Z", b"k", b"%d" % offset)
+            dead = DeadLetter(origin, REASONS[offset % 3], "why", "2026-01-01T00:00:00Z", b"k", value or b"%d" % offset)
             await self._write(origin.key(), dead.value, dead.to_headers())
 
     async def mark(self, mark: bytes, *offsets: int) -> None:
@@ -126,6 +136,22 @@ async def test_far_back_it_is_not_known_what_became_of_a_letter(kafka: str, topi
     )
     far = await newest_letters(kafka, topics, before=before, limits=Limits(newer=10))
     assert (far.certain, set(states(far).values())) == (False, {"unknown"})
+
+
+async def test_a_letter_that_is_written_again_after_its_mark_is_not_sent_again(
+    kafka: str, topics: Topics, book: Book
+) -> None:
+    """Its worker died before the state was written, and came back only after the letter was redriven."""
+    await book.letters(0, 3, value=READABLE)
+    await book.mark(b"intent", 0)
+    await book.mark(b"done", 0)
+    await book.letters(0, value=READABLE)
+    assert states(await newest_letters(kafka, topics, limits=Limits(found=1))) == {0: "waiting"}
+    async with await Broker.connected(kafka) as broker:
+        pages = Letters(kafka, topics, broker)
+        origins = [Origin(topics.applications, 0, offset) for offset in (0, 3)]
+        found = [await pages.sendable(origin, before="", reason="", state="") for origin in origins]
+    assert [[letter.dead.origin for letter in letters] for letters in found] == [[], [origins[1]]]
 
 
 async def test_an_empty_topic_has_no_letters(kafka: str, topics: Topics) -> None:
