@@ -1,12 +1,27 @@
-"""Gateways for the tests of the HTTP interface."""
+"""Gateways inside the test: the write path alone, and one that serves HTTP."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
 from contracts import Topics
+from gateway.service import Gateway, running
 from gateway.settings import Settings
 from tests.support.http_gateway import Served, served, settings_for
+
+
+@pytest.fixture
+def settings(database_url: str, kafka: str, topics: Topics) -> Settings:
+    """A gateway with short leases and time-outs."""
+    return settings_for(database_url, kafka, topics)
+
+
+@pytest.fixture
+async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
+    """A running gateway without HTTP, which holds its lease."""
+    async with running(settings) as started:
+        await started.keeper.held()
+        yield started
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ Timings are `make bench`'s; these fail when a change makes every request pay for
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,18 +20,6 @@ from tests.support.http_gateway import NEW, served
 from tests.support.write_path import eventually, outbox_is_empty, records, rows, settings_for, submission
 
 MANY = 200
-
-
-@pytest.fixture
-def settings(database_url: str, kafka: str, topics: Topics) -> Settings:
-    return settings_for(database_url, kafka, topics)
-
-
-@pytest.fixture
-async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
-    async with running(settings) as started:
-        await started.keeper.held()
-        yield started
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,19 +23,7 @@ from gateway.service import Gateway, running
 from gateway.settings import Settings
 from gateway.submission import Submission
 from gateway.topic import brokers, log_ends, look, min_in_sync, readable_ends, replica_lag_seconds
-from tests.support.write_path import eventually, ids_on_topic, outbox_is_empty, records, rows, settings_for, submission
-
-
-@pytest.fixture
-def settings(database_url: str, kafka: str, topics: Topics) -> Settings:
-    return settings_for(database_url, kafka, topics)
-
-
-@pytest.fixture
-async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
-    async with running(settings) as started:
-        await started.keeper.held()
-        yield started
+from tests.support.write_path import eventually, ids_on_topic, outbox_is_empty, records, rows, submission
 
 
 def producer_for(settings: Settings) -> Producer:

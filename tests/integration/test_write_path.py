@@ -1,7 +1,6 @@
 """The write path inside one process, on a real PostgreSQL and a real broker."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -31,22 +30,9 @@ from tests.support.write_path import (
     outbox_is_empty,
     records,
     rows,
-    settings_for,
     submission,
     unchecked,
 )
-
-
-@pytest.fixture
-def settings(database_url: str, kafka: str, topics: Topics) -> Settings:
-    return settings_for(database_url, kafka, topics)
-
-
-@pytest.fixture
-async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
-    async with running(settings) as started:
-        await started.keeper.held()
-        yield started
 
 
 async def stored_ids(database_url: str) -> list[UUID]:
@@ -249,7 +235,7 @@ async def test_a_late_commit_fails_as_a_whole_on_the_tombstone(gateway: Gateway,
     with pytest.raises(DBAPIError):
         await session.execute(COMMIT, values)
     assert await stored_ids(database_url) == []
-    await session.close()
+    await session.drop()
 
 
 # --- fences ---------------------------------------------------------------------------------------------------------
