@@ -133,7 +133,7 @@ def _submit(submissions: Sequence[Submission], writer: Writer) -> None:
         writer.submit_all(submissions)
     except GatewayError as error:
         for submission in submissions:
-            submission.done.set_exception(error)
+            submission.answer(error)
 
 
 async def _known(error: GatewayError) -> Outcome:

@@ -43,7 +43,7 @@ class CommitQueue:
                 if self._keys.enter(submission) is None:
                     self._append(submission)
             except GatewayError as error:
-                submission.done.set_exception(error)
+                submission.answer(error)
         return [submission.done for submission in submissions]
 
     def gather(self) -> list[Submission]:
@@ -67,10 +67,10 @@ class CommitQueue:
         """Answer 503 to whoever has waited past the deadline, in the queue or in a commit that does not end."""
         now = self._clock()
         while self._waiting and self._waiting[0].deadline < now:
-            fail(self._take(), DatabaseAwayError("No commit within the deadline.", jittered_seconds()))
+            self._take().answer(DatabaseAwayError("No commit within the deadline.", jittered_seconds()))
         for submission in under_way:
             if submission.deadline < now:
-                fail(submission, DatabaseAwayError("The commit was not confirmed in time.", jittered_seconds()))
+                submission.answer(DatabaseAwayError("The commit was not confirmed in time.", jittered_seconds()))
 
     def drain(self) -> None:
         """Refuse what comes from now on."""
@@ -96,12 +96,6 @@ class CommitQueue:
         submission = self._waiting.popleft()
         self._bytes -= len(submission.value)
         return submission
-
-
-def fail(submission: Submission, error: GatewayError) -> None:
-    """Answer one with an error, unless it has its answer."""
-    if not submission.done.done():
-        submission.done.set_exception(error)
 
 
 def jittered_seconds() -> int:

@@ -161,12 +161,6 @@ class Session:
                 await connection.invalidate()
                 await connection.close()
 
-    async def close(self) -> None:
-        """Give the connection back in good order."""
-        connection, self._connection, self._driver = self._connection, None, None
-        if connection is not None:
-            await connection.close()
-
 
 def first_line(error: BaseException) -> str:
     """What an error says, without the statement that SQLAlchemy adds; its name where it says nothing."""

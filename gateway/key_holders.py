@@ -34,20 +34,15 @@ class KeysInFlight:
             return None
         if claim.client != CONTENT_CLIENT:
             raise KeyInFlightError("The first request with this Idempotency-Key is still under way.")
-        first.done.add_done_callback(lambda outcome: _share(outcome, submission))
+        first.done.add_done_callback(lambda outcome: submission.answer(_shared(outcome)))
         return first
 
 
-def _share(outcome: Outcome, submission: Submission) -> None:
-    if submission.done.done():
-        return
-    error = None if outcome.cancelled() else outcome.exception()
-    if error is not None:
-        submission.done.set_exception(error)
-    elif outcome.cancelled():
-        submission.done.set_exception(DatabaseAwayError("The first request with this content was given up."))
-    else:
-        submission.done.set_result(Accepted(outcome.result().value, replayed=True))
+def _shared(first: Outcome) -> Accepted | BaseException:
+    """What the first request's outcome is to another one with the same content."""
+    if first.cancelled():
+        return DatabaseAwayError("The first request with this content was given up.")
+    return first.exception() or Accepted(first.result().value, replayed=True)
 
 
 def order(submission: Submission) -> tuple[str, str]:
@@ -74,11 +69,11 @@ async def answer(session: Session, losers: Sequence[Submission]) -> None:
         rows = await session.execute(KEY_HOLDERS, lost)
     except DATABASE_ERRORS as error:
         for each in losers:
-            _resolve(each, DatabaseAwayError(f"The key's first answer cannot be read: {type(error).__name__}"))
+            each.answer(DatabaseAwayError(f"The key's first answer cannot be read: {type(error).__name__}"))
         return
     holders = {(row.client, row.key): row for row in rows}
     for each, key in zip(losers, keys, strict=True):
-        _resolve(each, _replay(each, holders.get(key)))
+        each.answer(_replay(each, holders.get(key)))
 
 
 def _replay(loser: Submission, holder: Any) -> Accepted | Exception:
@@ -90,12 +85,3 @@ def _replay(loser: Submission, holder: Any) -> Accepted | Exception:
         id=holder.id, user_name=holder.user_name, description=holder.description, created_at=holder.created_at
     )
     return Accepted(value, replayed=True)
-
-
-def _resolve(submission: Submission, outcome: Accepted | Exception) -> None:
-    if submission.done.done():
-        return
-    if isinstance(outcome, Accepted):
-        submission.done.set_result(outcome)
-    else:
-        submission.done.set_exception(outcome)

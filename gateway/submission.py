@@ -46,6 +46,15 @@ class Submission:
     traceparent: str | None = None
     claim: KeyClaim | None = None
 
+    def answer(self, outcome: Accepted | BaseException) -> None:
+        """Tell whoever waits; nothing where it was told before, or its client has gone."""
+        if self.done.done():
+            return
+        if isinstance(outcome, Accepted):
+            self.done.set_result(outcome)
+        else:
+            self.done.set_exception(outcome)
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from gateway import key_holders
-from gateway.commit_queue import CommitQueue, fail
+from gateway.commit_queue import CommitQueue
 from gateway.database import (
     DATABASE_ERRORS,
     NotConnectedError,
@@ -139,8 +139,7 @@ class Writer:
         else:
             self.confirm(batch.id)
         for submission in accepted:
-            if not submission.done.done():
-                submission.done.set_result(Accepted(submission.value))
+            submission.answer(Accepted(submission.value))
         if len(accepted) < len(batch.submissions):
             stored = {submission.id for submission in accepted}
             losers = [submission for submission in batch.submissions if submission.id not in stored]
@@ -193,7 +192,7 @@ class Writer:
         submissions = batch.submissions
         if len(submissions) == 1:
             log.warning("PostgreSQL refused an application: %s", first_line(error))
-            fail(submissions[0], RefusedError("The database refuses this application for what it contains."))
+            submissions[0].answer(RefusedError("The database refuses this application for what it contains."))
             return
         middle = len(submissions) // 2
         for half in (submissions[:middle], submissions[middle:]):
@@ -211,7 +210,7 @@ class Writer:
                 if sqlstate(again) == "23502":
                     self._keeper.lost(lease, "its row is claimed or gone")
                     for submission in batch.submissions:
-                        fail(submission, DatabaseAwayError("The outcome of the commit is not known."))
+                        submission.answer(DatabaseAwayError("The outcome of the commit is not known."))
                     return None
                 await asyncio.sleep(_RETRY_SECONDS)
         self.database_away = False
