@@ -9,8 +9,9 @@ Source: OpenTelemetry semantic conventions for HTTP 1.4x and messaging (Kafka); 
 
 import os
 import socket
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -82,7 +83,7 @@ class Tracing:
     def committed(self, members: Iterable[tuple[str, str | None]], *, size: int, began: int, ended: int) -> None:
         """A group commit: ``members`` are ids with their traceparents; times in nanoseconds since 1970."""
         attributes = {"db.system.name": "postgresql", "db.operation.name": "COMMIT", "db.operation.batch.size": size}
-        self._of_many("commit applications", SpanKind.CLIENT, attributes, members, began, ended)
+        self._of_many("commit applications", SpanKind.CLIENT, attributes, members=members, began=began, ended=ended)
 
     def sent(
         self,
@@ -105,13 +106,14 @@ class Tracing:
         }
         if error:
             attributes["error.type"] = error
-        self._of_many(f"send {self._topic}", SpanKind.PRODUCER, attributes, members, began, ended)
+        self._of_many(f"send {self._topic}", SpanKind.PRODUCER, attributes, members=members, began=began, ended=ended)
 
     def _of_many(
         self,
         name: str,
         kind: SpanKind,
         attributes: Mapping[str, Any],
+        *,
         members: Iterable[tuple[str, str | None]],
         began: int,
         ended: int,
@@ -124,28 +126,17 @@ class Tracing:
         requests = [(context, ids) for traceparent, ids in by_request.items() if (context := remote(traceparent))]
         if not requests:
             return
+        span = partial(self._tracer.start_span, name, start_time=began)
         links = [Link(context) for context, _ in requests]
-        batch = self._span(name, SpanKind.CLIENT, Context(), attributes, links, began)
+        batch = span(kind=SpanKind.CLIENT, context=Context(), attributes=attributes, links=links)
         for context, ids in requests:
             own = {**attributes, "headgate.applications": len(ids)}
             if len(ids) == 1 and kind is SpanKind.PRODUCER:
                 own["messaging.message.id"] = ids[0]
-            member = self._span(name, kind, _below(context), own, [Link(batch.get_span_context())], began)
+            link = Link(batch.get_span_context())
+            member = span(kind=kind, context=_below(context), attributes=own, links=[link])
             _end(member, attributes, ended)
         _end(batch, attributes, ended)
-
-    def _span(
-        self,
-        name: str,
-        kind: SpanKind,
-        context: Context,
-        attributes: Mapping[str, Any],
-        links: Sequence[Link],
-        began: int,
-    ) -> Span:
-        return self._tracer.start_span(
-            name, context=context, kind=kind, attributes=attributes, links=links, start_time=began
-        )
 
     def stop(self) -> None:
         """Send what is left, for a bounded time; blocks."""
