@@ -64,6 +64,7 @@ def _wish(model: type[BaseSettings], field: str, problem: ErrorDetails) -> str:
 
 
 def is_secret(model: type[BaseSettings], field: str) -> bool:
+    """Whether the setting's value is never shown."""
     return "SecretStr" in repr(model.model_fields[field].annotation)
 
 

@@ -49,6 +49,7 @@ def publish(data_dir: Path, addresses: Mapping[str, str]) -> None:
 
 
 def withdraw(data_dir: Path) -> None:
+    """What was published is not in force any more."""
     (data_dir / _ADDRESSES).unlink(missing_ok=True)
 
 

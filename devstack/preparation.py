@@ -26,6 +26,7 @@ def remember_classes() -> None:
 
 
 def remembers_classes() -> bool:
+    """Whether Java remembers the classes already."""
     return loaded_classes().is_file()
 
 

@@ -54,6 +54,7 @@ class Server(uvicorn.Server):
 
 
 def config_for(settings: Settings, app: Front) -> uvicorn.Config:
+    """How uvicorn serves a gateway."""
     return uvicorn.Config(
         app,
         host=settings.gateway_host,

@@ -105,10 +105,12 @@ class Journal:
 
 
 def position_to_json(position: Position) -> bytes:
+    """The position as the table keeps it."""
     return orjson.dumps({"version": VERSION, **asdict(position)})
 
 
 def position_from_json(value: bytes) -> Position:
+    """The position that the table keeps; ValueError where a later version wrote it."""
     fields = orjson.loads(value)
     if fields.pop("version") > VERSION:
         raise ValueError("the journal's position was written by a later version: upgrade this worker")

@@ -30,6 +30,7 @@ class NotNowError(WorkerError):
 
 
 def changelog_of(topics: Topics, table: str) -> str:
+    """The topic that keeps the states of a table."""
     return topics.metrics_changelog if table == METRICS_TABLE else topics.journal_changelog
 
 

@@ -24,6 +24,7 @@ async def expired_before(connection: AsyncConnection) -> int:
 
 
 async def any_erased(connection: AsyncConnection) -> bool:
+    """Whether anybody was ever erased."""
     return bool(await connection.scalar(select(func.count()).select_from(select(erasures.c.id).limit(1).subquery())))
 
 

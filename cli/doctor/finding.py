@@ -17,6 +17,7 @@ class Finding:
 
 
 def ok(what: str, found: str) -> Finding:
+    """It is as promised."""
     return Finding("ok", what, found)
 
 
