@@ -172,7 +172,7 @@ async def newest_letters(
     """The newest letters that are wanted, of those before a position; never reads further than the limits.
 
     A letter that was written again counts where it was written last. Only a worker that dies between a letter and its
-    state writes one again, so the two stand close together.
+    state writes one again, so the two mostly stand close together; whoever sends asks ``with_all_marks`` as well.
     """
     stretches = await bounds(bootstrap, topics.dead_letters)
     begins = _clipped(before, stretches)
