@@ -17,13 +17,11 @@ from cli.growth import grow, plan
 from cli.main import app
 from cli.topics import admin
 from contracts import Topics
-from devstack.broker import Broker
-from devstack.postgres import Postgres
 from stream_workers.states import journal_positions, metrics_totals
 from tests.pipeline.test_worker_lifecycle import answer, ready, until
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
 from tests.support.write_path import eventually, records
-from tests.support.write_path_series import Stack, run, stack
+from tests.support.write_path_series import OpenStack, Stack, run
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -149,18 +147,9 @@ async def test_a_source_topic_that_grew_alone_stops_the_workers_until_the_change
         worker.kill()
 
 
-async def test_gateways_lose_and_double_nothing_while_the_topic_grows(
-    fragile_postgres: Postgres, fragile_broker: Broker, fragile_database_url: str, prefix: str, tmp_path: Path
-) -> None:
+async def test_gateways_lose_and_double_nothing_while_the_topic_grows(fragile_stack: OpenStack) -> None:
     """Only the order of a user who moves is given up, and the command says so beforehand."""
-    async with stack(
-        postgres=fragile_postgres,
-        broker=fragile_broker,
-        database_url=fragile_database_url,
-        topics=Topics(prefix),
-        folder=tmp_path,
-        seed=4,
-    ) as one:
+    async with fragile_stack(seed=4) as one:
         verdict = await run(one, _growth_and_deaths)
         filled = await _filled(one)
     assert replace(verdict, out_of_order=0).clean, verdict

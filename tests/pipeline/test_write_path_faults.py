@@ -8,14 +8,11 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from cli.settings import Shape
-from contracts import Topics
-from devstack.broker import Broker
 from devstack.brokers import Brokers
-from devstack.postgres import Postgres
 from tests.support import write_path_faults as faults
 from tests.support.proxy import Proxy, proxy
 from tests.support.verdict import Verdict
-from tests.support.write_path_series import Fault, Stack, run, stack
+from tests.support.write_path_series import Fault, OpenStack, Stack, run
 
 # A machine that is busy with other tests restarts a JVM slowly.
 pytestmark = pytest.mark.timeout(420)
@@ -33,22 +30,8 @@ pytestmark = pytest.mark.timeout(420)
     ],
     ids=lambda fault: fault.__name__,
 )
-async def test_nothing_is_lost_doubled_or_reordered(
-    fault: Fault,
-    fragile_postgres: Postgres,
-    fragile_broker: Broker,
-    fragile_database_url: str,
-    prefix: str,
-    tmp_path: Path,
-) -> None:
-    async with stack(
-        postgres=fragile_postgres,
-        broker=fragile_broker,
-        database_url=fragile_database_url,
-        topics=Topics(prefix),
-        folder=tmp_path,
-        seed=1,
-    ) as one:
+async def test_nothing_is_lost_doubled_or_reordered(fault: Fault, fragile_stack: OpenStack) -> None:
+    async with fragile_stack(seed=1) as one:
         verdict = await run(one, fault)
     print(verdict, dict(one.crowd.outcomes), f"slowest {one.crowd.slowest:.1f} s")  # noqa: T201 -- the report of a series
     assert verdict.clean, verdict
@@ -56,35 +39,20 @@ async def test_nothing_is_lost_doubled_or_reordered(
     assert one.crowd.slowest < 10
 
 
-async def test_a_rolling_restart_fails_no_request(
-    fragile_postgres: Postgres, fragile_broker: Broker, fragile_database_url: str, prefix: str, tmp_path: Path
-) -> None:
-    async with stack(
-        postgres=fragile_postgres,
-        broker=fragile_broker,
-        database_url=fragile_database_url,
-        topics=Topics(prefix),
-        folder=tmp_path,
-        seed=2,
-    ) as one:
+async def test_a_rolling_restart_fails_no_request(fragile_stack: OpenStack) -> None:
+    async with fragile_stack(seed=2) as one:
         verdict = await run(one, faults.rolling_restarts)
     assert verdict.clean, verdict
     assert set(one.crowd.outcomes) <= {"201", "refused"}, one.crowd.outcomes
 
 
-async def test_one_of_three_brokers_killed_fails_no_request(
-    fragile_postgres: Postgres, fragile_database_url: str, prefix: str, tmp_path: Path
-) -> None:
+async def test_one_of_three_brokers_killed_fails_no_request(fragile_stack: OpenStack, tmp_path: Path) -> None:
     cluster = Brokers(tmp_path / "kafka", 3, config={"replica.lag.time.max.ms": "3000"})
     try:
         await asyncio.to_thread(cluster.start)
-        async with stack(
-            postgres=fragile_postgres,
-            broker=cluster.nodes[0],
-            database_url=fragile_database_url,
-            topics=Topics(prefix),
-            folder=tmp_path,
+        async with fragile_stack(
             seed=4,
+            broker=cluster.nodes[0],
             more={"KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap},
             shape=Shape(replication_factor=3, min_insync_replicas=2),
         ) as one:
@@ -96,20 +64,12 @@ async def test_one_of_three_brokers_killed_fails_no_request(
 
 
 async def test_a_connection_cut_in_mid_commit_costs_nothing(
-    fragile_postgres: Postgres, fragile_broker: Broker, fragile_database_url: str, prefix: str, tmp_path: Path
+    fragile_stack: OpenStack, fragile_database_url: str
 ) -> None:
     address = make_url(fragile_database_url)
     async with proxy(str(address.host), address.port or 0) as between:
         proxied = address.set(host="127.0.0.1", port=between.port).render_as_string(hide_password=False)
-        async with stack(
-            postgres=fragile_postgres,
-            broker=fragile_broker,
-            database_url=fragile_database_url,
-            topics=Topics(prefix),
-            folder=tmp_path,
-            seed=3,
-            more={"DATABASE_URL": proxied},
-        ) as one:
+        async with fragile_stack(seed=3, more={"DATABASE_URL": proxied}) as one:
             verdict: Verdict = await run(one, functools.partial(_cut, between=between))
     assert between.cuts == 5
     assert verdict.clean, verdict

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +55,7 @@ class Stack:
 
 
 Fault = Callable[[Stack], Awaitable[None]]
+OpenStack = Callable[..., AbstractAsyncContextManager[Stack]]
 
 
 @asynccontextmanager
