@@ -53,7 +53,7 @@ class Ranges:
     def __init__(self, first: int, last: int, *, expired: int = 0) -> None:
         """Lower ids than ``expired`` were removed by age."""
         self.last, self.expired = last, expired
-        self.starts, self.rows, self.events = [first], [0], [0]
+        self.starts, self.rows, self.events, self.many = [first], [0], [0], [0]
         self._filled = 0
 
     def add_row(self, entry: Entry) -> None:
@@ -62,6 +62,7 @@ class Ranges:
             self.starts.append(entry.id)
             self.rows.append(0)
             self.events.append(0)
+            self.many.append(0)
             self._filled = 0
         self._filled += 1
         self.rows[-1] = (self.rows[-1] + entry.digest) % _SUM
@@ -69,18 +70,29 @@ class Ranges:
     def add_event(self, entry: Entry) -> None:
         place = bisect_right(self.starts, entry.id) - 1
         self.events[place] = (self.events[place] + entry.digest) % _SUM
+        self.many[place] += 1
 
     def holds(self, id_: int) -> bool:
         return self.starts[0] <= id_ <= self.last
 
     def differing(self) -> list[tuple[int, int]]:
-        """First and last id of each range whose sums differ."""
+        """First and last id of each range whose sums differ.
+
+        Where there are far more events than rows (after an old backup was restored), in parts that memory holds.
+        """
         ends = [start - 1 for start in self.starts[1:]] + [self.last]
         return [
-            (start, end)
-            for start, end, rows, events in zip(self.starts, ends, self.rows, self.events, strict=True)
+            part
+            for start, end, rows, events, many in zip(self.starts, ends, self.rows, self.events, self.many, strict=True)
             if rows != events
+            for part in _parts(start, end, -(-many // (2 * ROWS_IN_RANGE)))
         ]
+
+
+def _parts(start: int, end: int, count: int) -> list[tuple[int, int]]:
+    """Ids are made of time: equal stretches of them hold about as many events each."""
+    step = (end - start) // max(count, 1) + 1
+    return [(first, min(first + step - 1, end)) for first in range(start, end + 1, step)]
 
 
 async def sum_up(rows: Pages, events: Callable[[], Pages], ranges: Ranges, skip: set[int]) -> Differences:
