@@ -25,8 +25,11 @@ RATES = (5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
 POSTGRES_CORES = 16
 # As the gateway's own bound on a commit.
 _LARGEST_COMMIT = 500
-# Above this share of a core, waiting grows faster than the load.
-_BUSY = 0.7
+# What a fleet is made large enough for: at so many times the rate 99 of 100 wait no longer than this, in seconds, and
+# nothing is left over. How busy a gateway is says little: it commits as often as it can, and more at a time if it must.
+_SPARE = 1.4
+_P99 = 0.010
+_TAKEN = 0.98
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,6 @@ class Outcome:
     commit_size: float
     p50: float
     p99: float
-    gateway_busy: float
     postgres_cores: float
     flushes: float
 
@@ -111,21 +113,25 @@ def simulate(costs: Costs, rate: float, *, gateways: int, cores: int, seconds: f
         commit_size=len(waits) / commits,
         p50=cut[49],
         p99=cut[98],
-        gateway_busy=(commits * costs.gateway_commit + len(waits) * costs.gateway) / seconds / gateways,
         postgres_cores=postgres.busy / seconds,
         flushes=postgres.flushes / seconds,
     )
 
 
 def smallest(costs: Costs, rate: float, *, cores: int) -> tuple[int, Outcome]:
-    """The fewest gateways that take this rate, each with a core to at most seven tenths; and what comes of it."""
-    least = math.ceil(rate * costs.gateway / _BUSY)
-    most = math.ceil(rate * (costs.gateway + costs.gateway_commit) / _BUSY)
+    """The fewest gateways that take this rate with room to spare, and what comes of it.
+
+    RuntimeError where PostgreSQL cannot, however many there are.
+    """
+    least = math.ceil(rate * _SPARE * (costs.gateway + costs.gateway_commit / _LARGEST_COMMIT))
 
     def enough(gateways: int) -> bool:
-        return simulate(costs, rate, gateways=gateways, cores=cores).gateway_busy <= _BUSY
+        outcome = simulate(costs, rate * _SPARE, gateways=gateways, cores=cores)
+        return outcome.p99 <= _P99 and outcome.rate >= rate * _SPARE * _TAKEN
 
-    gateways = least + bisect_left(range(least, most), True, key=enough)
+    gateways = least + bisect_left(range(least, least * 3), True, key=enough)
+    if not enough(gateways):
+        raise RuntimeError(f"{rate:.0f} a second are too many for {cores} cores of PostgreSQL")
     return gateways, simulate(costs, rate, gateways=gateways, cores=cores)
 
 
@@ -147,11 +153,19 @@ def table(costs: Costs, *, cores: int = POSTGRES_CORES) -> Table:
     for rate in RATES:
         gateways, outcome = smallest(costs, rate, cores=cores)
         figures = (outcome.rate, outcome.commit_size, outcome.p50 * 1e3, outcome.p99 * 1e3)
-        shares = (f"{outcome.gateway_busy:.0%}", number(outcome.postgres_cores), number(outcome.flushes))
-        lines.append((number(rate), str(gateways), *map(number, figures), *shares))
-    columns = ("offered a second", "gateways", "taken", "in a commit", "p50 ms", "p99 ms")
-    more = ("gateway busy", "PostgreSQL cores", "flushes a second")
-    return Table(f"A fleet, simulated: PostgreSQL of {cores} cores", columns + more, lines)
+        shares = (outcome.postgres_cores, outcome.flushes)
+        lines.append((number(rate), str(gateways), *map(number, figures + shares)))
+    columns = (
+        "offered a second",
+        "gateways",
+        "taken",
+        "in a commit",
+        "p50 ms",
+        "p99 ms",
+        "PostgreSQL cores",
+        "flushes",
+    )
+    return Table(f"A fleet, simulated: PostgreSQL of {cores} cores", columns, lines)
 
 
 def main() -> int:

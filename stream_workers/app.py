@@ -118,6 +118,7 @@ def _worker(settings: Settings, kind: Kind, *, broker: Broker, partition_count: 
         settings.kafka_bootstrap_servers, table.changelog_topic.get_topic_name(), broker, on_value=partitions.seen
     )
     backlog = Backlog(broker, app.source)
+    lag = Lag(follower, backlog)
     return Worker(
         kind=kind,
         app=app,
@@ -126,8 +127,8 @@ def _worker(settings: Settings, kind: Kind, *, broker: Broker, partition_count: 
         follower=follower,
         backlog=backlog,
         watchdog=Watchdog(app, partitions, backlog, stuck_seconds=settings.worker_stuck_seconds),
-        read_model=ReadModel(follower, backlog) if kind == "metrics" else None,
-        lag=Lag(follower, backlog),
+        read_model=ReadModel(follower, backlog, lag) if kind == "metrics" else None,
+        lag=lag,
         telemetry=telemetry,
         failed=asyncio.get_running_loop().create_future(),
     )

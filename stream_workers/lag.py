@@ -37,19 +37,22 @@ class Lag:
         """Each partition's lag; nothing while the changelog has not been read or the broker has not been heard."""
         if not self._follower.complete:
             return {}
-        return {
-            partition: Behind(self._events(partition), self._seconds(partition)) for partition in self._backlog.ends
-        }
+        return {partition: self._behind(partition) for partition in self._backlog.ends}
+
+    def seconds(self, partition: int, *, events: int, newest_at: int | None) -> float | None:
+        """How old what waits can be, if so many events wait and the newest that is booked is of ``newest_at`` (ms)."""
+        if events == 0:
+            return 0.0
+        known = [at for at in (newest_at and newest_at / 1000, self._caught_up_at.get(partition)) if at]
+        return max(0.0, self._clock() - max(known)) if known else None
+
+    def _behind(self, partition: int) -> Behind:
+        events = self._events(partition)
+        newest = self._follower.newest.get(partition) if events else None
+        newest_at = orjson.loads(newest.value).get("newest_at") if newest else None
+        return Behind(events, self.seconds(partition, events=events, newest_at=newest_at))
 
     def _events(self, partition: int) -> int:
         newest = self._follower.newest.get(partition)
         last = newest.rank[1] if newest else -1
         return max(0, self._backlog.ends[partition] - last - 1)
-
-    def _seconds(self, partition: int) -> float | None:
-        if self._events(partition) == 0:
-            return 0.0
-        newest = self._follower.newest.get(partition)
-        newest_at = orjson.loads(newest.value).get("newest_at") if newest else None
-        known = [at for at in (newest_at and newest_at / 1000, self._caught_up_at.get(partition)) if at]
-        return max(0.0, self._clock() - max(known)) if known else None

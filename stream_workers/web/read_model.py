@@ -10,6 +10,7 @@ from stream_workers.counting import histogram, series
 from stream_workers.counting.series import DAY, HOUR, MINUTE
 from stream_workers.counting.state import State, from_json
 from stream_workers.counting.users import distinct_users, most_active_users
+from stream_workers.lag import Lag
 from stream_workers.web.snapshot import PartitionView, Sample, Snapshot
 
 ACTIVE_USERS = 20
@@ -24,13 +25,15 @@ class ReadModel:
     ``handovers``: how often a partition was seen to get another owner.
     """
 
-    def __init__(self, follower: Follower, backlog: Backlog, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, follower: Follower, backlog: Backlog, lag: Lag, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self.trend: deque[Sample] = deque(maxlen=SAMPLES)
         self.handovers: Counter[int] = Counter()
         self._follower = follower
         self._backlog = backlog
+        self._lag = lag
         self._clock = clock
-        self._caught_up_at: dict[int, float] = {}
         self._decoded: dict[int, tuple[Newest, State]] = {}
         self._made: tuple[object, Snapshot] | None = None
 
@@ -61,27 +64,19 @@ class ReadModel:
     def sample(self) -> None:
         """Take a point of the trend; called after each look at the broker."""
         now = self._clock()
-        self._note_caught_up(now)
         last = self.trend[-1] if self.trend else None
         if self._backlog.away_since is not None:
             return  # nobody knows: what is drawn ends where the broker was last heard
         if not self._follower.complete or (last is not None and now - last.at < SAMPLE_SECONDS):
             return
-        views = self._partitions(self.states(), now)
+        views = self._partitions(self.states())
         total = sum(view.total for view in views)
         rate = (total - last.total) / (now - last.at) if last is not None else None
         self.trend.append(Sample(now, total, rate, _sum(v.lag for v in views), _max(v.lag_seconds for v in views)))
 
-    def _note_caught_up(self, now: float) -> None:
-        states = self.states()
-        for partition, end in self._backlog.ends.items():
-            state = states.get(partition)
-            if (state.last_offset + 1 if state else 0) >= end:
-                self._caught_up_at[partition] = now
-
     def _merge(self, states: dict[int, State]) -> Snapshot:
         now = self._clock()
-        views = self._partitions(states, now)
+        views = self._partitions(states)
         all_states = list(states.values())
         minutes, hours, days = (
             series.summed((getattr(state, name) for state in all_states), width)
@@ -120,11 +115,11 @@ class ReadModel:
             partitions=views,
         )
 
-    def _partitions(self, states: dict[int, State], now: float) -> list[PartitionView]:
+    def _partitions(self, states: dict[int, State]) -> list[PartitionView]:
         known = sorted(states.keys() | self._backlog.ends.keys())
-        return [self._partition(partition, states.get(partition), now) for partition in known]
+        return [self._partition(partition, states.get(partition)) for partition in known]
 
-    def _partition(self, partition: int, state: State | None, now: float) -> PartitionView:
+    def _partition(self, partition: int, state: State | None) -> PartitionView:
         end = self._backlog.ends.get(partition)
         if state is None:
             return _not_counted_yet(partition, end)
@@ -136,7 +131,7 @@ class ReadModel:
             last_offset=state.last_offset,
             end_offset=end,
             lag=lag,
-            lag_seconds=self._lag_seconds(partition, state, lag, now),
+            lag_seconds=None if lag is None else self._lag.seconds(partition, events=lag, newest_at=state.newest_at),
             total=state.total,
             dead=state.dead,
             replayed=state.replayed,
@@ -146,14 +141,6 @@ class ReadModel:
             newest_at=state.newest_at,
             counted_at=state.consumed_at,
         )
-
-    def _lag_seconds(self, partition: int, state: State, lag: int | None, now: float) -> float | None:
-        if lag is None:
-            return None
-        if lag == 0:
-            return 0.0
-        counted = (state.newest_at or 0) / 1000
-        return max(0.0, now - max(counted, self._caught_up_at.get(partition, 0.0)))
 
 
 def _sum(values: Iterable[int | None]) -> int | None:

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 @pytest.mark.parametrize("block", RUN, ids=lambda block: f"line-{block.line}")
 def test_the_commands_work_and_answer_as_shown(block: Block, stack: dict[str, str]) -> None:
     commands = block.commands.replace(":8000", f":{stack['GATEWAY_PORT']}")
+    wanted, deadline = _shape(block.answer, block.language), time.monotonic() + 30
+    # Health is of the moment: on a busy machine a lease can be away while one looks.
+    while (seen := _shape(_output(commands, stack), block.language)) != wanted and time.monotonic() < deadline:
+        pass
+    assert seen == wanted
+
+
+def _output(commands: str, stack: dict[str, str]) -> str:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],
         cwd=ROOT,
@@ -83,7 +92,7 @@ def test_the_commands_work_and_answer_as_shown(block: Block, stack: dict[str, st
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert _shape(done.stdout, block.language) == _shape(block.answer, block.language)
+    return done.stdout
 
 
 @pytest.mark.timeout(300)

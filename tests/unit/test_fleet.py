@@ -36,8 +36,14 @@ def test_commits_that_wait_share_a_flush() -> None:
 
 def test_the_fewest_gateways_are_found() -> None:
     gateways, outcome = smallest(COSTS, 20_000, cores=8)
-    assert outcome.gateway_busy <= 0.7
-    assert simulate(COSTS, 20_000, gateways=gateways - 1, cores=8).gateway_busy > 0.7
+    assert outcome.p99 <= 0.010
+    assert simulate(COSTS, 28_000, gateways=gateways, cores=8).p99 <= 0.010
+    assert simulate(COSTS, 28_000, gateways=gateways - 1, cores=8).p99 > 0.010
+
+
+def test_what_postgresql_cannot_take_is_said() -> None:
+    with pytest.raises(RuntimeError, match="20000 a second are too many for 1 cores"):
+        smallest(COSTS, 20_000, cores=1)
 
 
 def test_costs_come_from_commits_of_several_sizes() -> None:

@@ -7,6 +7,7 @@ from stream_workers.broker import Brokers
 from stream_workers.changelog import Newest
 from stream_workers.counting.apply import apply
 from stream_workers.counting.state import fresh, to_json
+from stream_workers.lag import Lag
 from stream_workers.web.read_model import ReadModel
 from tests.records import NOW_MS, good
 
@@ -28,7 +29,8 @@ class Kafka:
 
 
 def model(kafka: Kafka) -> Any:
-    return ReadModel(kafka.follower, kafka.backlog, clock=lambda: kafka.now)
+    lag = Lag(kafka.follower, kafka.backlog, clock=lambda: kafka.now)
+    return ReadModel(kafka.follower, kafka.backlog, lag, clock=lambda: kafka.now)
 
 
 def test_a_partition_that_nobody_counted_yet_is_unknown_not_zero() -> None:
