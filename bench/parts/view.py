@@ -17,7 +17,7 @@ from contracts import Topics
 from devstack.ports import HOST
 
 SECONDS, QUICK_SECONDS = 60.0, 15.0
-EVENTS, QUICK_EVENTS = 600_000, 150_000
+EVENTS, QUICK_EVENTS = 1_500_000, 300_000
 PAGES = 50
 # Joining the group; the first look of a page, and what it connects to.
 _SETTLE_SECONDS = 10.0
@@ -71,7 +71,8 @@ async def _counting(stage: Stage, finding: Finding) -> None:
 async def _cpu_us(stage: Stage, pages: int, events: int) -> float:
     """CPU for each event of a worker that counts a topic full of them as fast as it can, with so many pages open.
 
-    Its event loop is one: what the pages take of it, counting has not.
+    Its event loop is one: what the pages take of it, counting has not. The first half is left out: in it pages are
+    opened, and each template is compiled once for as long as the worker lives.
     """
     topics = await filled(stage, events)
     worker = await _worker(stage, "postgres", topics)
@@ -79,7 +80,7 @@ async def _cpu_us(stage: Stage, pages: int, events: int) -> float:
         partitions = [TopicPartition(topics.metrics_changelog, number) for number in range(PARTITIONS)]
         progress = await progressed(stage, worker.meter, partitions, events)
     stage.end(worker)
-    return between(progress).cpu_us
+    return between([each for each in progress if each.events >= events / 2]).cpu_us
 
 
 async def _worker(stage: Stage, database: str, topics: Topics) -> Server:

@@ -47,14 +47,13 @@ class Facts:
 
     async def of(self, page: str, look: Look, query: Query, reader: Reader) -> dict[str, Any]:
         """The facts of a page, under the names that its template uses; NoSuchPageError if there is none."""
+        found = self.findings(look)
         head = {
             "page": page,
             "as_of": look.counters.as_of,
             "now": look.at,
-            "status": level_of(self.findings(look)),
-            "findings": [
-                {"code": finding.code, "level": finding.level, **finding.values} for finding in self.findings(look)
-            ],
+            "status": level_of(found),
+            "findings": [{"code": finding.code, "level": finding.level, **finding.values} for finding in found],
         }
         facts: dict[str, Any] = await getattr(self, f"_{page.replace('-', '_')}")(look, query, reader)
         return head | facts

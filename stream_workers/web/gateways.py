@@ -1,19 +1,20 @@
 """The gateways' side, read from PostgreSQL: leases with their figures, and the outbox. Read-only, in one statement."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from sqlalchemy import text
+import orjson
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from contracts import Primary
 
 # ``age`` is by the database's clock: nobody's else is compared with it.
-_LOOK = text("""
+_LOOK = """
 SELECT
   (SELECT coalesce(json_agg(json_build_object(
       'instance', instance, 'claimed', claimed_by IS NOT NULL, 'seconds', seconds, 'figures', figures,
@@ -22,14 +23,23 @@ SELECT
   (SELECT json_build_object('batches', count(*), 'applications', coalesce(sum(cardinality(ids)), 0),
       'age', extract(epoch FROM clock_timestamp() - min(created_at))) FROM outbox WHERE cardinality(ids) > 0) AS outbox,
   (SELECT count(*) FROM unpublishable) AS unpublishable
-""")
+"""
 
-_ONE = text("""
+_ONE = """
 SELECT a.user_name, extract(epoch FROM a.created_at) AS created_at,
   EXISTS (SELECT FROM outbox WHERE a.id = ANY(ids)) AS waiting,
   (SELECT reason FROM unpublishable u WHERE u.id = a.id) AS refused
-FROM applications a WHERE a.id = CAST(:id AS uuid)
-""")
+FROM applications a WHERE a.id = $1
+"""
+
+_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_SECONDS = 3.0
+_KEPT_SECONDS = 60.0
+_SESSION = {
+    "application_name": "headgate-web-view",
+    "default_transaction_read_only": "on",
+    "statement_timeout": "3000",
+}
 
 
 @dataclass(frozen=True)
@@ -77,33 +87,27 @@ class Stored:
 
 
 class Database:
-    """A connection of its own that cannot write; one at a time, opened when somebody looks."""
+    """A connection of its own that cannot write, opened when somebody looks and kept while somebody does.
 
-    def __init__(self, url: str) -> None:
-        errors = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-        primary = Primary(asyncpg.connect, errors=errors, writes=False)
-        self._engine: AsyncEngine = create_async_engine(
-            make_url(url),
-            poolclass=NullPool,
-            isolation_level="AUTOCOMMIT",
-            connect_args={
-                "async_creator_fn": primary.connect,
-                "timeout": 3,
-                "command_timeout": 3,
-                "server_settings": {
-                    "application_name": "headgate-web-view",
-                    "default_transaction_read_only": "on",
-                    "statement_timeout": "3000",
-                },
-            },
-        )
+    It is opened anew every minute, because another host may be the primary by then. A broken or silent one is cut: to
+    close it in good order the server would be asked.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        _, self._address = dialect().create_connect_args(make_url(url))  # type: ignore[no-untyped-call]
+        self._primary = Primary(asyncpg.connect, errors=_ERRORS, writes=False)
+        self._clock = clock
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._opened_at = 0.0
+        self._one_at_a_time = asyncio.Lock()
 
     async def intake(self) -> Intake:
         """Leases and outbox as they are now."""
-        row = await self._row(_LOOK, {})
-        outbox = row["outbox"]
+        row = await self._row(_LOOK)
+        assert row is not None  # noqa: S101 -- the statement has one
+        outbox = orjson.loads(row["outbox"])
         return Intake(
-            gateways=[_gateway(fields) for fields in row["gateways"]],
+            gateways=[_gateway(fields) for fields in orjson.loads(row["gateways"])],
             waiting=outbox["applications"],
             batches=outbox["batches"],
             oldest=outbox["age"],
@@ -112,16 +116,32 @@ class Database:
 
     async def stored(self, id_: str) -> Stored | None:
         """One application, or None; ``id_`` is a UUID."""
-        row = await self._row(_ONE, {"id": id_})
-        return Stored(**row | {"created_at": float(row["created_at"])}) if row else None
+        row = await self._row(_ONE, id_)
+        return Stored(**{**row, "created_at": float(row["created_at"])}) if row else None
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        """Until the next question there is no connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
 
-    async def _row(self, statement: Any, values: dict[str, Any]) -> dict[str, Any]:
-        async with self._engine.connect() as connection:
-            found = (await connection.execute(statement, values)).mappings().first()
-            return dict(found) if found else {}
+    async def _row(self, statement: str, *values: str) -> "asyncpg.Record | None":
+        async with self._one_at_a_time:
+            try:
+                return await (await self._opened()).fetchrow(statement, *values)
+            except BaseException:
+                await self.close()
+                raise
+
+    async def _opened(self) -> "asyncpg.Connection[asyncpg.Record]":
+        if self._connection is not None and self._clock() - self._opened_at > _KEPT_SECONDS:
+            await self.close()
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._primary.connect(
+                **self._address, timeout=_SECONDS, command_timeout=_SECONDS, server_settings=_SESSION
+            )
+            self._opened_at = self._clock()
+        return self._connection
 
 
 def _gateway(fields: Mapping[str, Any]) -> GatewayRow:

@@ -112,7 +112,7 @@ class Site:
             "gateway": gateway_url(look),
             "languages": LANGUAGES,
             "themes": THEMES,
-            "version": version("headgate"),
+            "version": release(),
             "asset": asset,
         }
 
@@ -139,6 +139,12 @@ def asset(name: str) -> str:
     """The address of a static file, which changes with its content."""
     digest = hashlib.sha256(STATIC.joinpath(name).read_bytes()).hexdigest()[:12]
     return f"/static/{name}?v={digest}"
+
+
+@cache
+def release() -> str:
+    """The version of this installation; to look it up takes longer than to fill a page."""
+    return version("headgate")
 
 
 @cache

@@ -5,7 +5,7 @@ a slow one, and what was passed over is counted.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -15,6 +15,8 @@ from stream_workers.counting.events import Bad, is_replay, read
 
 KEPT = 200
 PER_LOOK = 50
+# A fetch that finds nothing new comes back so late: each costs as much as a record.
+FETCH_WAIT_MS = 1_000
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Tail:
             wanted = await self._move_near_the_end(consumer)
             records: list[ConsumerRecord] = []
             while wanted:
-                got = await consumer.getmany(*wanted, timeout_ms=500)
+                got = await consumer.getmany(*wanted, timeout_ms=500, max_records=PER_LOOK * len(wanted))
                 records += [record for batch in got.values() for record in batch]
                 wanted = [at for at in wanted if await consumer.position(at) < self._ends[at]] if got else []
         except BaseException:
@@ -84,7 +86,7 @@ class Tail:
                 enable_auto_commit=False,
                 auto_offset_reset="latest",
                 max_partition_fetch_bytes=128 * 1024,
-                fetch_max_wait_ms=100,
+                fetch_max_wait_ms=FETCH_WAIT_MS,
                 request_timeout_ms=4_000,
             )
             try:
@@ -98,7 +100,7 @@ class Tail:
     async def _move_near_the_end(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
         """Go to where the newest records begin; the partitions on which there is something to read."""
         await self._assign(consumer)
-        self._ends = await consumer.end_offsets(list(consumer.assignment()))
+        self._ends = await self._end_offsets(at.partition for at in consumer.assignment())
         behind = []
         for at, end in self._ends.items():
             here = await consumer.position(at)
@@ -118,10 +120,15 @@ class Tail:
         positions = {at: await consumer.position(at) for at in consumer.assignment()}
         consumer.assign(sorted(found))
         starts = await consumer.beginning_offsets(list(found))
-        ends = await consumer.end_offsets(list(found))
+        ends = await self._end_offsets(at.partition for at in found)
         for at in found:
             newest = max(starts[at], ends[at] - PER_LOOK) if first else starts[at]
             consumer.seek(at, positions.get(at, newest))
+
+    async def _end_offsets(self, partitions: Iterable[int]) -> dict[TopicPartition, int]:
+        """Asked on another connection: a broker answers this one's questions after the fetch that waits on it."""
+        ends = await self._broker.end_offsets(self._topic, partitions)
+        return {TopicPartition(self._topic, partition): end for partition, end in ends.items()}
 
 
 def event_of(record: ConsumerRecord) -> Event:
