@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, linear_regression, quantiles
+from statistics import linear_regression, quantiles
 from typing import Any
 
 from bench.findings import Table
@@ -136,16 +136,18 @@ def smallest(costs: Costs, rate: float, *, cores: int) -> tuple[int, Outcome]:
 
 
 def measured(figures: Mapping[str, Any]) -> Costs:
-    """Costs from what one, two and three gateways took: a smaller commit makes its fixed share show."""
+    """Costs from what one, two and three gateways took in each round: a smaller commit makes its fixed share show."""
     many = [rounds for name, rounds in figures.items() if name.endswith(("gateway", "gateways"))]
-    shares = [fmean(each["row_versions"] for each in rounds) - 1 for rounds in many]  # commits for each application
-    gateway = linear_regression(shares, [_spent(rounds, "server") for rounds in many])
-    postgres = linear_regression(shares, [_spent(rounds, "postgresql") for rounds in many])
-    return Costs(gateway.intercept, gateway.slope, postgres.intercept, postgres.slope, figures["flush_seconds"])
+    gateway, gateway_commit = _split([each for rounds in many for each in rounds], "server")
+    postgres, postgres_commit = _split([each for rounds in many for each in rounds], "postgresql")
+    return Costs(gateway, gateway_commit, postgres, postgres_commit, figures["flush_seconds"])
 
 
-def _spent(rounds: Sequence[Mapping[str, Any]], process: str) -> float:
-    return fmean(each["cpu"][process] for each in rounds) / 1e6
+def _split(rounds: Sequence[Mapping[str, Any]], process: str) -> tuple[float, float]:
+    """Seconds for each application and for each commit, of which ``row_versions`` tells how many there were."""
+    commits = [each["row_versions"] - 1 for each in rounds]
+    line = linear_regression(commits, [each["cpu"][process] / 1e6 for each in rounds])
+    return max(line.intercept, 0.0), line.slope
 
 
 def table(costs: Costs, *, cores: int = POSTGRES_CORES) -> Table:
