@@ -17,7 +17,7 @@ _TRANSACTIONS = "SELECT sum(xact_commit + xact_rollback)::bigint FROM pg_stat_da
 async def run(stage: Stage) -> Finding:
     finding = Finding("idle")
     database, topics = await stage.database(), await stage.topics()
-    servers = [await stage.gateway(database, topics), *workers(stage, database, topics)]
+    servers = [await stage.gateway(database, topics), *await workers(stage, database, topics)]
     meters = {server.name: server.meter for server in servers}
     others = {"PostgreSQL": stage.postgres_meter, "Kafka": stage.kafka_meter}
     seconds = QUICK_SECONDS if stage.settings.quick else SECONDS
@@ -38,9 +38,12 @@ async def run(stage: Stage) -> Finding:
     return finding
 
 
-def workers(stage: Stage, database: str, topics: Topics) -> list[Server]:
-    """One worker of each kind."""
-    return [stage.program(kind, ["-m", "cli", "worker", kind], database, topics) for kind in ("metrics", "journal")]
+async def workers(stage: Stage, database: str, topics: Topics) -> list[Server]:
+    """One worker of each kind, ready."""
+    started = [stage.program(kind, ["-m", "cli", "worker", kind], database, topics) for kind in ("metrics", "journal")]
+    for worker in started:
+        await stage.until_open(worker)
+    return started
 
 
 def _read(meters: dict[str, Meter]) -> dict[str, float]:

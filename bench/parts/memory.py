@@ -20,7 +20,7 @@ async def run(stage: Stage) -> Finding:
     finding = Finding("memory")
     database, topics = await stage.database(), await stage.topics()
     gateway = await stage.gateway(database, topics)
-    servers = [gateway, *workers(stage, database, topics)]
+    servers = [gateway, *await workers(stage, database, topics)]
     meters = {server.name: server.meter for server in servers}
     seconds = QUICK_SECONDS if stage.settings.quick else SECONDS
     idle = _read(meters)

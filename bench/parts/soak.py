@@ -33,7 +33,7 @@ async def run(stage: Stage) -> Finding:
     finding = Finding("soak")
     database, topics = await stage.database(), await stage.topics()
     gateway = await stage.gateway(database, topics)
-    servers = [gateway, *workers(stage, database, topics)]
+    servers = [gateway, *await workers(stage, database, topics)]
     seconds = stage.settings.soak_minutes * 60
     load = asyncio.create_task(fire(gateway.address, POST, connections=CONNECTIONS, seconds=seconds))
     samples: list[Sample] = []
