@@ -172,7 +172,8 @@ async def answers(port: int, path: str = "/readyz") -> bool:
     try:
         reader, writer = await asyncio.open_connection(HOST, port)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
-        status = await asyncio.wait_for(reader.readline(), 5)
+        async with asyncio.timeout(5):
+            status = await reader.readline()
         writer.close()
     except (OSError, TimeoutError):
         return False

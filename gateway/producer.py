@@ -8,7 +8,6 @@ import asyncio
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer
@@ -139,8 +138,9 @@ class Producer:
         self._cut()
         if sender is not None:
             # It ends when each of its requests has; one that still waits for a connection takes the request timeout.
-            with suppress(asyncio.CancelledError, KafkaError):
-                await sender
+            await asyncio.wait({sender})
+            if not sender.cancelled():
+                sender.exception()  # looked at, and of no interest any more
         self._cut()
         await kafka.client.close()
 

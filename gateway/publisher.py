@@ -11,7 +11,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, Literal
 from uuid import UUID
 
@@ -131,13 +130,15 @@ class Publisher:
                 lost.cancel()
                 sending.cancel()
                 await self._abort()
-                with suppress(asyncio.CancelledError, SendError):
-                    await sending
+                # Not awaited itself: its cancellation could not be told from one of this task.
+                await asyncio.wait({sending})
+            error = None if sending.cancelled() else sending.exception()
+            if error is not None and not isinstance(error, SendError):
+                raise error
             if self._keeper.lease != lease:
                 self.state = "fenced"
             else:
                 self.state = "condemned"
-                error = sending.exception()
                 self._keeper.lost(lease, f"a send failed ({error}), what was handed over is compared with the topic")
 
     async def _publish(self, lease: UUID) -> None:

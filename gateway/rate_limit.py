@@ -32,7 +32,8 @@ _Answer = TypeVar("_Answer")
 
 
 async def _bounded(call: Coroutine[Any, Any, _Answer]) -> _Answer:
-    return await asyncio.wait_for(call, _TIMEOUT_SECONDS * 2)
+    async with asyncio.timeout(_TIMEOUT_SECONDS * 2):
+        return await call
 
 
 class RateLimiter:

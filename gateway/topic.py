@@ -74,7 +74,7 @@ async def uncut(opening: Coroutine[Any, Any, None]) -> None:
 
 async def look(client: AIOKafkaClient, topic: str) -> TopicState:
     """Ask for the topic's state. Raises TopicAwayError where a partition has no leader or the topic does not exist."""
-    answer = await asyncio.wait_for(client.send(client.get_random_node(), TopicMetadataRequest(topic)), ANSWER_SECONDS)
+    answer = await _answer(client, client.get_random_node(), TopicMetadataRequest(topic))
     error_code, _, topic_id, _, partitions, _, _ = answer.topics[0]
     if error_code:
         raise TopicAwayError(f"topic {topic}: {for_code(error_code).__name__}")
@@ -92,7 +92,7 @@ async def log_ends(client: AIOKafkaClient, topic: str, state: TopicState) -> dic
     ends: dict[int, int] = {}
     for leader, numbers in _by_leader(state).items():
         request = LeaderEpochEndRequest(topic, {number: state.partitions[number].epoch for number in numbers})
-        answer = await asyncio.wait_for(client.send(leader, request), ANSWER_SECONDS)
+        answer = await _answer(client, leader, request)
         for error_code, number, _, end, _ in answer.topics[0][1]:
             if error_code or end < 0:
                 raise TopicAwayError(f"topic {topic}, partition {number}: {for_code(error_code).__name__}")
@@ -105,7 +105,7 @@ async def readable_ends(client: AIOKafkaClient, topic: str, state: TopicState, *
     ends: dict[int, int] = {}
     for leader, numbers in _by_leader(state).items():
         request = OffsetRequest(-1, 0, [(topic, [(number, at) for number in numbers])])
-        answer = await asyncio.wait_for(client.send(leader, request), ANSWER_SECONDS)
+        answer = await _answer(client, leader, request)
         for number, error_code, _, offset, *_ in answer.topics[0][1]:
             if error_code:
                 raise TopicAwayError(f"topic {topic}, partition {number}: {for_code(error_code).__name__}")
@@ -124,6 +124,11 @@ async def min_in_sync(client: AIOKafkaClient, topic: str) -> int:
     return int((await _describe(client, client.get_random_node(), resource))[0])
 
 
+async def _answer(client: AIOKafkaClient, node: int, request: Any) -> Any:
+    async with asyncio.timeout(ANSWER_SECONDS):
+        return await client.send(node, request)
+
+
 async def _configs(client: AIOKafkaClient, state: TopicState, name: str) -> list[str]:
     leaders = {partition.leader for partition in state.partitions.values()}
     resources = [(leader, ConfigResource(ConfigResourceType.BROKER, str(leader), {name: None})) for leader in leaders]
@@ -132,7 +137,7 @@ async def _configs(client: AIOKafkaClient, state: TopicState, name: str) -> list
 
 async def _describe(client: AIOKafkaClient, node: int, resource: ConfigResource) -> list[str]:
     asked = [(resource.resource_type, resource.name, list(resource.configs))]
-    answer = await asyncio.wait_for(client.send(node, DescribeConfigsRequest(asked, False)), ANSWER_SECONDS)
+    answer = await _answer(client, node, DescribeConfigsRequest(asked, False))
     error_code, message, _, _, entries = answer.resources[0][:5]
     if error_code:
         raise TopicAwayError(f"configuration of {resource.name}: {message or for_code(error_code).__name__}")

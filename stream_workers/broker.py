@@ -118,7 +118,8 @@ class Broker:
 
     async def _asked(self, answer: Any) -> Any:
         try:
-            return await asyncio.wait_for(answer, self._timeout)
+            async with asyncio.timeout(self._timeout):
+                return await answer
         except (KafkaError, TimeoutError, OSError) as error:
             raise KafkaAwayError(f"Kafka at {self._bootstrap} does not answer: {error!r}") from error
 

@@ -28,7 +28,8 @@ class Room:
 
     async def wait(self) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._enough.wait(), 1.0)
+            async with asyncio.timeout(1.0):
+                await self._enough.wait()
 
     def _count(self, waiting: int) -> None:
         self._waiting = waiting

@@ -116,7 +116,8 @@ async def _stop(worker: Worker) -> None:
     """Write what is not written yet, then leave the group; whatever does not work now is repeated by the next owner."""
     for step in (worker.partitions.write_all(), worker.app.stop()):
         try:
-            await asyncio.wait_for(step, STOP_SECONDS / 2)
+            async with asyncio.timeout(STOP_SECONDS / 2):
+                await step
         except Exception as error:  # noqa: BLE001 -- a stop goes on
             log.warning("stopping: %r", error)
 

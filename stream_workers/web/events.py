@@ -66,7 +66,8 @@ class Streams:
             # "beat" tells the page that the worker is there, also where no number changed.
             yield b"".join(event(name, html) for name, html in changed.items()) + event("beat", "")
             try:
-                await asyncio.wait_for(self._closing.wait(), EVERY_SECONDS)
+                async with asyncio.timeout(EVERY_SECONDS):
+                    await self._closing.wait()
             except TimeoutError:
                 continue
 

@@ -89,7 +89,8 @@ class Letters:
         async with self._one_by_one:
             kept = self._kept.get(key)
             try:
-                ends = await asyncio.wait_for(self._asked(), PATIENCE_SECONDS)
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    ends = await self._asked()
                 if kept is None or (kept[0] != ends and self._clock() - kept[1] >= READ_SECONDS):
                     kept = (ends, self._clock(), await read())
             except (KafkaError, KafkaAwayError, OSError):

@@ -71,7 +71,8 @@ class Polled(Generic[T]):
     async def _ask_once(self) -> None:
         started = self._clock()
         try:
-            value = await asyncio.wait_for(self._ask(), self._timeout)
+            async with asyncio.timeout(self._timeout):
+                value = await self._ask()
         except Exception as error:  # noqa: BLE001 -- a source that is away is a state to show, whatever it raises
             known = self.reading
             log.debug("a source of the web view is silent: %r", error)

@@ -108,7 +108,7 @@ async def _ordinary(http: Served, ask: Ask) -> str:
         await ask(http, "POST", path, content=b"[", headers={"Content-Type": "application/json"})
         await ask(http, "POST", path, content=b"x" * 9_000_000, headers={"Content-Type": "application/json"})
         await ask(http, "POST", path, content=b"x", headers={"Content-Type": "text/plain"})
-    await ask(http, "POST", "/applications", json={})
+        await ask(http, "POST", path, json={})
     return place
 
 

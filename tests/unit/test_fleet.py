@@ -42,8 +42,8 @@ def test_the_fewest_gateways_are_found() -> None:
 
 
 def test_what_postgresql_cannot_take_is_said() -> None:
-    with pytest.raises(RuntimeError, match="20000 a second are too many for 1 cores"):
-        smallest(COSTS, 20_000, cores=1)
+    with pytest.raises(RuntimeError, match="200000 a second are too many for 1 cores"):
+        smallest(COSTS, 200_000, cores=1)
 
 
 def test_costs_come_from_commits_of_several_sizes() -> None:
