@@ -107,7 +107,7 @@ async def _audit(
         await look_closer(rows, _within(events(), group), skip, note)
     return Audit(
         since=_time_of(first),
-        until=_time_of(last),
+        until=_time_of(max(first, last)),
         differences=found,
         held=len(held),
         refused=len(refused),

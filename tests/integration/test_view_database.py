@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import asyncpg
 import pytest
+from asyncpg.exceptions import InternalClientError
 
 from stream_workers.web.gateways import Database
 from tests.support.write_path import eventually, rows
@@ -55,7 +56,7 @@ async def test_after_a_minute_the_primary_is_looked_for_again(
 async def test_a_broken_connection_costs_one_look_at_most(database: Database, database_url: str) -> None:
     await database.intake()
     await rows(database_url, f"SELECT pg_terminate_backend(pid) FROM ({BACKENDS}) AS ours")
-    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, InternalClientError):
         await database.intake()
     assert (await database.intake()).waiting == 0
 
