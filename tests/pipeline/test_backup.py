@@ -50,9 +50,10 @@ class Stand:
         }
 
     @asynccontextmanager
-    async def gateway(self, database: Postgres, *, kafka: str = "") -> AsyncIterator[GatewayProcess]:
-        """A ready one, killed at the end."""
-        process = GatewayProcess(self.environment(database, kafka), self.folder / "gateway.log")
+    async def gateway(self, database: Postgres, *, kafka: str = "", url: str = "") -> AsyncIterator[GatewayProcess]:
+        """A ready one, killed at the end; ``url`` where it knows more than this database."""
+        environment = self.environment(database, kafka) | ({"DATABASE_URL": url} if url else {})
+        process = GatewayProcess(environment, self.folder / "gateway.log")
         process.start()
         try:
             await process.ready()

@@ -1,8 +1,6 @@
 """After a failover the audit names what PostgreSQL lost of what was answered with 201, all of it and nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,19 +28,6 @@ def stand(kafka: str, topics: Topics, tmp_path: Path, monkeypatch: pytest.Monkey
     return Stand(kafka, topics, tmp_path)
 
 
-@asynccontextmanager
-async def gateway_of_both(stand: Stand, pair: Pair) -> AsyncIterator[GatewayProcess]:
-    """A ready gateway that knows primary and standby, killed at the end."""
-    environment = stand.environment(pair.primary) | {"DATABASE_URL": pair.url}
-    process = GatewayProcess(environment, stand.folder / "gateway.log")
-    process.start()
-    try:
-        await process.ready()
-        yield process
-    finally:
-        process.kill()
-
-
 async def until_accepted(gateway: GatewayProcess) -> str:
     """As a submitter does who is asked to come again: the id of what the new primary took."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}", timeout=30) as client:
@@ -58,7 +43,7 @@ async def until_accepted(gateway: GatewayProcess) -> str:
 
 @pytest.mark.parametrize("pair", [False], indirect=True, ids=["asynchronous"])
 async def test_the_audit_names_all_that_an_asynchronous_standby_lost(pair: Pair, stand: Stand) -> None:
-    async with gateway_of_both(stand, pair) as gateway:
+    async with stand.gateway(pair.primary, url=pair.url) as gateway:
         kept = await submit(gateway, 10)
         await stand.until_published(pair.primary)
         await eventually(lambda: has(pair, kept), what="the rows at the standby")
@@ -93,7 +78,7 @@ async def test_the_audit_names_all_that_an_asynchronous_standby_lost(pair: Pair,
 
 
 async def test_after_a_synchronous_standby_the_audit_finds_nothing(pair: Pair, stand: Stand) -> None:
-    async with gateway_of_both(stand, pair) as gateway:
+    async with stand.gateway(pair.primary, url=pair.url) as gateway:
         accepted = await submit(gateway, LOST)
         await asyncio.to_thread(pair.promote)
         accepted.add(await until_accepted(gateway))

@@ -1,7 +1,8 @@
 """A browser, and the whole stack for it to look at."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -15,6 +16,8 @@ from contracts import Topics
 from devstack.broker import Broker
 from devstack.postgres import Postgres
 from tests.browser.view.stack import OPEN, STACK, Stack, in_thread
+
+Opened = Callable[..., Iterator[Stack]]
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -43,26 +46,36 @@ def browser(template_database: str) -> Iterator[Browser]:  # noqa: ARG001 -- mad
 
 
 @pytest.fixture(scope="package")
-def stack(
+def stack(opened: Opened, broker: Broker) -> Iterator[Stack]:
+    """The stack that most tests share."""
+    yield from opened(broker)
+
+
+@pytest.fixture(scope="package")
+def opened(
     browser: Browser,  # noqa: ARG001 -- no stack without somebody to look at it
     postgres: Postgres,
-    broker: Broker,
     template_database: str,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Stack]:
-    """The stack that most tests share."""
-    yield from running(postgres, broker, template_database, tmp_path_factory.mktemp("stack"))
+) -> Opened:
+    """Opens a stack on a broker; ``names`` are its processes, where they are not the usual ones."""
+    return partial(_opened, postgres, template_database, tmp_path_factory)
 
 
-def running(
-    postgres: Postgres, broker: Broker, template: str, logs: Path, *, names: Sequence[str] = STACK
+def _opened(
+    postgres: Postgres,
+    template: str,
+    folders: pytest.TempPathFactory,
+    broker: Broker,
+    *,
+    names: Sequence[str] = STACK,
 ) -> Iterator[Stack]:
     """A stack with a database and topics of its own."""
     name = f"view_{secrets.token_hex(6)}"
     in_thread(_execute(postgres, f"CREATE DATABASE {name} OWNER headgate TEMPLATE {template}"))
     topics = Topics(f"{name}.")
     in_thread(create(broker.bootstrap, topics, Shape()))
-    stack = Stack(postgres.url(name), broker.bootstrap, topics, logs)
+    stack = Stack(postgres.url(name), broker.bootstrap, topics, folders.mktemp("stack"))
     try:
         stack.start(names)
         yield stack

@@ -8,8 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from devstack.broker import Broker
-from devstack.postgres import Postgres
-from tests.browser.view.conftest import running
+from tests.browser.view.conftest import Opened
 from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack
 from tests.browser.view.test_numbers import shown_total
 
@@ -28,14 +27,8 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="module")
-def own_stack(
-    browser: Browser,  # noqa: ARG001 -- no stack without somebody to look at it
-    postgres: Postgres,
-    own_broker: Broker,
-    template_database: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Stack]:
-    yield from running(postgres, own_broker, template_database, tmp_path_factory.mktemp("own-stack"))
+def own_stack(opened: Opened, own_broker: Broker) -> Iterator[Stack]:
+    yield from opened(own_broker)
 
 
 @pytest.fixture

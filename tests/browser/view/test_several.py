@@ -6,8 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from devstack.broker import Broker
-from devstack.postgres import Postgres
-from tests.browser.view.conftest import running
+from tests.browser.view.conftest import Opened
 from tests.browser.view.stack import GUARDED, OPEN, STACK, Stack, until
 
 OTHER = "gateway-2"
@@ -16,14 +15,8 @@ LONG = 120_000
 
 
 @pytest.fixture(scope="module")
-def several(
-    browser: Browser,  # noqa: ARG001 -- no stack without somebody to look at it
-    postgres: Postgres,
-    broker: Broker,
-    template_database: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Stack]:
-    yield from running(postgres, broker, template_database, tmp_path_factory.mktemp("several"), names=(*STACK, OTHER))
+def several(opened: Opened, broker: Broker) -> Iterator[Stack]:
+    yield from opened(broker, names=(*STACK, OTHER))
 
 
 @pytest.fixture
