@@ -137,9 +137,9 @@ def smallest(costs: Costs, rate: float, *, cores: int) -> tuple[int, Outcome]:
 
 def measured(figures: Mapping[str, Any]) -> Costs:
     """Costs from what one, two and three gateways took in each round: a smaller commit makes its fixed share show."""
-    many = [rounds for name, rounds in figures.items() if name.endswith(("gateway", "gateways"))]
-    gateway, gateway_commit = _split([each for rounds in many for each in rounds], "server")
-    postgres, postgres_commit = _split([each for rounds in many for each in rounds], "postgresql")
+    rounds = [each for name, many in figures.items() if name.endswith(("gateway", "gateways")) for each in many]
+    gateway, gateway_commit = _split(rounds, "server")
+    postgres, postgres_commit = _split(rounds, "postgresql")
     return Costs(gateway, gateway_commit, postgres, postgres_commit, figures["flush_seconds"])
 
 

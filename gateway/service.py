@@ -43,6 +43,7 @@ class Gateway:
         self.stopped = asyncio.Event()
         self._sessions = {name: Session(self.engine) for name in ("writer", "lease", "backlog", "health")}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._version = version("headgate")  # to look it up takes longer than a heartbeat
         instance = f"{socket.gethostname()}:{settings.gateway_port}#{os.getpid()}"
         self._pace = Pace(self.telemetry.metrics)
         self.keeper = LeaseKeeper(
@@ -86,7 +87,7 @@ class Gateway:
             "published": self.publisher.published,
             "queued": len(self.writer.queue),
             "publisher": self.publisher.state,
-            "version": version("headgate"),
+            "version": self._version,
             "url": f"http://{self.settings.gateway_host}:{self.settings.gateway_port}",
             "replica": self.replica.report() if self.replica else None,
             **self._pace.figures(self.writer.committed),
