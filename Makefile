@@ -25,11 +25,11 @@ check: env ## format, lint, types, imports, files that are written from the code
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m cli.documentation --check
+	@$(BIN)/python -m cli.writing.documentation --check
 	@$(BIN)/python -m contracts --check docs
 
 docs: env ## what is written from the code, written anew, and the site in site/
-	@$(BIN)/python -m cli.documentation
+	@$(BIN)/python -m cli.writing.documentation
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 images: ## build Dockerfile and run docker-compose.yaml on stand-in images (root, podman)

@@ -17,7 +17,7 @@ from bench.baselines.outcome import Outcome, told
 from bench.processes import Meter
 from bench.settings import Settings
 from cli.settings import Shape
-from cli.topics import create
+from cli.topics.create import create
 from contracts import Topics
 from devstack.brokers import Brokers
 from devstack.child import Child, spawn

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli import environment
 from cli.errors import CommandError
-from gateway.api_keys import SCOPES, ListedKey, Scope, create_key, list_keys, revoke_key
-from gateway.database import create_engine, first_line
+from gateway.admission.api_keys import SCOPES, ListedKey, Scope, create_key, list_keys, revoke_key
+from gateway.database.connection import create_engine, first_line
 from gateway.settings import Settings
 
 app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)

@@ -21,16 +21,16 @@ from gateway.settings import Settings as GatewaySettings
 
 # Commands and groups of commands with modules of their own: imported when asked for, or when help lists them all.
 _ELSEWHERE = {
-    "audit": "cli.audit.command:audit",
-    "dead-letters": "cli.dead_letters:app",
-    "doctor": "cli.doctor.command:doctor",
-    "forget": "cli.forget_command:forget",
+    "audit": "cli.audit.audit_command:audit",
+    "dead-letters": "cli.topics.dead_letters_command:app",
+    "doctor": "cli.doctor.doctor_command:doctor",
+    "forget": "cli.removal.forget_command:forget",
     "keys": "cli.keys:app",
-    "metrics": "cli.metrics:app",
-    "replay": "cli.replay_command:replay",
-    "retention": "cli.retention_command:retention",
-    "trace": "cli.trace_command:trace",
-    "worker": "cli.worker:app",
+    "metrics": "cli.topics.metrics_command:app",
+    "replay": "cli.topics.replay_command:replay",
+    "retention": "cli.removal.retention_command:retention",
+    "trace": "cli.audit.trace_command:trace",
+    "worker": "cli.services.worker_command:app",
 }
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -50,7 +50,7 @@ def prepare() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database to the schema of this version. Safe to repeat, also twice at once."""
-    from cli.schema import migrate as migrate_
+    from cli.services.migrate import migrate as migrate_
 
     settings = environment.read(GatewaySettings)
     revision = asyncio.run(migrate_(settings.database_url.get_secret_value()))
@@ -60,8 +60,8 @@ def migrate() -> None:
 @app.command()
 def run() -> None:
     """Start everything on this machine: PostgreSQL and Kafka (unless settings name others), gateway, workers."""
-    from cli.run import run as run_  # needs the development stack, which an image does not have
-    from cli.run_settings import Wanted
+    from cli.stack.run import run as run_  # needs the development stack, which an image does not have
+    from cli.stack.wanted import Wanted
 
     run_(Wanted.read())
 
@@ -86,8 +86,8 @@ def load(
     idempotency_keys: Annotated[bool, typer.Option("--idempotency-keys", help="Send an Idempotency-Key each.")] = False,
 ) -> None:
     """Post made-up applications to the gateway, with a live line of rate, latency and errors, and a summary."""
-    from cli.load import Plan
-    from cli.load_screen import load as load_
+    from cli.load.load import Plan
+    from cli.load.screen import load as load_
 
     gateway_ = environment.read(GatewaySettings)
     load_(
@@ -115,7 +115,7 @@ def config() -> None:
 @topics_app.command("create")
 def create_topics() -> None:
     """Create the topics that are missing. Safe to repeat, also twice at once."""
-    from cli import topics
+    from cli.topics import create as topics
 
     settings = environment.read(GatewaySettings)
     shape = environment.read(TopicSettings).shape()
@@ -134,7 +134,7 @@ def grow_topics(
 
     Safe to repeat, also after an interruption and twice at once.
     """
-    from cli.growth_screen import grow
+    from cli.topics.grow_command import grow
 
     grow(yes=yes, dry_run=dry_run, as_json=as_json)
 
@@ -147,7 +147,7 @@ def tail_topic(
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many records.")] = None,
 ) -> None:
     """Print events with their headers as a consumer sees them, until Ctrl-C."""
-    from cli import tail
+    from cli.topics import tail
 
     settings = environment.read(GatewaySettings)
     topic = settings.topics.dead_letters if dead_letters else settings.topics.applications

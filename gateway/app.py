@@ -8,21 +8,13 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from gateway import (
-    exception_handlers,
-    exposition,
-    health_routes,
-    key_sweep,
-    metrics_route,
-    month_watch,
-    openapi,
-    routes,
-)
-from gateway.api_keys import ApiKeys
-from gateway.front import Front
-from gateway.gate import Gate
+from gateway.admission.api_keys import ApiKeys
+from gateway.admission.gate import Gate
+from gateway.admission.rate_limit import RateLimiter
+from gateway.api import exception_handlers, exposition, health_routes, metrics_route, openapi, routes
+from gateway.api.front import Front
+from gateway.database import key_sweep, month_watch
 from gateway.pages import docs, events, form, problem_pages
-from gateway.rate_limit import RateLimiter
 from gateway.service import running
 from gateway.settings import Settings
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import text
 
-from gateway.database import DATABASE_ERRORS, Session, first_line, sqlstate
-from gateway.tables import SCHEMA
-from gateway.topic import BROKER_ERRORS, brokers, look
+from gateway.database.connection import DATABASE_ERRORS, Session, first_line, sqlstate
+from gateway.database.tables import SCHEMA
+from gateway.publish.topic import BROKER_ERRORS, brokers, look
 
 if TYPE_CHECKING:
     from gateway.service import Gateway

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from gateway.siblings import Siblings
+from gateway.observability.siblings import Siblings
 
 log = logging.getLogger(__name__)
 

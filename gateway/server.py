@@ -9,10 +9,10 @@ from types import FrameType
 
 import uvicorn
 
+from gateway.admission.connections import Connection, cut_slow_ones
+from gateway.api.front import Front
 from gateway.app import create_app
-from gateway.connections import Connection, cut_slow_ones
-from gateway.front import Front
-from gateway.logs import configure_logs
+from gateway.observability.logs import configure_logs
 from gateway.processes import inherited, siblings, supervise
 from gateway.settings import Settings
 

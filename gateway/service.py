@@ -12,16 +12,16 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.database import DATABASE_ERRORS, Session, create_engine
+from gateway.commit.lease import LeaseKeeper
+from gateway.commit.writer import Writer
+from gateway.database.connection import DATABASE_ERRORS, Session, create_engine
 from gateway.health import Health
-from gateway.lease import LeaseKeeper
-from gateway.pace import Pace
-from gateway.publisher import Publisher
-from gateway.recovery import Recovery
-from gateway.replica import Replica
+from gateway.observability.pace import Pace
+from gateway.observability.telemetry import Telemetry
+from gateway.publish.publisher import Publisher
+from gateway.publish.recovery import Recovery
+from gateway.read.replica import Replica
 from gateway.settings import Settings
-from gateway.telemetry import Telemetry
-from gateway.writer import Writer
 
 log = logging.getLogger(__name__)
 

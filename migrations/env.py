@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from gateway.tables import metadata
+from gateway.database.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():

@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts import hosts_of
-from gateway.database import open_engine
-from gateway.partitions import months_ahead
+from gateway.database.connection import open_engine
+from gateway.database.partitions import months_ahead
 from migrations.trigram import ensure_trigram_index
 
 _LOCK_ID = 0x6865616467617465  # "headgate" in ASCII: a number that no other program takes

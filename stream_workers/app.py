@@ -13,24 +13,24 @@ from faust import StreamT
 from faust.types import EventT, TopicT
 
 from contracts import JOURNAL_TABLE, METRICS_TABLE
-from stream_workers.backlog import POLL_SECONDS, Backlog
-from stream_workers.batches import BatchApp, StateTable, by_hand
-from stream_workers.broker import Broker
-from stream_workers.changelog import Follower
+from stream_workers.books.counters import Counters
+from stream_workers.books.journal import Journal
 from stream_workers.errors import KafkaAwayError, ReplacedError
-from stream_workers.group import CommonPartitions, members, with_instance_id
-from stream_workers.journal import Journal
-from stream_workers.lag import Lag
-from stream_workers.ledger import rank
-from stream_workers.metrics import Counters
-from stream_workers.partitions import Partitions
-from stream_workers.room import Room
+from stream_workers.exact.changelog import Follower
+from stream_workers.exact.lag import Lag
+from stream_workers.exact.ledger import rank
+from stream_workers.exact.partitions import Partitions
+from stream_workers.exact.telemetry import Telemetry
+from stream_workers.exact.watchdog import Watchdog
+from stream_workers.kafka.backlog import POLL_SECONDS, Backlog
+from stream_workers.kafka.batches import BatchApp, StateTable, by_hand
+from stream_workers.kafka.broker import Broker
+from stream_workers.kafka.group import CommonPartitions, members, with_instance_id
+from stream_workers.kafka.room import Room
 from stream_workers.settings import Kind, Settings
-from stream_workers.telemetry import Telemetry
-from stream_workers.watchdog import Watchdog
-from stream_workers.web.metrics_page import mount_metrics
-from stream_workers.web.mounting import mount
-from stream_workers.web.read_model import ReadModel
+from stream_workers.web.look.read_model import ReadModel
+from stream_workers.web.serving.metrics_page import mount_metrics
+from stream_workers.web.serving.mounting import mount
 
 # Records fetched at once, and records that may wait for the agent before no more are fetched.
 FETCH_RECORDS = 2_000

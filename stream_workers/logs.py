@@ -10,7 +10,7 @@ from contracts.repeats import Repeats
 from stream_workers.settings import Settings
 
 # These tell much of what is said elsewhere in fewer words.
-_QUIET = ("aiokafka", "faust", "mode", "aiohttp.access", "stream_workers.batches")
+_QUIET = ("aiokafka", "faust", "mode", "aiohttp.access", "stream_workers.kafka.batches")
 # What these repeat is told once.
 _LIBRARIES = ("aiohttp", "aiokafka", "asyncio", "faust", "mode", "opentelemetry")
 

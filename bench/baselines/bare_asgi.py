@@ -3,7 +3,7 @@
 from typing import Any
 
 from contracts import NewApplication, to_value
-from gateway.identity import new_id, time_of
+from gateway.database.ids import new_id, time_of
 
 _VALIDATE = NewApplication.__pydantic_validator__.validate_json
 

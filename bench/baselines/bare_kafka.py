@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from bench.baselines.outcome import Stopwatch
 from bench.load import DESCRIPTION, USERS
 from contracts import Header, to_headers, to_key, to_value
-from gateway.identity import new_id
+from gateway.database.ids import new_id
 from gateway.settings import Settings
 
 _PER_BATCH = 1_000

@@ -12,9 +12,9 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from contracts import Application, NewApplication, to_headers, to_key, to_value
-from gateway.identity import new_id, time_of
+from gateway.database.ids import new_id, time_of
+from gateway.database.tables import applications
 from gateway.settings import Settings
-from gateway.tables import applications
 
 
 def create_app() -> FastAPI:

@@ -5,8 +5,8 @@ from bench.load import Load, Shot, fire
 from bench.rows import fill
 from bench.series import Series
 from bench.stage import Server, Stage
-from gateway import cursor
-from gateway.search import Search
+from gateway.read import cursor
+from gateway.read.search import Search
 
 SIZES, QUICK_SIZES = (10_000, 1_000_000, 10_000_000), (10_000, 300_000)
 CONNECTIONS = 8

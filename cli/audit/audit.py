@@ -17,11 +17,11 @@ from cli.audit.counted import Booked, counted, journaled
 from cli.audit.lines import Lines, journal_lines
 from cli.audit.sides import Entry
 from cli.finish import Report
-from cli.replay import OPEN_FOR, oldest_on_topic
+from cli.topics.replay import OPEN_FOR, oldest_on_topic
 from contracts import Topics
-from gateway.database import open_engine
+from gateway.database.connection import open_engine
 from gateway.settings import Settings
-from stream_workers.reader import bounds
+from stream_workers.kafka.reader import bounds
 
 
 @dataclass(frozen=True)

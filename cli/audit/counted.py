@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contracts import Topics
-from stream_workers.states import journal_positions, metrics_totals
+from stream_workers.books.states import journal_positions, metrics_totals
 
 
 @dataclass

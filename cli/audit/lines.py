@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from contracts import Topics
-from stream_workers.journal import Position
-from stream_workers.states import journal_positions
+from stream_workers.books.journal import Position
+from stream_workers.books.states import journal_positions
 
 # Both forms of a line, JSON and console; partition and offset stand side by side in either.
 _PLACE = re.compile(rb'\bpartition(?:":|=)(\d+)(?:,"| )offset(?:":|=)(\d+)[ ,}].*\n')

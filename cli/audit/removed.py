@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.audit.sides import Entry
-from gateway.tables import erasures, expirations
+from gateway.database.tables import erasures, expirations
 
 _AMONG = text("SELECT id FROM erasures WHERE id = ANY(:ids)").bindparams(
     bindparam("ids", type_=ARRAY(UUID_TYPE(as_uuid=True)))

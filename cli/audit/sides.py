@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts import Topics, UndecodableError, from_record, to_value
-from gateway.tables import applications, outbox, unpublishable
-from stream_workers.counting.events import is_replay
-from stream_workers.reader import batches
+from gateway.database.tables import applications, outbox, unpublishable
+from stream_workers.kafka.events import is_replay
+from stream_workers.kafka.reader import batches
 
 PAGE = 5_000
 HELD_MAX = 200_000

@@ -9,9 +9,9 @@ import asyncpg
 
 from cli.doctor import hosts
 from cli.doctor.finding import Finding, failed, ok, warning
-from gateway.months import PARTITIONS, Partitions, named
+from gateway.commit.statements import CLOCK_BOUND_SECONDS
+from gateway.database.months import PARTITIONS, Partitions, named
 from gateway.settings import Settings
-from gateway.statements import CLOCK_BOUND_SECONDS
 from migrations import head
 
 OUTBOX_SECONDS = 120.0

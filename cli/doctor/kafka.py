@@ -8,13 +8,13 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from cli.doctor.finding import Finding, failed, ok, warning
 from cli.errors import CommandError
-from cli.topics import admin
+from cli.topics.create import admin
 from contracts import Topics
 from gateway.settings import Settings
-from stream_workers.broker import Broker
+from stream_workers.books.states import metrics_totals, read_states
 from stream_workers.errors import KafkaAwayError
-from stream_workers.ledger import rank
-from stream_workers.states import metrics_totals, read_states
+from stream_workers.exact.ledger import rank
+from stream_workers.kafka.broker import Broker
 
 LAG_EVENTS = 10_000
 # What a record of the largest application needs, headers and batch included.

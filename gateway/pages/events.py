@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from contracts.asyncapi import document, text
-from gateway.body import JSON
-from gateway.front import front_of
+from gateway.api.front import front_of
+from gateway.intake.body import JSON
 from gateway.pages.html import page
 
 router = APIRouter(include_in_schema=False)

@@ -10,15 +10,17 @@ from pydantic import ValidationError as PydanticError
 from starlette.responses import RedirectResponse
 
 from contracts import NewApplication, created_at_text
-from gateway import body, reads, violations
-from gateway.errors import CrossSiteError, GatewayError, MalformedFormError
-from gateway.front import front_of, visit_of
-from gateway.idempotency import parse
-from gateway.intake import accepted_id
+from gateway.api.front import front_of, visit_of
+from gateway.commit.submission import KeyClaim, from_new
+from gateway.intake import body
+from gateway.intake.idempotency import parse
+from gateway.intake.single import accepted_id
 from gateway.pages.html import language_of, page
-from gateway.problems import texts
-from gateway.search import Search
-from gateway.submission import KeyClaim, from_new
+from gateway.problems import violations
+from gateway.problems.document import texts
+from gateway.problems.errors import CrossSiteError, GatewayError, MalformedFormError
+from gateway.read import reads
+from gateway.read.search import Search
 
 router = APIRouter(include_in_schema=False)
 

@@ -9,8 +9,8 @@ from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from gateway.front import visit_of
-from gateway.languages import LANGUAGES, Language
+from gateway.api.front import visit_of
+from gateway.problems.languages import LANGUAGES, Language
 
 # Nothing from elsewhere, no script at all; forms go to this site alone, and no other site may frame the page.
 POLICY = (

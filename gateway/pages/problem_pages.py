@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from gateway.errors import NotFoundError
 from gateway.pages.html import language_of, page
-from gateway.problems import Text, example, texts
+from gateway.problems.document import Text, example, texts
+from gateway.problems.errors import NotFoundError
 
 router = APIRouter(include_in_schema=False)
 

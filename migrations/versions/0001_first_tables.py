@@ -13,7 +13,7 @@ _INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Everything that gateway/tables.py held when this was written."""
+    """Everything that gateway/database/tables.py held when this was written."""
     _applications()
     _outbox()
     _leases()

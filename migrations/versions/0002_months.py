@@ -1,7 +1,7 @@
 """`applications` in partitions by month over its key.
 
 What is there already becomes one partition as it is: nothing is copied, and the tables are locked for a moment only.
-Months are no part of the schema; gateway/partitions.py makes them.
+Months are no part of the schema; gateway/database/partitions.py makes them.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,9 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-_COMMENT = "In partitions by month (UTC) of the time inside the id; gateway/partitions.py makes them ahead of need"
+_COMMENT = (
+    "In partitions by month (UTC) of the time inside the id; gateway/database/partitions.py makes them ahead of need"
+)
 _ID = "UUIDv7: order by id is order by time, newest first by a backward scan"
 _CREATED_AT = "the timestamp inside the id, milliseconds"
 _CHECK = "ck_applications_range"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.settings import Shape
-from cli.topics import create
+from cli.topics.create import create
 from contracts import Topics
 from devstack.brokers import Brokers
 from tests.pipeline.faults import torment

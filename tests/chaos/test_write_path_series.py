@@ -21,13 +21,7 @@ from devstack.brokers import Brokers
 from devstack.postgres import Postgres
 from tests.support import failover
 from tests.support import write_path_faults as faults
-from tests.support.chaos_series import (
-    Series,
-    backlog_left_behind,
-    broker_away,
-    commits_cut,
-    gateway_kills,
-)
+from tests.support.chaos_series import Series, backlog_left_behind, broker_away, commits_cut, gateway_kills
 from tests.support.failover import Pair
 from tests.support.proxy import proxy
 from tests.support.series_report import Report

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway import reads
-from gateway.api_keys import create_key
+from gateway.admission.api_keys import create_key
 from gateway.app import create_api
-from gateway.errors import DatabaseAwayError, KeyInFlightError
+from gateway.problems.errors import DatabaseAwayError, KeyInFlightError
+from gateway.read import reads
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, served
 

@@ -1,6 +1,5 @@
 """The manifests are valid, hang together, and say nothing that the code does not know."""
 
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]
@@ -9,9 +8,9 @@ import yaml
 
 from cli.environment import known_names
 from contracts import Topics
-from tests.support.commands import exists
+from tests.support.commands import ROOT, exists
 
-FOLDER = Path(__file__).parents[2] / "deploy/kubernetes"
+FOLDER = ROOT / "deploy/kubernetes"
 KUBERNETES = "1.34"
 KUSTOMIZATION: dict[str, Any] = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
 

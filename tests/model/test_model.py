@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.model import pan
+from tests.support.commands import ROOT
 
 pytestmark = [
     pytest.mark.skipif(bool(pan.TOOLS_MISSING), reason=f"the model needs {pan.TOOLS_MISSING}"),
@@ -80,7 +81,7 @@ def test_every_mutation_of_the_model_is_tried() -> None:
     ],
 )
 def test_the_states_of_the_code_carry_the_names_of_the_model(module: str, words: tuple[str, ...]) -> None:
-    code = (Path(__file__).parents[2] / "gateway" / f"{module}.py").read_text()
+    code = next((ROOT / "gateway").rglob(f"{module}.py")).read_text()
     model = pan.MODEL.read_text()
     for word in words:
         assert f'"{word}"' in code

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from cli.main import main
-from stream_workers.batches import Batch, BatchConsumer
+from stream_workers.kafka.batches import Batch, BatchConsumer
 
 ONE_IN = 10
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from cli.main import add_asked_for, app
 from cli.settings import Shape
-from cli.topics import admin, create
+from cli.topics.create import admin, create
 from contracts import Topics
 from devstack.ports import free_port
 from devstack.postgres import Postgres
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(400)
 @pytest.fixture(autouse=True)
 def everything_is_old_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """The audit and the replay leave the last minute out; here nothing is under way when they are asked."""
-    for module in ("cli.audit.audit", "cli.replay"):
+    for module in ("cli.audit.audit", "cli.topics.replay"):
         monkeypatch.setattr(f"{module}.OPEN_FOR", timedelta(0))
 
 

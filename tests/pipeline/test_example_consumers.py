@@ -14,9 +14,10 @@ from aiokafka import AIOKafkaProducer
 from contracts import Topics
 from devstack.child import Child, spawn
 from tests.pipeline.workers import produce
+from tests.support.commands import ROOT
 from tests.support.write_path import eventually, records
 
-CONSUMERS = Path(__file__).parents[2] / "examples/consumers"
+CONSUMERS = ROOT / "examples/consumers"
 COMMANDS = {
     "python": [sys.executable, str(CONSUMERS / "python/consumer.py")],
     "faust": [sys.executable, "-m", "faust", "-A", "consumer", "worker", "--without-web"],

@@ -13,11 +13,11 @@ from aiokafka.admin import NewPartitions
 from typer.testing import CliRunner, Result
 
 from cli.errors import CommandError
-from cli.growth import grow, plan
 from cli.main import app
-from cli.topics import admin
+from cli.topics.create import admin
+from cli.topics.grow import grow, plan
 from contracts import Topics
-from stream_workers.states import journal_positions, metrics_totals
+from stream_workers.books.states import journal_positions, metrics_totals
 from tests.pipeline.test_worker_lifecycle import answer, ready, until
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
 from tests.support.write_path import eventually, records

@@ -12,14 +12,13 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from devstack.child import spawn
 from devstack.ports import free_port
+from tests.support.commands import ROOT
 
-ROOT = Path(__file__).parents[2]
 START_SECONDS = 150
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contracts import Topics
-from stream_workers.web.groups import Group, Groups
+from stream_workers.web.look.groups import Group, Groups
 from tests.pipeline.test_worker_lifecycle import ready, until
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
 

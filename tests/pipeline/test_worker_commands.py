@@ -19,14 +19,15 @@ from typer.testing import CliRunner, Result
 from cli.errors import CommandError
 from cli.main import add_asked_for, app
 from contracts import Topics
-from gateway.tables import applications, outbox
-from stream_workers.broker import Broker
-from stream_workers.counting.state import from_json
-from stream_workers.letters import read_letters
-from stream_workers.repair import rebuild_counters, write_states
-from stream_workers.states import Totals, journal_positions, metrics_totals, read_states
+from gateway.database.tables import applications, outbox
+from stream_workers.books.repair import rebuild_counters, write_states
+from stream_workers.books.state import from_json
+from stream_workers.books.states import Totals, journal_positions, metrics_totals, read_states
+from stream_workers.kafka.broker import Broker
+from stream_workers.letters.letters import read_letters
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
 from tests.records import POISON, bad, good
+from tests.support.commands import ROOT
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -195,7 +196,7 @@ async def test_a_rebuild_tells_how_far_it_is(stack: Stack) -> None:
 
 async def test_a_worker_counts_on_from_a_state_of_the_version_before(stack: Stack) -> None:
     await stack.send([good(offset) for offset in range(60)])
-    fields = json.loads((Path(__file__).parents[1] / "unit" / "data" / "state_v1.json").read_bytes())
+    fields = json.loads((ROOT / "tests/unit/stream_workers/books/state_v1.json").read_bytes())
     booked = fields["last_offset"] - fields["first"] + 1
     async with await Broker.connected(stack.kafka) as broker:
         fields |= {"topic_id": await broker.topic_id(stack.topics.applications), "first": 0, "last_offset": booked - 1}

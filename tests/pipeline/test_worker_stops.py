@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.settings import Shape
-from cli.topics import create
+from cli.topics.create import create
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.ports import free_port

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from contracts import Topics, to_headers, to_key, to_value
 from devstack.child import Child, spawn
 from devstack.ports import free_port
-from stream_workers.states import Totals, metrics_totals
+from stream_workers.books.states import Totals, metrics_totals
 
 COMMAND = (sys.executable, "-m", "cli", "worker")
 # Ends that a supervisor answers with a new start.

@@ -7,12 +7,12 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from gateway.backlog import StoredBatch
-from gateway.events import Event
-from gateway.recovery import Recovery
+from gateway.publish.backlog import StoredBatch
+from gateway.publish.events import Event
+from gateway.publish.recovery import Recovery
+from gateway.publish.settlement import Settled
 from gateway.server import run
 from gateway.settings import Settings
-from gateway.settlement import Settled
 
 
 def without_recovery() -> None:

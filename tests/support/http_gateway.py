@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from gateway.api.front import Front
 from gateway.app import create_app
-from gateway.front import Front
 from gateway.server import Server, config_for
 from gateway.settings import Settings
 from tests.support.write_path import eventually, rows, settings_for

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from gateway.api.front import Front
 from gateway.app import create_app
-from gateway.front import Front
 from gateway.settings import Settings
 
 

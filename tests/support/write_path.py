@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from pydantic import SecretStr
 
 from contracts import NewApplication, Topics, id_of
+from gateway.commit.submission import Submission, from_new
 from gateway.settings import Settings
-from gateway.submission import Submission, from_new
 
 Record = ConsumerRecord[bytes, bytes]
 

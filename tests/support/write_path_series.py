@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.settings import Shape
-from cli.topics import create
+from cli.topics.create import create
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.postgres import Postgres

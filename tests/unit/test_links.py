@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import exists, options
+from tests.support.commands import ROOT, exists, options
 
-ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path
     for pattern in ("*.md", "docs/**/*.md", "deploy/**/*.md", "examples/**/*.md")

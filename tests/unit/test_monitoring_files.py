@@ -12,15 +12,15 @@ import pytest
 import yaml
 from prometheus_client.metrics_core import Metric
 
-from gateway import exposition as gateway_exposition
-from gateway.metrics import Metrics
-from stream_workers import exposition as worker_exposition
-from stream_workers.partitions import Figures
+from gateway.api import exposition as gateway_exposition
+from gateway.observability.metrics import Metrics
+from stream_workers.exact.partitions import Figures
+from stream_workers.exact.telemetry import Telemetry
 from stream_workers.settings import Settings
-from stream_workers.telemetry import Telemetry
-from stream_workers.web.snapshot import Snapshot
+from stream_workers.web.look.snapshot import Snapshot
+from stream_workers.web.serving import exposition as worker_exposition
+from tests.support.commands import ROOT
 
-ROOT = Path(__file__).parents[2]
 ALERTS = ROOT / "deploy/prometheus/alerts.yaml"
 TESTS = ROOT / "tests/prometheus/alerts.test.yaml"
 RUNBOOK = ROOT / "docs/runbook"

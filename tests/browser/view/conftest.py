@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy.engine import make_url
 
 from cli.settings import Shape
-from cli.topics import create
+from cli.topics.create import create
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.postgres import Postgres

@@ -4,14 +4,14 @@ Not collected with the tests; run as ``pytest tests/browser/view/screenshots.py`
 """
 
 import random
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.view.stack import GUARDED, TOKEN, Stack
+from tests.support.commands import ROOT
 
-FOLDER = Path(__file__).parents[3] / "docs/screenshots"
+FOLDER = ROOT / "docs/screenshots"
 NAMES = (
     "ada",
     "grace",

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from contracts import Topics
 from devstack.child import Child, spawn
 from devstack.ports import free_port
-from stream_workers.broker import Broker
+from stream_workers.kafka.broker import Broker
 
 T = TypeVar("T")
 

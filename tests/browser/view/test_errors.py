@@ -21,12 +21,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from devstack.ports import free_port
-from stream_workers.web.access import Access
-from stream_workers.web.pages import PATHS
-from stream_workers.web.preferences import Language
-from stream_workers.web.protection import guarded
-from stream_workers.web.site import STATIC, Site
-from stream_workers.web.wording import texts
+from stream_workers.web.serving.access import Access
+from stream_workers.web.serving.pages import PATHS
+from stream_workers.web.serving.protection import guarded
+from stream_workers.web.serving.site import STATIC, Site
+from stream_workers.web.showing.preferences import Language
+from stream_workers.web.showing.wording import texts
 from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack
 
 BROKEN: dict[int, Exception] = {

@@ -1,0 +1,96 @@
+"""`headgate trace ID`: one application's way through accepted, committed, published, journaled and counted."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts import Topics, id_of
+from gateway.database.tables import applications, erasures, expirations, outbox, unpublishable
+from stream_workers.books.states import journal_positions, metrics_totals
+from stream_workers.kafka.events import is_replay
+from stream_workers.kafka.reader import batches, bounds
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where the event is on the topic."""
+
+    partition: int
+    offset: int
+    at: datetime
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class Way:
+    """The stages of one application; None where one was not reached (or cannot be known).
+
+    ``waiting`` tells that a gateway's outbox holds it, ``refused`` why Kafka did not take it, ``removed`` how its row
+    went.
+    """
+
+    id: UUID
+    accepted: datetime | None
+    waiting: bool
+    refused: str | None
+    removed: str | None
+    published: tuple[Published, ...]
+    journaled: bool | None
+    counted: bool | None
+
+    def to_fields(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+async def way_of(connection: AsyncConnection, bootstrap: str, topics: Topics, id_: UUID) -> Way:
+    """Look everywhere; raises what Kafka and PostgreSQL raise when they are away."""
+    accepted = await connection.scalar(select(applications.c.created_at).where(applications.c.id == id_))
+    waiting = await connection.scalar(select(outbox.c.id).where(outbox.c.ids.contains([id_])).limit(1))
+    refused = await connection.scalar(select(unpublishable.c.reason).where(unpublishable.c.id == id_))
+    published = tuple(await _on_topic(bootstrap, topics, id_))
+    first = published[0] if published else None
+    counted = {p: totals.last for p, totals in (await metrics_totals(bootstrap, topics)).items()}
+    journaled = {p: position.last_offset for p, position in (await journal_positions(bootstrap, topics)).items()}
+    return Way(
+        id=id_,
+        accepted=accepted,
+        waiting=waiting is not None,
+        refused=refused,
+        removed=None if accepted else await _removed(connection, id_),
+        published=published,
+        journaled=journaled.get(first.partition, -1) >= first.offset if first else None,
+        counted=counted.get(first.partition, -1) >= first.offset if first else None,
+    )
+
+
+async def _removed(connection: AsyncConnection, id_: UUID) -> str | None:
+    """How a row that is not there went, where that is known."""
+    erased_at = await connection.scalar(select(erasures.c.erased_at).where(erasures.c.id == id_))
+    if erased_at is not None:
+        return f"erased by `headgate forget` on {erased_at:%Y-%m-%d}"
+    expired = await connection.scalar(select(expirations.c.before).where(expirations.c.before > id_).limit(1))
+    return None if expired is None else "expired: `headgate retention` removed what is that old"
+
+
+async def _on_topic(bootstrap: str, topics: Topics, id_: UUID) -> list[Published]:
+    """The topic from the id's own time on: a UUIDv7 tells when it was made."""
+    made = datetime.fromtimestamp((id_.int >> 80) / 1000, UTC) if id_.version == 7 else None
+    since_ms = int((made - timedelta(minutes=1)).timestamp() * 1000) if made else None
+    found = []
+    stretches = await bounds(bootstrap, topics.applications, since_ms=since_ms)
+    async for records in batches(bootstrap, topics.applications, stretches):
+        found += [
+            Published(
+                record.partition,
+                record.offset,
+                datetime.fromtimestamp(record.timestamp / 1000, UTC),
+                is_replay(record.headers),
+            )
+            for record in records
+            if id_of(record.value, record.headers) == id_
+        ]
+    return sorted(found, key=lambda one: one.at)

@@ -1,0 +1,69 @@
+"""What `headgate run` shows: a line for each step of the start, and one screen when all is ready."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from cli.config import masked
+from cli.stack.services import Service
+from devstack.ports import HOST
+
+_BODY = '{"user_name": "ada", "description": "A bridge over the river"}'
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """One line with the time that it took."""
+    began = time.monotonic()
+    typer.echo(f"  {what:<48}", nl=False)
+    try:
+        yield
+    except BaseException:
+        typer.echo("")
+        raise
+    typer.echo(f"{time.monotonic() - began:5.1f} s")
+
+
+def screen(settings: Mapping[str, str], services: Sequence[Service], data_dir: Path) -> str:
+    """Where everything is, what to try first, and how to stop."""
+    gateway = f"http://{HOST}:{settings['GATEWAY_PORT']}"
+    return f"""
+Headgate runs. Ctrl-C stops it; data and logs stay in {data_dir}
+
+  API docs    {gateway}/docs
+  Health      {gateway}/healthz
+  Metrics     {gateway}/metrics
+{_others(services)}  Web view    {_web_views(services)}
+  Kafka       {settings["KAFKA_BOOTSTRAP_SERVERS"]}
+  PostgreSQL  {masked(settings["DATABASE_URL"])}
+{_replica(settings)}
+Try it in another terminal:
+
+  curl -s {gateway}/applications -H 'content-type: application/json' -d '{_BODY}'
+  curl -s {gateway}/applications
+  .venv/bin/headgate topics tail --from-beginning
+  .venv/bin/headgate load --seconds 10
+"""
+
+
+def _others(services: Sequence[Service]) -> str:
+    """The gateways beside the first."""
+    others = _addresses(services, "gateway")[1:]
+    return f"  Others      {', '.join(others)}\n" if others else ""
+
+
+def _web_views(services: Sequence[Service]) -> str:
+    [journal] = _addresses(services, "worker-journal")
+    return f"{', '.join(_addresses(services, 'worker-metrics'))}   (the journal's: {journal})"
+
+
+def _replica(settings: Mapping[str, str]) -> str:
+    url = settings.get("DATABASE_READ_URL")
+    return f"  Replica     {masked(url)}\n" if url else ""
+
+
+def _addresses(services: Sequence[Service], kind: str) -> list[str]:
+    return [f"http://{HOST}:{service.port}/" for service in services if service.name.startswith(kind)]

@@ -1,0 +1,157 @@
+"""`headgate dead-letters`: look at what could not be read, and send it again."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated
+
+import typer
+
+from cli import environment
+from cli.errors import CommandError
+from cli.finish import Report, finish, progress
+from contracts import Topics
+from stream_workers.books import repair
+from stream_workers.letters.dead_letters import DeadLetter
+from stream_workers.letters.letters import Letter, Limits, newest_letters, read_letters
+from stream_workers.letters.redrive import redrive
+from stream_workers.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="Events that could not be read: look at them, send them again.")
+
+Reason = Annotated[str | None, typer.Option(help="Only those with this reason, such as `invalid`.")]
+Origin = Annotated[str | None, typer.Option(help="Only the one from PARTITION/OFFSET.")]
+
+
+@app.command("list")
+def list_letters(
+    *,
+    reason: Reason = None,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Only those not redriven yet.")] = False,
+    newest: Annotated[
+        int | None, typer.Option(min=1, help="Only so many, the newest first; reads no more of the topic.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each.")] = False,
+) -> None:
+    """List dead letters, one line for each origin, however often it was written."""
+
+    def wanted(letter: Letter) -> bool:
+        return reason in {None, letter.dead.reason} and not (waiting and letter.state == "redriven")
+
+    letters = _newest(wanted, newest) if newest else [letter for letter in _all(reason=reason) if wanted(letter)]
+    for letter in letters:
+        typer.echo(json.dumps(_fields(letter)) if as_json else _line(letter))
+    if not as_json:
+        typer.echo(f"{len(letters)} dead letters", err=True)
+
+
+@app.command()
+def show(origin: Annotated[str, typer.Argument(help="PARTITION/OFFSET, as listed.")]) -> None:
+    """Show one dead letter: where it was, why it is here, its headers and its bytes."""
+    found = _newest(lambda letter: _where(letter.dead) == origin, 1)
+    if not found:
+        raise CommandError(f"there is no dead letter from {origin}; `headgate dead-letters list` lists them")
+    dead = found[0].dead
+    typer.echo(_line(found[0]))
+    typer.echo(f"  detail  {_safe(dead.detail)}")
+    typer.echo(f"  key     {_bytes(dead.key)}")
+    for name, value in dead.headers:
+        typer.echo(f"  {_safe(name)}: {_bytes(value)}")
+    typer.echo(f"  {_bytes(dead.value)}")
+
+
+@app.command("redrive")
+def redrive_letters(
+    *,
+    reason: Reason = None,
+    origin: Origin = None,
+    unreadable: Annotated[
+        bool, typer.Option("--unreadable", help="Also what this version cannot read: it will come back.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+) -> None:
+    """Send dead letters to the topic again, each once; a run that was cut short goes on where it was."""
+    chosen = [letter for letter in _all(reason=reason, origin=origin) if letter.state != "redriven"]
+    whole = [letter for letter in chosen if letter.unsendable is None]
+    sent = [letter for letter in whole if unreadable or letter.unreadable is None]
+    if len(whole) < len(chosen):
+        typer.echo(f"{len(chosen) - len(whole)} cannot be sent: neither key nor value, or not all bytes were kept")
+    if len(sent) < len(whole):
+        typer.echo(f"{len(whole) - len(sent)} would be dead letters again (--unreadable sends them all the same)")
+    if dry_run:
+        for letter in sent:
+            typer.echo(_line(letter))
+        typer.echo(f"{len(sent)} would be sent")
+        return
+    settings = environment.read(Settings)
+    with progress("redriving") as report:
+        finish(_redrive(settings.kafka_bootstrap_servers, settings.topics, sent, report))
+    typer.echo(f"{len(sent)} redriven")
+
+
+@app.command()
+def release() -> None:
+    """Let the breaker go that stopped counting: the next bad events become dead letters again."""
+    settings = environment.read(Settings)
+    released = finish(repair.release_breaker(settings.kafka_bootstrap_servers, settings.topics))
+    typer.echo(f"released on partitions {released}; start the workers again" if released else "no breaker is open")
+
+
+async def _redrive(bootstrap: str, topics: Topics, letters: Sequence[Letter], report: Report) -> None:
+    async for done in redrive(bootstrap, topics, letters):
+        report(done, len(letters))
+
+
+def _all(*, reason: str | None, origin: str | None = None) -> list[Letter]:
+    """The whole topic is read: a mark that one was sent may stand anywhere after it."""
+    settings = environment.read(Settings)
+
+    def wanted(dead: DeadLetter) -> bool:
+        return reason in {None, dead.reason} and origin in {None, _where(dead)}
+
+    with progress("reading") as report:
+        return finish(read_letters(settings.kafka_bootstrap_servers, settings.topics, wanted=wanted, report=report))
+
+
+def _newest(wanted: Callable[[Letter], bool], count: int) -> list[Letter]:
+    settings = environment.read(Settings)
+    limits = Limits(found=count, records=sys.maxsize, size=sys.maxsize, seconds=None)
+    reading = newest_letters(settings.kafka_bootstrap_servers, settings.topics, wanted=wanted, limits=limits)
+    return list(finish(reading).letters)
+
+
+def _fields(letter: Letter) -> dict[str, object]:
+    dead = letter.dead
+    return {
+        "partition": dead.origin.partition,
+        "offset": dead.origin.offset,
+        "reason": dead.reason,
+        "detail": dead.detail,
+        "time": dead.time,
+        "state": letter.state,
+        "bytes": None if dead.value is None else len(dead.value),
+    }
+
+
+def _line(letter: Letter) -> str:
+    dead = letter.dead
+    size = "no value" if dead.value is None else f"{len(dead.value)} bytes"
+    return f"{_where(dead):<16} {dead.time}  {dead.reason:<16} {letter.state:<9} {size}"
+
+
+def _where(dead: DeadLetter) -> str:
+    return f"{dead.origin.partition}/{dead.origin.offset}"
+
+
+def _bytes(raw: bytes | None) -> str:
+    return "(none)" if raw is None else _safe(raw[:4_000].decode(errors="backslashreplace"))
+
+
+def _safe(text: str) -> str:
+    """A terminal obeys nothing of it."""
+    return "".join(_letters_of(text))
+
+
+def _letters_of(text: str) -> Iterator[str]:
+    for letter in text:
+        yield letter if letter.isprintable() else ascii(letter)[1:-1]

@@ -1,0 +1,83 @@
+"""`headgate topics grow`: more partitions for the events and both changelogs, in an order that may be interrupted.
+
+The topic `applications` comes last: whoever sees its new partitions finds those of both changelogs, and until then the
+workers go on with the partitions that both have. The states stay as they are; a new partition is counted from offset 0.
+The dead letters do not grow: a letter and the mark that it was sent again have the same key, and so must stay together.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.errors import KafkaError
+
+from cli.errors import CommandError
+from cli.topics.create import admin
+from contracts import Topics
+
+_READY_SECONDS = 30.0
+_LOOK_SECONDS = 0.1
+_LOOKS = 20
+
+
+@dataclass(frozen=True)
+class Step:
+    """One topic: its partitions now, and how many it is to have."""
+
+    topic: str
+    now: int
+    then: int
+
+
+async def plan(bootstrap: str, topics: Topics, partitions: int) -> list[Step]:
+    """What is left to do, in order; empty if all have so many. CommandError where it cannot be."""
+    order = [topics.journal_changelog, topics.metrics_changelog, topics.applications]
+    async with admin(bootstrap) as client:
+        steps = [Step(topic, (await _shape(client, topic))[0], partitions) for topic in order]
+    for step in steps:
+        if step.now == 0:
+            raise CommandError(f"there is no topic {step.topic}: `headgate topics create` makes it")
+        if step.now > partitions:
+            has = f"the topic {step.topic} has {step.now} partitions, and KAFKA_PARTITIONS is {partitions}"
+            raise CommandError(f"{has}: Kafka can only add partitions; set KAFKA_PARTITIONS to {step.now} or more")
+    return [step for step in steps if step.now < partitions]
+
+
+async def grow(bootstrap: str, steps: Sequence[Step], *, report: Callable[[Step], None]) -> None:
+    """Carry out a plan; each step is done when all partitions of its topic have leaders. Safe to repeat, also at once.
+
+    Raises CommandError if the brokers cannot be reached or refuse; what is done by then stays.
+    """
+    async with admin(bootstrap) as client:
+        for step in steps:
+            await _add(client, step)
+            await _until_led(client, step)
+            report(step)
+
+
+async def _add(client: AIOKafkaAdminClient, step: Step) -> None:
+    try:
+        await client.create_partitions({step.topic: NewPartitions(step.then)})
+    except KafkaError:
+        if await _shape(client, step.topic, at_least=step.then) < (step.then, False):
+            raise  # else somebody else was faster
+
+
+async def _until_led(client: AIOKafkaAdminClient, step: Step) -> None:
+    try:
+        async with asyncio.timeout(_READY_SECONDS):
+            while await _shape(client, step.topic) < (step.then, True):  # noqa: ASYNC110 -- the brokers do it
+                await asyncio.sleep(_LOOK_SECONDS)
+    except TimeoutError:
+        raise CommandError(f"the new partitions of {step.topic} have no leader yet: repeat the command") from None
+
+
+async def _shape(client: AIOKafkaAdminClient, topic: str, *, at_least: int = 1) -> tuple[int, bool]:
+    """How many partitions a topic has, and whether each has a leader; what was made just now may show a bit later."""
+    for _ in range(_LOOKS):
+        partitions = (await client.describe_topics([topic]))[0]["partitions"]
+        if len(partitions) >= at_least:
+            break
+        await asyncio.sleep(_LOOK_SECONDS)
+    return len(partitions), all(partition["leader"] >= 0 for partition in partitions)

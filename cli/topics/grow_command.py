@@ -1,0 +1,48 @@
+"""What `headgate topics grow` says and asks."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import typer
+
+from cli import environment
+from cli.finish import finish
+from cli.settings import Settings as TopicSettings
+from cli.topics.grow import Step, plan
+from cli.topics.grow import grow as carry_out
+from gateway.settings import Settings
+
+_MEANING = """\
+Users move: the key decides the partition, and with more of them many keys get another one. Events of such a user from
+before the growth stay where they are, so somebody may read a later one first; from then on they are in order again.
+Partitions cannot be taken away. Gateways and workers may run: within a minute they use the new ones."""
+
+
+def grow(*, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Say what is to be done and what it means, do it unless it is a dry run, and say what was done."""
+    settings = environment.read(Settings)
+    partitions = environment.read(TopicSettings).kafka_partitions
+    steps = finish(plan(settings.kafka_bootstrap_servers, settings.topics, partitions))
+    if steps and not dry_run:
+        if not yes:
+            _ask(steps)
+
+        def report(step: Step) -> None:
+            typer.echo(f"{step.topic}  {step.now} → {step.then}", err=as_json)
+
+        finish(carry_out(settings.kafka_bootstrap_servers, steps, report=report))
+    if as_json:
+        planned = [asdict(step) for step in steps]
+        typer.echo(json.dumps({"partitions": partitions, "steps": planned, "dry_run": dry_run}))
+    elif not steps:
+        typer.echo(f"there are {partitions} partitions already")
+    elif dry_run:
+        typer.echo("\n".join(f"{step.topic}  {step.now} → {step.then} would be done" for step in steps))
+
+
+def _ask(steps: Sequence[Step]) -> None:
+    for step in steps:
+        typer.echo(f"{step.topic}  {step.now} → {step.then} partitions", err=True)
+    typer.echo(_MEANING, err=True)
+    typer.confirm("Go on?", abort=True, err=True)

@@ -1,0 +1,56 @@
+"""Prints a topic's records as a consumer sees them: partition, offset, key, headers, value."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
+
+from cli.errors import CommandError
+from cli.topics.create import partitions_of
+
+
+async def tail(
+    bootstrap: str, topic: str, *, from_beginning: bool, count: int | None, show: Callable[[str], None]
+) -> None:
+    """Show records as they come, ``count`` of them or for ever; CommandError without the topic or the brokers."""
+    shown = 0
+    async for record in _records(bootstrap, topic, from_beginning=from_beginning):
+        show(printed(record))
+        shown += 1
+        if shown == count:
+            return
+
+
+def printed(record: "ConsumerRecord[bytes, bytes]") -> str:
+    """One record on several lines; bytes that a terminal would obey are escaped."""
+    time = datetime.fromtimestamp(record.timestamp / 1000, UTC).isoformat(timespec="milliseconds")
+    headers = [f"  {name}: {_safe(value)}" for name, value in record.headers]
+    head = f"{record.topic}-{record.partition} offset {record.offset}  key {_safe(record.key)}  {time}"
+    return "\n".join([head, *headers, f"  {_safe(record.value)}"])
+
+
+async def _records(
+    bootstrap: str, topic: str, *, from_beginning: bool
+) -> AsyncIterator["ConsumerRecord[bytes, bytes]"]:
+    """All partitions, without a group: looking on changes nothing for the real consumers."""
+    partitions = [TopicPartition(topic, number) for number in await partitions_of(bootstrap, topic)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    try:
+        await consumer.start()
+        consumer.assign(partitions)
+        await (consumer.seek_to_beginning() if from_beginning else consumer.seek_to_end())
+        async for record in consumer:
+            yield record
+    except KafkaError as error:
+        raise CommandError(f"Kafka at {bootstrap}: {error}") from error
+    finally:
+        await consumer.stop()
+
+
+def _safe(raw: bytes | None) -> str:
+    if raw is None:
+        return "(none)"
+    text = raw.decode(errors="backslashreplace")
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

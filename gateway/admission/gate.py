@@ -1,0 +1,94 @@
+"""Who may pass: API key, scope and rate limit, decided before a request's body is read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.admission.api_keys import ApiKey, ApiKeys, Scope
+from gateway.admission.rate_limit import RateLimiter
+from gateway.admission.visit import Visit
+from gateway.admission.visitors import Visitors, name_of
+from gateway.problems.errors import ForbiddenError, RateLimitedError, UnauthenticatedError
+from gateway.settings import Settings
+
+# What people and probes need most when something is wrong, and what costs nothing: never limited, never locked.
+_OPEN = frozenset(
+    {"/livez", "/readyz", "/healthz", "/docs", "/redoc", "/openapi.json", "/asyncapi", "/asyncapi.json", "/favicon.ico"}
+)
+_OPEN_BELOW = ("/static/", "/problems/")
+_METRICS = "/metrics"
+# The form for people cannot carry a key; its page says so and takes nothing while keys are required.
+_FORM = "/"
+
+
+class Gate:
+    """One for the process; ``keys`` is set once there is a database to read them from."""
+
+    def __init__(self, settings: Settings, limiter: RateLimiter | None) -> None:
+        self._auth_required = settings.auth_required
+        self._visitors = Visitors(settings.trusted_proxies)
+        self.limiter = limiter
+        self.keys: ApiKeys | None = None
+
+    async def admit(self, visit: Visit, scope: Mapping[str, Any]) -> None:
+        """Name the visitor, charge it for one call and check its key; raises what the request is refused with."""
+        path: str = scope["path"]
+        if path in _OPEN or path.startswith(_OPEN_BELOW):
+            return
+        client = scope["client"]
+        address = self._visitors.address(client[0] if client else "local", visit.headers.get(b"x-forwarded-for"))
+        visit.client = name_of(address)
+        key = None
+        if b"authorization" in visit.headers or b"x-api-key" in visit.headers:
+            key = await self._key(visit)
+        if path != _METRICS:
+            await self._charge(visit)
+        if self._auth_required and path != _FORM:
+            _check(key, _scope_of(scope["method"], path))
+
+    async def _key(self, visit: Visit) -> ApiKey | None:
+        """The valid key that came with the request; the visitor is then the key.
+
+        A key that was not seen lately costs a query, so the address pays for the look-up: guessing keys is limited
+        like everything else, and an unknown key is no visitor of its own.
+        """
+        text = _presented(visit)
+        if text is None or self.keys is None:
+            return None
+        fresh, key = self.keys.remembered(text)
+        if not fresh:
+            if key is None:
+                await self._charge(visit)
+            key = await self.keys.find(text)
+        if key is not None:
+            visit.client = f"key:{key.id}"
+        return key
+
+    async def _charge(self, visit: Visit) -> None:
+        limiter = self.limiter
+        if limiter is None:
+            return
+        standing = limiter.window.take(visit.client) if limiter.local else await limiter.take(visit.client)
+        visit.note_standing(standing, limiter.policy)
+        if not standing.granted:
+            raise RateLimitedError(limit=limiter.limit, retry_after=await limiter.wait(visit.client))
+
+
+def _presented(visit: Visit) -> str | None:
+    """The text of the key in the request: ``Authorization: Bearer`` (RFC 6750) or ``X-API-Key``."""
+    scheme, _, credentials = visit.headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    if scheme.lower() == "bearer" and credentials.strip():
+        return credentials.strip()
+    return visit.headers.get(b"x-api-key", b"").decode("latin-1").strip() or None
+
+
+def _scope_of(method: str, path: str) -> Scope:
+    if path == _METRICS:
+        return "operations"
+    return "applications:read" if method in {"GET", "HEAD"} else "applications:write"
+
+
+def _check(key: ApiKey | None, scope: Scope) -> None:
+    if key is None:
+        raise UnauthenticatedError
+    if scope not in key.scopes:
+        raise ForbiddenError(scope=scope)

@@ -1,0 +1,45 @@
+"""One request past the gate: who it is, what it is called and what goes with whatever it is answered."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from opentelemetry.trace import Span
+
+from gateway.admission.rate_limit import standing_header
+from gateway.admission.window import Standing
+from gateway.problems.languages import Language, preferred
+
+Header = tuple[bytes, bytes]
+
+
+@dataclass(slots=True)
+class Visit:
+    """``client`` names the visitor for the rate limit and is the scope of its idempotency keys.
+
+    ``status`` is what was answered, 0 before that; ``span`` is there while traces are on.
+    """
+
+    request_id: str
+    headers: dict[bytes, bytes]
+    raw_headers: Sequence[Header] = ()
+    client: str = ""
+    status: int = 0
+    answer_headers: list[Header] = field(default_factory=list)
+    standing: Standing | None = None
+    began: float = field(default_factory=time.perf_counter)
+    span: Span | None = None
+
+    @property
+    def language(self) -> Language:
+        return preferred(self.headers.get(b"accept-language", b"").decode("latin-1"))
+
+    def repeats(self, name: bytes) -> bool:
+        """Whether a header came more than once."""
+        return sum(header == name for header, _ in self.raw_headers) > 1
+
+    def note_standing(self, standing: Standing, policy: bytes) -> None:
+        """Say in the answer how much of the visitor's budget is left, in place of what was said before."""
+        self.standing = standing
+        kept = [header for header in self.answer_headers if not header[0].startswith(b"ratelimit")]
+        self.answer_headers = [*kept, (b"ratelimit-policy", policy), (b"ratelimit", standing_header(standing))]

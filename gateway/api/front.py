@@ -1,0 +1,138 @@
+"""The outermost layer: what all calls share, done once, and POST /applications itself.
+
+FastAPI's machinery is more than half of the cost of a small POST, so that one call is answered here; it is declared
+in FastAPI too, where the same function answers it (a test compares the two byte for byte). Everything else goes
+through, with the same request id, limits and header fields around it.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+
+from gateway.admission import cors, request_id
+from gateway.admission.gate import Gate
+from gateway.admission.visit import Header, Visit
+from gateway.intake.body import DisconnectedError
+from gateway.intake.single import Answer, submit_one
+from gateway.observability.siblings import Siblings
+from gateway.problems import document
+from gateway.problems.errors import GatewayError, OverloadedError
+from gateway.service import Gateway
+from gateway.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
+# While the process stops, clients are to open their next connection to another one.
+_CLOSE: Header = (b"connection", b"close")
+
+
+class Front:
+    """An ASGI application around ``api``. ``fast`` False sends POST /applications through FastAPI as well."""
+
+    def __init__(self, api: FastAPI, settings: Settings, gate: Gate, *, fast: bool = True) -> None:
+        self.settings = settings
+        self.gate = gate
+        self.gateway: Gateway | None = None
+        self.siblings = Siblings()
+        self.active = 0
+        self.api = api
+        self._cors = cors.Cors(settings.cors_origins)
+        self._new_id = request_id.generator()
+        self._fast = fast
+
+    @property
+    def running(self) -> Gateway:
+        """The gateway between start-up and shutdown, when requests come."""
+        assert self.gateway is not None  # noqa: S101 -- requests come after start-up
+        return self.gateway
+
+    @property
+    def failed(self) -> bool:
+        """True where a task that must never end has ended."""
+        return self.gateway is not None and self.gateway.failed is not None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.api(scope, receive, send)
+            return
+        visit = self._visit(scope)
+        answer: Answer | None
+        self.active += 1
+        try:
+            answer = await self._answer(visit, scope, receive, send)
+        except GatewayError as error:
+            answer = _problem(error, visit)
+        except DisconnectedError:
+            answer = None
+        except Exception:
+            log.exception("A request failed", extra={"request_id": visit.request_id})
+            answer = None if visit.status else _problem(GatewayError(), visit)
+        finally:
+            self.active -= 1
+        if answer is not None:
+            visit.status, headers, body = answer
+            headers = headers + visit.answer_headers
+            await send({"type": "http.response.start", "status": visit.status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+        self.running.telemetry.answered(visit, scope["method"], scope["path"])
+
+    def _visit(self, scope: Scope) -> Visit:
+        raw: list[Header] = scope["headers"]
+        headers = dict(raw)
+        name = request_id.accepted(headers.get(b"x-request-id")) or self._new_id()
+        request_id.current.set(name)
+        visit = Visit(name, headers, raw)
+        if self.running.telemetry.tracing is not None:
+            visit.span = self.running.telemetry.tracing.serve(scope["method"], scope["path"], headers)
+        visit.answer_headers = [_NOSNIFF, (b"x-request-id", name.encode())]
+        if self.running.draining:
+            visit.answer_headers.append(_CLOSE)
+        return visit
+
+    async def _answer(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> Answer | None:
+        """The answer, or None where FastAPI has given it."""
+        if self.active > self.settings.requests_max:
+            raise OverloadedError("as many requests as are allowed are being answered")
+        if b"origin" in visit.headers and self._cors.enter(visit, scope["method"]):
+            return self._cors.preflight()
+        await self.gate.admit(visit, scope)
+        if self._fast and scope["method"] == "POST" and scope["path"] == "/applications":
+            return await submit_one(visit, receive, self.running.writer, self.settings)
+        await self._pass_on(visit, scope, receive, send)
+        return None
+
+    async def _pass_on(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_ours(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                visit.status = message["status"]
+                message["headers"] = [*message["headers"], *visit.answer_headers]
+            await send(message)
+
+        scope.setdefault("state", {})["visit"] = visit
+        # A HEAD is a GET whose body the server leaves out (RFC 9110, 9.3.2).
+        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        await self.api(inner, receive, send_with_ours)
+
+
+def _problem(error: GatewayError, visit: Visit) -> Answer:
+    return document.answer(error, language=visit.language, request_id=visit.request_id)
+
+
+def front_of(request: Request) -> Front:
+    """The front that a request came through."""
+    front: Front = request.app.state.front
+    return front
+
+
+def visit_of(request: Request) -> Visit:
+    """The visit that a request belongs to."""
+    visit: Visit = request.state.visit
+    return visit

@@ -1,0 +1,55 @@
+"""One page of applications as it is answered: the body and the Link field (RFC 8288)."""
+
+import math
+from urllib.parse import urlencode
+
+from fastapi import Response
+from pydantic_core import to_json
+
+from gateway.intake.body import JSON
+from gateway.read.reads import Page, value_of
+from gateway.read.search import DEPTH_MAX, Search
+
+
+def answer(page: Page, search: Search) -> Response:
+    """The body, with links to the pages around it."""
+    links = ", ".join(f'<{address}>; rel="{relation}"' for relation, address in _links(page, search))
+    return Response(_body(page, search), media_type=JSON, headers={"link": links})
+
+
+def _body(page: Page, search: Search) -> bytes:
+    rest = {
+        "total": page.total,
+        "total_relation": page.relation,
+        "page": None if search.cursor else search.page or 1,
+        "size": search.size,
+        "pages": None if search.cursor else _pages(page, search),
+        "next_cursor": page.next_cursor,
+    }
+    return b'{"items":[' + b",".join(map(value_of, page.items)) + b"]," + to_json(rest)[1:]
+
+
+def _pages(page: Page, search: Search) -> int:
+    return math.ceil(page.total / search.size)
+
+
+def _links(page: Page, search: Search) -> list[tuple[str, str]]:
+    """A list by cursor goes on by cursor, one by page number by page number as far as those reach."""
+    if search.cursor:
+        following = {"cursor": page.next_cursor} if page.next_cursor else None
+        return [("first", _address(search))] + ([("next", _address(search, following))] if following else [])
+    number = search.page or 1
+    last = _pages(page, search)
+    links = [("first", _address(search, {"page": "1"}))]
+    if number > 1:
+        links.append(("prev", _address(search, {"page": str(number - 1)})))
+    if page.next_cursor:
+        deep = (number + 1) * search.size > DEPTH_MAX
+        links.append(("next", _address(search, {"cursor": page.next_cursor} if deep else {"page": str(number + 1)})))
+    if page.relation == "exact" and last:
+        links.append(("last", _address(search, {"page": str(last)})))
+    return links
+
+
+def _address(search: Search, place: dict[str, str] | None = None) -> str:
+    return "/applications?" + urlencode({**search.filters(), "size": str(search.size), **(place or {})})

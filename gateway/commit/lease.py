@@ -1,0 +1,219 @@
+"""The lease of this gateway process: a row with a heartbeat counter (protocol, rule 7).
+
+A lease is ``held`` while its counter is renewed; ``lost`` when it could not be renewed in time, was claimed, or was
+given up because a producer was condemned; ``claimed`` when a living gateway drains it; ``drained`` when its row is
+gone. Nobody's clock is compared with anybody else's: a claimant watches the counter on its own monotonic clock.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row
+
+from gateway.commit.lease_statements import ADOPT_ORPHANS, CHECK, CLAIM, GIVE_BACK, NOBODY, RENEW, TAKE
+from gateway.database.connection import DATABASE_ERRORS, Session
+from gateway.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_ORPHANS_EVERY = 20  # heartbeats
+
+
+@dataclass(slots=True)
+class _Watched:
+    """Another gateway's counter, and since when (own clock) it has not changed."""
+
+    heartbeat: int
+    since: float
+
+
+class LeaseKeeper:
+    """Takes a lease, renews it, notices its loss, and claims the leases of the dead."""
+
+    def __init__(
+        self,
+        *,
+        session: Session,
+        settings: Settings,
+        instance: str,
+        figures: Callable[[], dict[str, Any]] = dict,
+        clock: Callable[[], float] = time.monotonic,
+        new_id: Callable[[], UUID] = uuid4,
+    ) -> None:
+        self._session, self._settings, self._instance = session, settings, instance
+        self._figures, self._clock, self._new_id = figures, clock, new_id
+        self.lease: UUID | None = None
+        self.former: UUID | None = None
+        self.leases: dict[UUID, Row[Any]] = {}
+        self._watched: dict[UUID, _Watched] = {}
+        self._held = asyncio.Event()
+        self._change = asyncio.Event()
+        self._stopped: list[Callable[[], Awaitable[None]]] = []
+        self._hurry = asyncio.Event()
+        self._fence: asyncio.TimerHandle | None = None
+        self._beats = 0
+        self._timeline = ""
+
+    # --- what the others ask ------------------------------------------------------------------------------------
+
+    async def held(self) -> UUID:
+        """The lease in force; waits while there is none."""
+        while self.lease is None:
+            await self._held.wait()
+        return self.lease
+
+    async def until_lost(self, lease: UUID) -> None:
+        """Returns as soon as this lease is no longer the one in force."""
+        while self.lease == lease:
+            await self._change.wait()
+
+    async def until_drained(self, lease: UUID | None) -> None:
+        """Returns when that lease's row is gone, which says that all of its events are on the topic."""
+        while lease is not None and lease in self.leases:
+            await self._change.wait()
+
+    async def next_change(self) -> None:
+        """Returns after the next look at all leases."""
+        await self._change.wait()
+
+    def claimed_by_me(self) -> list[Row[Any]]:
+        """The leases that are this gateway's to drain."""
+        return [row for row in self.leases.values() if self.lease is not None and row.claimed_by == self.lease]
+
+    def lost(self, lease: UUID, why: str) -> None:
+        """Give this lease up: from now on nothing is committed or sent under it. A new one is taken at once."""
+        if lease != self.lease:
+            return
+        log.warning("The lease is lost: %s", why, extra={"lease": str(lease)})
+        self.former, self.lease = lease, None
+        self._held.clear()
+        self._hurry.set()
+        if self._fence is not None:
+            self._fence.cancel()
+        self._wake()
+
+    def look_soon(self) -> None:
+        """Look at the leases without waiting for the next heartbeat."""
+        self._hurry.set()
+
+    async def refused(self, lease: UUID) -> str:
+        """Why a commit under this lease was refused; gives the lease up where that is the reason."""
+        rows = await self._session.execute(CHECK, {"lease": lease})
+        if rows:
+            return f"this machine's clock differs from the database's ({rows[0].now:%H:%M:%S} UTC there)"
+        self.lost(lease, "another gateway has claimed it")
+        return "the lease was claimed"
+
+    # --- the loop -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Heartbeats for ever. A database that is away costs the lease, never this task."""
+        while True:
+            self._hurry.clear()
+            try:
+                await self._beat()
+            except DATABASE_ERRORS as error:
+                log.debug("No heartbeat: %s", error)
+                await asyncio.sleep(0.5)
+                continue
+            await self._pause()
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(self._settings.lease_seconds / 4):
+                await self._hurry.wait()
+        except TimeoutError:
+            pass
+
+    async def _beat(self) -> None:
+        lease = self.lease
+        if lease is None:
+            for stopped in self._stopped:
+                await stopped()
+            await self._take()
+        else:
+            await self._renew(lease)
+        if self._beats % _ORPHANS_EVERY == 0:
+            await self._session.execute(ADOPT_ORPHANS, {})
+        self._beats += 1
+        await self._claim_the_dead()
+        self._wake()
+
+    async def _take(self) -> None:
+        asked, lease = self._clock(), self._new_id()
+        seconds = self._settings.lease_seconds
+        values = {"lease": lease, "instance": self._instance, "former": self.former, "seconds": seconds}
+        rows = await self._session.execute(TAKE, values)
+        self._see(rows)
+        self.lease, self._timeline = lease, rows[0].timeline
+        self._renewed(lease, asked)
+        self._held.set()
+        log.info("Took a lease", extra={"lease": str(lease), "former": str(self.former)})
+
+    async def _renew(self, lease: UUID) -> None:
+        asked = self._clock()
+        rows = await self._session.execute(RENEW, {"lease": lease, "figures": self._figures()})
+        self._see(rows)
+        if not rows[0].renewed:
+            self.lost(lease, "another gateway has claimed it")
+        elif rows[0].timeline != self._timeline:
+            # A standby that was not in sync may have lost commits: rows that were deleted are back, claims are undone.
+            self.lost(lease, "the database failed over, and what is owed must be compared with the topic")
+        elif self.lease == lease:
+            self._renewed(lease, asked)
+
+    def _renewed(self, lease: UUID, asked: float) -> None:
+        """Counted from before the renewal was sent; sending stops early enough for the last request to end in time."""
+        if self._fence is not None:
+            self._fence.cancel()
+        left = asked + self._settings.lease_seconds - self._settings.send_timeout_seconds - self._clock()
+        loop = asyncio.get_running_loop()
+        self._fence = loop.call_later(max(left, 0), self.lost, lease, "it could not be renewed in time")
+
+    def _see(self, rows: Any) -> None:
+        now = self._clock()
+        self.leases = {row.id: row for row in rows if row.id is not None}
+        for id_, row in self.leases.items():
+            watched = self._watched.get(id_)
+            if watched is None or watched.heartbeat != row.heartbeat:
+                self._watched[id_] = _Watched(row.heartbeat, now)
+        self._watched = {id_: watched for id_, watched in self._watched.items() if id_ in self.leases}
+
+    async def _claim_the_dead(self) -> None:
+        for row in list(self.leases.values()):
+            if self.lease is None or not self._claimable(row):
+                continue
+            values = {"dead": row.id, "heartbeat": row.heartbeat, "claimed_by": row.claimed_by, "lease": self.lease}
+            if await self._session.execute(CLAIM, values):
+                log.warning(
+                    "Claimed the lease of a gateway that is gone: %s", row.instance, extra={"lease": str(row.id)}
+                )
+                self._hurry.set()
+
+    def _claimable(self, row: Row[Any]) -> bool:
+        if row.id == self.lease or row.claimed_by == self.lease:
+            return False
+        if row.claimed_by is not None:
+            claimant = self.leases.get(row.claimed_by)
+            return claimant is None or claimant.claimed_by is not None
+        if row.id == self.former:
+            return True
+        return self._clock() - self._watched[row.id].since >= float(row.seconds)
+
+    async def give_back(self) -> None:
+        """With nothing outstanding: a lease that owes nothing is deleted, any other may be claimed at once."""
+        if self.lease is not None:
+            await self._session.execute(GIVE_BACK, {"lease": self.lease, "nobody": NOBODY})
+
+    def before_the_next(self, stopped: Callable[[], Awaitable[None]]) -> None:
+        """Register what must have stopped sending under a lost lease before a new one is taken."""
+        self._stopped.append(stopped)
+
+    def _wake(self) -> None:
+        self._change.set()
+        self._change = asyncio.Event()

@@ -1,0 +1,103 @@
+"""The SQL of the write path. Each statement is one transaction in one round trip, on an AUTOCOMMIT connection.
+
+The outbox row takes its lease from a sub-select that locks the lease row against a claim: where the lease has been
+claimed, the column is null, the statement fails and nothing of it stays.
+"""
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, JSONB, TEXT, TIMESTAMP, UUID
+
+from gateway.database.connection import Compiled
+
+_UUID, _UUIDS, _TEXTS = UUID(as_uuid=True), ARRAY(UUID(as_uuid=True)), ARRAY(TEXT)
+_TIMES = ARRAY(TIMESTAMP(timezone=True))
+
+# A gateway whose clock is further off the database's than this does not commit (protocol, rule 10).
+CLOCK_BOUND_SECONDS = 30
+
+_LEASE_HELD = "SELECT id FROM gateway_leases WHERE id = :lease AND claimed_by IS NULL"
+_LEASE = f"""({_LEASE_HELD}
+      AND :oldest BETWEEN clock_timestamp() - interval '{CLOCK_BOUND_SECONDS} seconds'
+                      AND clock_timestamp() + interval '{CLOCK_BOUND_SECONDS} seconds'
+    FOR KEY SHARE)"""
+
+_BATCH = (
+    bindparam("batch", type_=_UUID),
+    bindparam("lease", type_=_UUID),
+    bindparam("oldest", type_=TIMESTAMP(timezone=True)),
+    bindparam("ids", type_=_UUIDS),
+    bindparam("user_names", type_=_TEXTS),
+    bindparam("descriptions", type_=_TEXTS),
+    bindparam("times", type_=_TIMES),
+    bindparam("traces", type_=_TEXTS),
+    bindparam("positions", type_=JSONB),
+    bindparam("confirmed", type_=_UUIDS),
+)
+
+# N applications, one outbox row, and the outbox rows that Kafka has confirmed meanwhile go.
+COMMIT = Compiled(
+    text(f"""
+WITH stored AS (
+    INSERT INTO applications (id, user_name, description, created_at)
+    SELECT * FROM unnest(:ids, :user_names, :descriptions, :times)
+), batch AS (
+    INSERT INTO outbox (id, lease, ids, positions, traces)
+    VALUES (:batch, {_LEASE}, :ids, :positions, :traces)
+)
+DELETE FROM outbox WHERE id = ANY(:confirmed)
+""").bindparams(*_BATCH)
+)
+
+# The same where idempotency keys are among them: who wins its key (or has none) is stored, and returned.
+# A key that expired but was not swept yet counts as free. Keys come sorted, so that two gateways cannot deadlock.
+COMMIT_WITH_KEYS = text(f"""
+WITH won AS (
+    INSERT INTO idempotency_keys (client, key, application_id, expires_at)
+    SELECT client, key, id, clock_timestamp() + make_interval(secs => seconds)
+    FROM unnest(:clients, :keys, :key_ids, :key_seconds) AS claim (client, key, id, seconds)
+    ON CONFLICT (client, key) DO UPDATE
+        SET application_id = excluded.application_id, expires_at = excluded.expires_at
+        WHERE idempotency_keys.expires_at <= clock_timestamp()
+    RETURNING application_id
+), accepted AS (
+    SELECT * FROM unnest(:ids, :user_names, :descriptions, :times, :traces)
+        WITH ORDINALITY AS new (id, user_name, description, created_at, trace, n)
+    WHERE id <> ALL(:key_ids) OR id IN (SELECT application_id FROM won)
+), stored AS (
+    INSERT INTO applications (id, user_name, description, created_at)
+    SELECT id, user_name, description, created_at FROM accepted
+), batch AS (
+    INSERT INTO outbox (id, lease, ids, positions, traces)
+    SELECT :batch, {_LEASE}, coalesce(array_agg(id ORDER BY n), '{{}}'), :positions, array_agg(trace ORDER BY n)
+    FROM accepted
+), gone AS (
+    DELETE FROM outbox WHERE id = ANY(:confirmed)
+)
+SELECT id FROM accepted
+""").bindparams(
+    *_BATCH,
+    bindparam("clients", type_=_TEXTS),
+    bindparam("keys", type_=_TEXTS),
+    bindparam("key_ids", type_=_UUIDS),
+    bindparam("key_seconds", type_=ARRAY(DOUBLE_PRECISION)),
+)
+
+# What the losers of a key are answered with: the application that won it, looked up in its month (hence the limit).
+KEY_HOLDERS = text("""
+SELECT k.client, k.key, a.id, a.user_name, a.description, a.created_at
+FROM unnest(:clients, :keys) AS lost (client, key)
+JOIN idempotency_keys k USING (client, key)
+JOIN LATERAL (SELECT * FROM applications WHERE id = k.application_id LIMIT 1) a ON true
+""").bindparams(bindparam("clients", type_=_TEXTS), bindparam("keys", type_=_TEXTS))
+
+# Settles a commit whose outcome is unknown (rule 4). It waits for the insert in progress, if there is one; a row of its
+# own is a tombstone on which the late statement fails as a whole. Returns the batch's ids: none means not committed.
+SETTLE = text(f"""
+INSERT INTO outbox (id, lease, ids, positions) VALUES (:batch, ({_LEASE_HELD} FOR KEY SHARE), '{{}}', '{{}}')
+ON CONFLICT (id) DO UPDATE SET lease = outbox.lease
+RETURNING ids
+""").bindparams(*_BATCH[:2])
+
+DELETE_CONFIRMED = text("DELETE FROM outbox WHERE id = ANY(:confirmed)").bindparams(
+    bindparam("confirmed", type_=_UUIDS)
+)

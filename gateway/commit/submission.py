@@ -1,0 +1,84 @@
+"""One application on its way through the gateway, from the request to the commit."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from contracts import NewApplication, to_value
+from gateway.database.ids import new_id, time_of
+
+Outcome = asyncio.Future["Accepted"]
+
+
+class Accepted(NamedTuple):
+    """What a submitter is answered: ``value`` is the body of the 201, ``replayed`` tells a first answer repeated."""
+
+    value: bytes
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyClaim:
+    """An idempotency key that is to be won in the same transaction as the row.
+
+    ``client`` is the scope (the same key of two clients is two keys), ``seconds`` how long it is kept.
+    """
+
+    client: str
+    key: str
+    seconds: float
+
+
+@dataclass(slots=True, eq=False)
+class Submission:
+    """A validated application with its identity; ``done`` is resolved once its commit's outcome is known."""
+
+    id: UUID
+    user_name: str
+    description: str
+    created_at: datetime
+    value: bytes
+    done: Outcome
+    deadline: float = 0.0
+    traceparent: str | None = None
+    claim: KeyClaim | None = None
+
+    def answer(self, outcome: Accepted | BaseException) -> None:
+        """Tell whoever waits; nothing where it was told before, or its client has gone."""
+        if self.done.done():
+            return
+        if isinstance(outcome, Accepted):
+            self.done.set_result(outcome)
+        else:
+            self.done.set_exception(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The submissions of one commit, in order; ``id`` is the outbox row's, ``size`` the bytes of all values."""
+
+    id: UUID
+    submissions: Sequence[Submission]
+    size: int
+
+
+def from_new(
+    new: NewApplication,
+    *,
+    traceparent: str | None = None,
+    claim: KeyClaim | None = None,
+    new_id: Callable[[], UUID] = new_id,
+    loop: asyncio.AbstractEventLoop | None = None,
+) -> Submission:
+    """Give an application its id, the time inside that id, and the bytes that are answered and published.
+
+    Whoever makes many passes the running ``loop``: Python 3.11 makes a system call each time it is asked for.
+    """
+    id_ = new_id()
+    created_at = time_of(id_)
+    value = to_value(id=id_, user_name=new.user_name, description=new.description, created_at=created_at)
+    done: Outcome = (loop or asyncio.get_running_loop()).create_future()
+    return Submission(id_, new.user_name, new.description, created_at, value, done, 0.0, traceparent, claim)

@@ -1,0 +1,259 @@
+"""Group commit: whoever waits while one commit is under way is in the next one.
+
+States: ``gathering`` (nothing under way), ``committing``, ``settling`` (the outcome of a commit is not known and is
+being settled by a write). One commit is in flight at a time, so the order of commits is the order of batch ids.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal
+from uuid import UUID
+
+from gateway.commit import key_holders
+from gateway.commit.commit_queue import CommitQueue
+from gateway.commit.lease import LeaseKeeper
+from gateway.commit.statements import COMMIT, COMMIT_WITH_KEYS, DELETE_CONFIRMED, SETTLE
+from gateway.commit.submission import Accepted, Batch, Submission
+from gateway.database.connection import (
+    DATABASE_ERRORS,
+    NotConnectedError,
+    Session,
+    constraint,
+    first_line,
+    rolled_back,
+    sqlstate,
+)
+from gateway.database.ids import new_id
+from gateway.observability.telemetry import Telemetry
+from gateway.problems.errors import DatabaseAwayError, RefusedError
+from gateway.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_IDLE_DELETE_SECONDS = 0.2
+_RETRY_SECONDS = 0.2
+_DEADLINE_LOOK_SECONDS = 0.25
+
+
+class Writer:
+    """Commits what is queued in batches and releases each committed batch, in order, to the publisher.
+
+    ``submit`` and ``submit_all`` are the queue's.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: Session,
+        keeper: LeaseKeeper,
+        positions: Callable[[], dict[str, Any]],
+        release: Callable[[Batch, UUID], None],
+        settings: Settings,
+        telemetry: Telemetry | None = None,
+        new_id: Callable[[], UUID] = new_id,
+    ) -> None:
+        self._telemetry = telemetry or Telemetry(settings)
+        self._began = 0.0
+        self._session, self._keeper = session, keeper
+        self._positions, self._release = positions, release
+        self._new_id = new_id
+        self.queue = CommitQueue(settings)
+        self.submit, self.submit_all = self.queue.submit, self.queue.submit_all
+        self._under_way: Sequence[Submission] = ()
+        self._confirmed: list[UUID] = []
+        self.state: Literal["gathering", "committing", "settling"] = "gathering"
+        self.database_away = False
+        self.commits = 0
+        self.committed = 0
+
+    def confirm(self, batch: UUID) -> None:
+        """Kafka has acknowledged all of this batch: its outbox row goes with the next commit, or soon when idle."""
+        self._confirmed.append(batch)
+        if len(self._confirmed) == 1:
+            asyncio.get_running_loop().call_later(_IDLE_DELETE_SECONDS, self.queue.wake.set)
+
+    # --- the loop -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Commit whatever waits, for ever; returns after ``drain`` once nothing waits."""
+        while self.queue or not self.queue.draining:
+            await self.queue.wake.wait()
+            self.queue.wake.clear()
+            while self.queue:
+                lease = await self._keeper.held()
+                if submissions := self.queue.gather():
+                    await self._commit(_batch(self._new_id(), submissions), lease)
+            while self._confirmed and not self.queue:
+                await self.delete_confirmed()
+
+    async def expire(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Keep deadlines, whatever the database is doing; for ever."""
+        while True:
+            await sleep(_DEADLINE_LOOK_SECONDS)
+            if self.queue or self._under_way:
+                self.queue.expire(self._under_way)
+
+    def drain(self) -> None:
+        """Refuse new submissions; ``run`` returns once what was accepted is committed or has failed."""
+        self.queue.drain()
+
+    # --- one commit ---------------------------------------------------------------------------------------------
+
+    async def _commit(self, batch: Batch, lease: UUID) -> None:
+        self._under_way, self.state, self._began = batch.submissions, "committing", time.monotonic()
+        accepted: Sequence[Submission] | None
+        try:
+            accepted = await self._write(batch, lease)
+        except DATABASE_ERRORS as error:
+            accepted = await self._failed(batch, lease, error)
+        finally:
+            self._under_way, self.state = (), "gathering"
+        if accepted is not None:
+            await self._accepted(batch, lease, accepted)
+
+    async def _write(self, batch: Batch, lease: UUID) -> Sequence[Submission]:
+        """One statement; returns the submissions that were stored (all but the losers of an idempotency key)."""
+        submissions, confirmed = batch.submissions, self._confirmed
+        values = _columns(batch) | {"lease": lease, "positions": self._positions(), "confirmed": confirmed}
+        claims = sorted((s for s in submissions if s.claim), key=key_holders.order)
+        count = len(confirmed)
+        if claims:
+            rows = await self._session.execute(COMMIT_WITH_KEYS, values | key_holders.columns(claims))
+            stored = {row.id for row in rows}
+            submissions = [submission for submission in submissions if submission.id in stored]
+        else:
+            await self._session.execute(COMMIT, values)
+        del confirmed[:count]
+        self.database_away = False
+        return submissions
+
+    async def _accepted(self, batch: Batch, lease: UUID, accepted: Sequence[Submission]) -> None:
+        """Publish and answer what was stored; answer the losers of a key with what the winner stored."""
+        self.commits += 1
+        self.committed += len(accepted)
+        self._telemetry.committed(batch, accepted, began=self._began, ended=time.monotonic())
+        if accepted:
+            self._release(Batch(batch.id, accepted, batch.size), lease)
+        else:
+            self.confirm(batch.id)
+        for submission in accepted:
+            submission.answer(Accepted(submission.value))
+        if len(accepted) < len(batch.submissions):
+            stored = {submission.id for submission in accepted}
+            losers = [submission for submission in batch.submissions if submission.id not in stored]
+            await key_holders.answer(self._session, losers)
+            self._telemetry.replayed(losers)
+
+    async def _failed(self, batch: Batch, lease: UUID, error: Exception) -> Sequence[Submission] | None:
+        """What follows from an error: settle, repeat, bisect, or answer 503. Returns what turned out to be stored."""
+        code = sqlstate(error)
+        self._telemetry.metrics.commit_failures[_failure(error, code)] += 1
+        if isinstance(error, NotConnectedError):
+            await self._again_later(batch, error)
+        elif not rolled_back(error):
+            return await self._settle(batch, lease, error)
+        elif code == "23502" and constraint(error) == "lease":
+            await self._again_later(batch, RuntimeError(await self._why_refused(lease)))
+        elif code.startswith("40"):
+            return await self._repeat(batch, lease)
+        elif code.startswith(("22", "23")):
+            await self._bisect(batch, lease, error)
+        else:
+            log.error("PostgreSQL refuses to store: %s", first_line(error), extra={"sqlstate": code})
+            await self._again_later(batch, error)
+        return None
+
+    async def _why_refused(self, lease: UUID) -> str:
+        try:
+            return await self._keeper.refused(lease)
+        except DATABASE_ERRORS as error:
+            return first_line(error)
+
+    async def _again_later(self, batch: Batch, error: Exception) -> None:
+        """Nothing was stored: back to the head of the queue, until each one's own deadline."""
+        if not self.database_away:
+            log.warning("PostgreSQL does not take commits: %s", first_line(error))
+        self.database_away = True
+        self.queue.put_back(batch.submissions)
+        self._under_way = ()
+        await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _repeat(self, batch: Batch, lease: UUID) -> Sequence[Submission] | None:
+        """A deadlock or serialisation failure: the same batch again, under the same id."""
+        try:
+            return await self._write(batch, lease)
+        except DATABASE_ERRORS as error:
+            return await self._failed(batch, lease, error)
+
+    async def _bisect(self, batch: Batch, lease: UUID, error: Exception) -> None:
+        """A row that PostgreSQL refuses fails alone: halves are committed by themselves, in order."""
+        submissions = batch.submissions
+        if len(submissions) == 1:
+            log.warning("PostgreSQL refused an application: %s", first_line(error))
+            submissions[0].answer(RefusedError("The database refuses this application for what it contains."))
+            return
+        middle = len(submissions) // 2
+        for half in (submissions[:middle], submissions[middle:]):
+            await self._commit(_batch(self._new_id(), half), lease)
+
+    async def _settle(self, batch: Batch, lease: UUID, error: Exception) -> Sequence[Submission] | None:
+        """The outcome is unknown: settle it by a write, and commit nothing else before the answer (rule 4)."""
+        self.state, self.database_away = "settling", True
+        log.warning("The outcome of a commit is unknown and is being settled: %s", first_line(error))
+        while True:
+            try:
+                rows = await self._session.execute(SETTLE, _columns(batch) | {"lease": lease})
+                break
+            except DATABASE_ERRORS as again:
+                if sqlstate(again) == "23502":
+                    self._keeper.lost(lease, "its row is claimed or gone")
+                    for submission in batch.submissions:
+                        submission.answer(DatabaseAwayError("The outcome of the commit is not known."))
+                    return None
+                await asyncio.sleep(_RETRY_SECONDS)
+        self.database_away = False
+        stored = set(rows[0].ids)
+        if not stored:
+            await self._again_later(batch, error)
+            return None
+        return [submission for submission in batch.submissions if submission.id in stored]
+
+    async def delete_confirmed(self) -> None:
+        """Without a commit to go with: the rows go by themselves, and leave memory once that has committed."""
+        count = len(self._confirmed)
+        try:
+            await self._session.execute(DELETE_CONFIRMED, {"confirmed": self._confirmed})
+        except DATABASE_ERRORS:
+            self.queue.wake.set()
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            del self._confirmed[:count]
+
+
+def _batch(id_: UUID, submissions: Sequence[Submission]) -> Batch:
+    return Batch(id_, submissions, sum(len(each.value) for each in submissions))
+
+
+def _columns(batch: Batch) -> dict[str, Any]:
+    submissions = batch.submissions
+    traces = [submission.traceparent for submission in submissions]
+    return {
+        "batch": batch.id,
+        "oldest": submissions[0].created_at,
+        "ids": [submission.id for submission in submissions],
+        "user_names": [submission.user_name for submission in submissions],
+        "descriptions": [submission.description for submission in submissions],
+        "times": [submission.created_at for submission in submissions],
+        "traces": traces if any(traces) else None,
+    }
+
+
+def _failure(error: Exception, code: str) -> str:
+    """The few kinds of failure that a metric tells apart."""
+    if isinstance(error, NotConnectedError):
+        return "not_connected"
+    if not rolled_back(error):
+        return "outcome_unknown"
+    return {"40": "conflict", "22": "data", "23": "constraint"}.get(code[:2], "refused")

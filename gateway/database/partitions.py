@@ -1,0 +1,174 @@
+"""The months of `applications`, made ahead of need. Safe to run from anywhere, also several times at once.
+
+A month is built beside the table and then attached: that locks the default partition for a moment, and no writer needs
+that one, because it holds only what no month was made for. Whoever cannot have the lock at once gives up and lets
+the others pass.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.database.connection import DATABASE_ERRORS, first_line
+from gateway.database.months import Month, Partitions, older_table, partitions
+from gateway.database.tables import DEFAULT_PARTITION
+
+log = logging.getLogger(__name__)
+
+AHEAD = 2
+# Up to here rows of a month are moved out of the default partition while it is locked: well below a second.
+MOVE_MAX = 20_000
+_LOCK_ID = 0x686561646D6F6E  # "headmon" in ASCII
+_LOCK_TIMEOUT = "500ms"
+_CHECK = "ck_applications_range"
+
+
+@asynccontextmanager
+async def alone(engine: AsyncEngine) -> AsyncIterator[bool]:
+    """Whether nobody else makes or removes months, or erases rows, while the block lasts."""
+    async with engine.connect() as guard:
+        guard = await guard.execution_options(isolation_level="AUTOCOMMIT")
+        mine = bool(await guard.scalar(text("SELECT pg_try_advisory_lock(:id)"), {"id": _LOCK_ID}))
+        try:
+            yield mine
+        finally:
+            if mine:
+                await guard.execute(text("SELECT pg_advisory_unlock(:id)"), {"id": _LOCK_ID})
+
+
+@asynccontextmanager
+async def changing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction that changes tables: it never makes others queue behind it for longer than a moment."""
+    async with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+        await connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
+        yield connection
+
+
+async def make_months(engine: AsyncEngine, *, now: datetime | None = None, ahead: int = AHEAD) -> Sequence[str]:
+    """Make what is missing up to ``ahead`` months from now; the names of the tables that were made.
+
+    Nothing where another one is at it, or the table is not partitioned yet. Raises DBAPIError where a lock cannot be
+    had at once or this role may not; what was made until then stays.
+    """
+    now = now or datetime.now(UTC)
+    async with alone(engine) as mine:
+        if not mine:
+            return []
+        async with engine.connect() as connection:
+            found = await partitions(connection)
+            if not found.partitioned:
+                return []
+            if await _crowded(connection, found, now):
+                await _close(engine, found, now)
+                found = await partitions(connection)
+        made = []
+        for month in found.missing(now, ahead):
+            await _make(engine, month)
+            made.append(month.table)
+        return made
+
+
+async def months_ahead(engine: AsyncEngine) -> bool:
+    """Make them if that can be now; whether it could. Why not is logged: rows without a month are stored as well."""
+    try:
+        made = await make_months(engine)
+    except DATABASE_ERRORS as error:
+        log.warning("The months ahead could not be made, a gateway tries again later: %s", first_line(error))
+        return False
+    if made:
+        log.info("Made %s", ", ".join(made))
+    return True
+
+
+async def _make(engine: AsyncEngine, month: Month) -> None:
+    first, end = month.first, month.following.first
+    async with changing(engine) as connection:
+        await _build(connection, month.table)
+        await _run(
+            connection,
+            f"LOCK TABLE {DEFAULT_PARTITION} IN ACCESS EXCLUSIVE MODE",
+            _moving(DEFAULT_PARTITION, f"id >= '{first}' AND id < '{end}'", to=month.table),
+            f"ALTER TABLE applications ATTACH PARTITION {month.table} FOR VALUES FROM ('{first}') TO ('{end}')",
+            f"ALTER INDEX IF EXISTS {month.table}_user_name_idx RENAME TO ix_{month.table}_user_name_trgm",
+        )
+
+
+async def _build(connection: AsyncConnection, table: str) -> None:
+    """A table like `applications`, with names of its own for what cannot share them."""
+    await _run(
+        connection,
+        f"CREATE TABLE {table} (LIKE applications INCLUDING COMMENTS INCLUDING CONSTRAINTS INCLUDING STORAGE)",
+        f"ALTER TABLE {table} ADD CONSTRAINT pk_{table} PRIMARY KEY (id)",
+        f"CREATE INDEX ix_{table}_user_name_id ON {table} (user_name, id DESC)",
+    )
+
+
+def _moving(table: str, which: str, *, to: str) -> str:
+    return f"WITH moved AS (DELETE FROM {table} WHERE {which} RETURNING *) INSERT INTO {to} SELECT * FROM moved"
+
+
+async def _run(connection: AsyncConnection, *statements: str) -> None:
+    for statement in statements:
+        await connection.execute(text(statement))
+
+
+async def _crowded(connection: AsyncConnection, found: Partitions, now: datetime) -> bool:
+    """Whether months passed without anybody making them, and what came meanwhile is too much to be moved at once."""
+    first, end = _gap(found, now)
+    rows = f"SELECT FROM {DEFAULT_PARTITION} WHERE id >= '{first}' AND id < '{end}' LIMIT {MOVE_MAX + 1}"
+    return int(await connection.scalar(text(f"SELECT count(*) FROM ({rows})")) or 0) > MOVE_MAX
+
+
+async def _close(engine: AsyncEngine, found: Partitions, now: datetime) -> None:
+    """Make the full default partition one for all that was missed, and this month; an empty one takes its place.
+
+    Its rows are read beforehand, while others go on writing, so that attaching it need not.
+    """
+    first, end = _gap(found, now)
+    table, inside = older_table(_end(now)), f"id >= '{first}' AND id < '{end}'"
+    await _promise(engine, inside)
+    async with changing(engine) as connection:
+        await _run(
+            connection,
+            f"ALTER TABLE applications DETACH PARTITION {DEFAULT_PARTITION}",
+            f"ALTER TABLE {DEFAULT_PARTITION} RENAME TO {table}",
+            f"ALTER TABLE {table} RENAME CONSTRAINT pk_{DEFAULT_PARTITION} TO pk_{table}",
+            f"ALTER INDEX ix_{DEFAULT_PARTITION}_user_name_id RENAME TO ix_{table}_user_name_id",
+        )
+        await _build(connection, DEFAULT_PARTITION)
+        await _run(
+            connection,
+            f"ALTER TABLE applications ATTACH PARTITION {DEFAULT_PARTITION} DEFAULT",
+            _moving(table, f"NOT ({inside})", to=DEFAULT_PARTITION),
+            f"ALTER TABLE applications ATTACH PARTITION {table} FOR VALUES FROM ('{first}') TO ('{end}')",
+            f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {_CHECK}",
+        )
+    log.warning("Months were missing: what came meanwhile is now in %s", table)
+
+
+async def _promise(engine: AsyncEngine, inside: str) -> None:
+    """Let PostgreSQL read every row and know that it is inside; not where some are outside, which must move first."""
+    async with changing(engine) as connection:
+        if await connection.scalar(text(f"SELECT EXISTS (SELECT FROM {DEFAULT_PARTITION} WHERE NOT ({inside}))")):
+            return
+        await _run(
+            connection,
+            f"ALTER TABLE {DEFAULT_PARTITION} DROP CONSTRAINT IF EXISTS {_CHECK}",
+            f"ALTER TABLE {DEFAULT_PARTITION} ADD CONSTRAINT {_CHECK} CHECK ({inside}) NOT VALID",
+        )
+    async with changing(engine) as connection:
+        await _run(connection, f"ALTER TABLE {DEFAULT_PARTITION} VALIDATE CONSTRAINT {_CHECK}")
+
+
+def _gap(found: Partitions, now: datetime) -> tuple[UUID, UUID]:
+    """The ids from the last partition's end to the end of what may be written while we look."""
+    return found.end.first if found.end else UUID(int=0), _end(now).first
+
+
+def _end(now: datetime) -> Month:
+    return Month.of(now + timedelta(days=1)).following

@@ -1,0 +1,188 @@
+"""POST /applications/batch: many applications in, one result for each of them out, in order.
+
+    created    stored now
+    duplicate  stored before under the same idempotency key (or content); the id is the first one's
+    invalid    wrong, and will be wrong again
+    retry      nothing wrong with it: send it again after ``retry_after`` seconds
+
+Nothing is stored before the whole body has been read; then each chunk is one transaction.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from pydantic_core import to_json
+
+from gateway.admission.rate_limit import RateLimiter
+from gateway.admission.visit import Header, Visit
+from gateway.commit.submission import Accepted, KeyClaim, Submission, from_new
+from gateway.commit.writer import Writer
+from gateway.intake import batch_items, body, idempotency
+from gateway.intake.batch_items import BatchItem, Invalid, Item
+from gateway.intake.single import Answer, accepted_id, key_of, traceparent
+from gateway.problems import document
+from gateway.problems.errors import GatewayError, KeyReusedError, RateLimitedError, UnavailableError
+from gateway.settings import Settings
+
+ACCEPT = (body.JSON, body.NDJSON)
+
+Outcome = Accepted | GatewayError
+Later = Callable[[], Awaitable[Outcome]]
+
+
+async def submit_batch(
+    visit: Visit, receive: body.Receive, *, writer: Writer, limiter: RateLimiter | None, settings: Settings
+) -> Answer:
+    """Read, charge, store. Raises for a body that is refused as a whole, and when nothing at all could be stored."""
+    items = await _items(visit, receive, settings)
+    keys = _keys(visit, items, settings)
+    granted, refusal = await _charge(visit, limiter, len(items))
+    outcomes: list[Outcome] = []
+    firsts = _Firsts()
+    for start in range(0, granted, settings.commit_batch_max):
+        end = min(start + settings.commit_batch_max, granted)
+        outcomes += await _store(visit, list(zip(items[start:end], keys[start:end], strict=True)), writer, firsts)
+    if refusal:
+        outcomes += [refusal] * (len(items) - granted)
+    _raise_if_all_wait(outcomes)
+    return _answer(outcomes, visit)
+
+
+async def _items(visit: Visit, receive: body.Receive, settings: Settings) -> list[Item]:
+    media_type = body.check(visit.headers, accept=ACCEPT)
+    read = batch_items.from_array if media_type == body.JSON else batch_items.from_lines
+    limit = settings.batch_body_max_bytes
+    body.check_declared(visit.headers.get(b"content-length"), limit=limit)
+    return await read(body.pieces(receive, limit=limit), limit=settings.batch_max_items)
+
+
+def _keys(visit: Visit, items: Sequence[Item], settings: Settings) -> list[KeyClaim | None]:
+    """Each item's claim: of its own key, else of the header's key and its place, else of its content if that is on."""
+    seconds = settings.idempotency_hours * 3600
+    header = key_of(visit)
+    claims: list[KeyClaim | None] = []
+    for place, item in enumerate(items):
+        claim = None
+        if not isinstance(item, Invalid):  # asked of a plain class: a model's own check is many times slower
+            key = item.idempotency_key or (f"{header}#{place}" if header else None)
+            if key is not None:
+                claim = KeyClaim(visit.client, key, seconds)
+            elif settings.deduplicate_seconds:
+                claim = idempotency.of_content(item, seconds=settings.deduplicate_seconds)
+        claims.append(claim)
+    return claims
+
+
+async def _charge(visit: Visit, limiter: RateLimiter | None, count: int) -> tuple[int, RateLimitedError | None]:
+    """How many items are granted; the first one was charged when the request came in."""
+    if limiter is None or count <= 1:
+        return count, None
+    standing = await limiter.take(visit.client, count - 1)
+    visit.note_standing(standing, limiter.policy)
+    if standing.granted == count - 1:
+        return count, None
+    seconds = await limiter.wait(visit.client)
+    return standing.granted + 1, RateLimitedError(limit=limiter.limit, retry_after=seconds)
+
+
+class _Firsts:
+    """The first item of this batch under each key: a second one shares its outcome instead of waiting for it."""
+
+    def __init__(self) -> None:
+        self._items: dict[tuple[str, str], tuple[BatchItem, asyncio.Future[Accepted]]] = {}
+
+    def share(self, item: BatchItem, claim: KeyClaim | None, done: asyncio.Future[Accepted]) -> Later | None:
+        """None for the first item under a key, whose outcome will be ``done``; else what the later one is answered."""
+        if claim is None:
+            return None
+        place = (claim.client, claim.key)
+        first = self._items.setdefault(place, (item, done))
+        return None if first[1] is done else partial(_repeated, item, *first)
+
+
+async def _repeated(item: BatchItem, first: BatchItem, done: asyncio.Future[Accepted]) -> Outcome:
+    if (item.user_name, item.description) != (first.user_name, first.description):
+        return KeyReusedError()
+    outcome = await _settled(done)
+    return Accepted(outcome.value, replayed=True) if isinstance(outcome, Accepted) else outcome
+
+
+async def _store(
+    visit: Visit, items: Sequence[tuple[Item, KeyClaim | None]], writer: Writer, firsts: _Firsts
+) -> list[Outcome]:
+    """One chunk, one transaction; the outcome of each item."""
+    trace = traceparent(visit.headers.get(b"traceparent"))
+    loop = asyncio.get_running_loop()
+    submissions: list[Submission] = []
+    outcomes: list[Later] = []
+    for item, claim in items:
+        if isinstance(item, Invalid):
+            outcomes.append(partial(_known, item.error))
+            continue
+        submission = from_new(item, traceparent=trace, claim=claim, loop=loop)
+        shared = firsts.share(item, claim, submission.done)
+        if shared is None:
+            submissions.append(submission)
+        outcomes.append(shared or partial(_settled, submission.done))
+    _submit(submissions, writer)
+    return [await outcome() for outcome in outcomes]
+
+
+def _submit(submissions: Sequence[Submission], writer: Writer) -> None:
+    try:
+        writer.submit_all(submissions)
+    except GatewayError as error:
+        for submission in submissions:
+            submission.answer(error)
+
+
+async def _known(error: GatewayError) -> Outcome:
+    return error
+
+
+async def _settled(future: Awaitable[Accepted]) -> Outcome:
+    try:
+        return await future
+    except GatewayError as error:
+        return error
+
+
+def _raise_if_all_wait(outcomes: Sequence[Outcome]) -> None:
+    """A batch of which nothing was stored because the service cannot store is answered as one request would be."""
+    if outcomes and all(isinstance(outcome, UnavailableError) for outcome in outcomes):
+        first = outcomes[0]
+        assert isinstance(first, UnavailableError)  # noqa: S101 -- for the type checker
+        raise first
+
+
+def _answer(outcomes: Sequence[Outcome], visit: Visit) -> Answer:
+    counts = dict.fromkeys(("created", "duplicate", "invalid", "retry"), 0)
+    results = []
+    for outcome in outcomes:
+        if isinstance(outcome, Accepted):
+            status = "duplicate" if outcome.replayed else "created"
+            results.append(b'{"status":"%b","id":"%b"}' % (status.encode(), accepted_id(outcome)))
+        else:
+            status = "invalid" if outcome.retry_after is None else "retry"
+            results.append(to_json(_refused(status, outcome, visit)))
+        counts[status] += 1
+    value = b'{"results":[' + b",".join(results) + b'],"counts":' + to_json(counts) + b"}"
+    return 200, _headers(outcomes, len(value)), value
+
+
+def _headers(outcomes: Sequence[Outcome], length: int) -> list[Header]:
+    headers: list[Header] = [(b"content-type", body.JSON.encode()), (b"content-length", b"%d" % length)]
+    waits = [outcome.retry_after for outcome in outcomes if isinstance(outcome, GatewayError) and outcome.retry_after]
+    if waits:
+        headers.append((b"retry-after", b"%d" % max(waits)))
+    return headers
+
+
+def _refused(status: str, error: GatewayError, visit: Visit) -> dict[str, object]:
+    problem = document.document(error, language=visit.language, request_id=visit.request_id)
+    del problem["request_id"]
+    result: dict[str, object] = {"status": status, "problem": problem}
+    if error.retry_after is not None:
+        result["retry_after"] = error.retry_after
+    return result

@@ -1,0 +1,80 @@
+"""The body of a request, never more of it than allowed.
+
+What is left of a refused body, uvicorn reads and forgets, so that the client comes to read the answer; for how long
+is bounded in connections.py.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+from gateway.problems.errors import BodyTooLargeError, EncodingError, MediaTypeError
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+
+
+class DisconnectedError(Exception):
+    """The client left before its request was complete: nobody reads an answer."""
+
+
+async def read(receive: Receive, *, limit: int) -> bytes:
+    """The whole body, at most ``limit`` bytes of it."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message.get("more_body") or message["type"] != "http.request" or len(body) > limit:
+        return await _read_on(receive, message, limit)
+    return body
+
+
+async def pieces(receive: Receive, *, limit: int) -> AsyncIterator[bytes]:
+    """The body as it arrives; BodyTooLargeError as soon as it is longer than ``limit``."""
+    received = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise DisconnectedError
+        more = message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        received += len(piece)
+        if received > limit:
+            raise BodyTooLargeError(limit=limit)
+        yield piece
+
+
+def check_declared(content_length: bytes | None, *, limit: int) -> None:
+    """BodyTooLargeError for a body that says beforehand that it is longer than ``limit``."""
+    if content_length is not None and content_length.isdigit() and int(content_length) > limit:
+        raise BodyTooLargeError(limit=limit)
+
+
+def check(headers: Mapping[bytes, bytes], *, accept: tuple[str, ...]) -> str:
+    """The body's media type, one of ``accept``: with charset UTF-8 or none, and not compressed."""
+    content_type = headers.get(b"content-type", b"").decode("latin-1")
+    media_type, _, parameters = content_type.partition(";")
+    media_type = media_type.strip().lower()
+    if media_type not in accept or not _is_utf8(parameters):
+        raise MediaTypeError(accept=", ".join(accept))
+    encoding = headers.get(b"content-encoding")
+    if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
+        raise EncodingError
+    return media_type
+
+
+async def _read_on(receive: Receive, first: Mapping[str, Any], limit: int) -> bytes:
+    async def from_first() -> Mapping[str, Any]:
+        nonlocal first
+        message, first = first, {}
+        return message or await receive()
+
+    return b"".join([piece async for piece in pieces(from_first, limit=limit)])
+
+
+def _is_utf8(parameters: str) -> bool:
+    for parameter in filter(None, (part.strip() for part in parameters.split(";"))):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset" and value.strip().strip('"').lower() not in ("utf-8", "utf8"):
+            return False
+    return True

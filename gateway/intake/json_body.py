@@ -1,0 +1,64 @@
+"""A JSON body that cannot be misunderstood: valid, not too deep, and with no member named twice."""
+
+import json
+from typing import Any, NoReturn
+
+from pydantic import ValidationError as PydanticError
+
+from contracts import NewApplication
+from gateway.problems import violations
+from gateway.problems.errors import MalformedJsonError, RepeatedMemberError, ValidationError
+
+_validate = NewApplication.__pydantic_validator__.validate_json
+
+# Two members with text values and nothing escaped have exactly so many quotation marks.
+_PLAIN_QUOTES = 8
+
+
+def new_application(body: bytes) -> NewApplication:
+    """The application in the body, or the error that names what is wrong with it.
+
+    pydantic keeps the last of two equal members. Only a body with more than the least possible number of quotation
+    marks can hold such a pair, so only that one is read a second time.
+    """
+    try:
+        new: NewApplication = _validate(body)
+    except PydanticError as error:
+        raise error_of(error, body) from None
+    if body.count(b'"') != _PLAIN_QUOTES:
+        refuse_repeated_members(body)
+    return new
+
+
+def error_of(error: PydanticError, body: bytes) -> MalformedJsonError | RepeatedMemberError | ValidationError:
+    """What pydantic found, as an error of ours."""
+    details = error.errors(include_url=False, include_input=False)
+    if details[0]["type"] == "json_invalid":
+        return MalformedJsonError(reason=details[0]["ctx"]["error"])
+    try:
+        refuse_repeated_members(body)
+    except (MalformedJsonError, RepeatedMemberError) as repeated:
+        return repeated
+    return ValidationError(violations.of_body(details))
+
+
+def refuse_repeated_members(body: bytes | str) -> None:
+    """RepeatedMemberError if any object in the body names a member twice, however it is spelled."""
+    try:
+        json.loads(body, object_pairs_hook=unique_members, parse_constant=_no_constant)
+    except RecursionError:
+        raise MalformedJsonError(reason="nested too deeply") from None
+    except ValueError as error:
+        raise MalformedJsonError(reason=str(error)) from None
+
+
+def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object from its members; RepeatedMemberError if one comes twice."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise RepeatedMemberError
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,85 @@
+"""Reading back from PostgreSQL what is not confirmed: the outbox of one lease, in order of commit."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, INTEGER
+from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
+
+from gateway.database.connection import Session
+from gateway.publish.events import Event, from_row
+
+_ID = UUID_TYPE(as_uuid=True)
+FIRST = UUID(int=0)
+
+# Whole batches, as many as have about that many events: after a crash under little load a batch has one or two, under
+# much load hundreds. A batch is bounded in bytes by the writer. The limit of one makes each row be looked up in its
+# month; without it a join may read all months for the sake of a few rows.
+_READ = text("""
+SELECT b.id AS batch, b.positions, a.id, a.user_name, a.description, a.created_at, u.trace
+FROM (
+    SELECT * FROM (
+        SELECT *, sum(cardinality(ids)) OVER (ORDER BY id) - cardinality(ids) AS events_before
+        FROM (
+            SELECT id, ids, traces, positions FROM outbox
+            WHERE lease = :lease AND id > :after ORDER BY id LIMIT :events
+        ) AS following
+    ) AS counted
+    WHERE events_before < :events
+) b
+LEFT JOIN LATERAL unnest(b.ids, b.traces) WITH ORDINALITY AS u (id, trace, n) ON true
+LEFT JOIN LATERAL (SELECT * FROM applications WHERE id = u.id LIMIT 1) a ON true
+ORDER BY b.id, u.n
+""").bindparams(bindparam("lease", type_=_ID), bindparam("after", type_=_ID), bindparam("events", type_=INTEGER))
+
+_DELETE = text("DELETE FROM outbox WHERE id = ANY(:batches)").bindparams(bindparam("batches", type_=ARRAY(_ID)))
+
+_UNPUBLISHABLE = text("""
+INSERT INTO unpublishable (id, batch, reason) VALUES (:id, :batch, :reason) ON CONFLICT (id) DO NOTHING
+""").bindparams(bindparam("id", type_=_ID), bindparam("batch", type_=_ID))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """An outbox row with its events; a tombstone has none. ``positions`` as the writer stored them."""
+
+    id: UUID
+    positions: dict[str, Any]
+    events: Sequence[Event] = field(default=())
+
+
+async def read(session: Session, *, lease: UUID, after: UUID, events: int) -> list[StoredBatch]:
+    """The next batches of a lease, with about that many events. An application erased meanwhile is left out."""
+    rows = await session.execute(_READ, {"lease": lease, "after": after, "events": events})
+    return list(_batches(rows))
+
+
+def _batches(rows: Sequence[Any]) -> Iterator[StoredBatch]:
+    for id_, group in groupby(rows, key=lambda row: row.batch):
+        members = list(group)
+        events = [
+            from_row(
+                id=row.id,
+                user_name=row.user_name,
+                description=row.description,
+                created_at=row.created_at,
+                trace=row.trace,
+            )
+            for row in members
+            if row.id is not None
+        ]
+        yield StoredBatch(id_, members[0].positions, events)
+
+
+async def delete(session: Session, batches: Sequence[UUID]) -> None:
+    """These batches are on the topic, all of them."""
+    await session.execute(_DELETE, {"batches": list(batches)})
+
+
+async def set_aside(session: Session, event: Event, *, batch: UUID, reason: str) -> None:
+    """The broker refuses this event for what it contains: keep its id and the reason where operators see it."""
+    await session.execute(_UNPUBLISHABLE, {"id": event.id, "batch": batch, "reason": reason[:500]})

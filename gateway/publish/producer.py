@@ -1,0 +1,172 @@
+"""One idempotent producer that is either trusted or condemned. The only place that touches aiokafka's producer inside.
+
+After any failed send its sequence numbers are no longer to be trusted, and "failed" may still mean "written"
+(protocol, rule 1). So the first failure condemns it: it is aborted, never stopped, because stopping flushes.
+"""
+
+import asyncio
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    InvalidTimestampError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
+from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import RecordMetadata
+
+from gateway.publish.events import Event
+from gateway.publish.topic import uncut
+
+MAX_BATCH_BYTES = 512 * 1024
+
+_CONTENT_ERRORS = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTimestampError)
+
+
+class SendError(Exception):
+    """A send failed; the producer is condemned. What was handed to it may or may not be on the topic."""
+
+
+class ContentRefusedError(SendError):
+    """A broker refused a batch for what it contains, and every other batch of the same call was acknowledged.
+
+    ``refused`` holds the events of the refused batches: surely not on the topic.
+    """
+
+    def __init__(self, refused: Sequence[Event], reason: str) -> None:
+        super().__init__(reason)
+        self.refused = refused
+
+
+class Producer:
+    """Sends events to one topic; ``acknowledged`` is the next offset after the last acknowledged one, per partition."""
+
+    def __init__(self, *, bootstrap_servers: str, topic: str, request_seconds: float) -> None:
+        self.acknowledged: dict[int, int] = {}
+        self._topic = topic
+        self._kafka = AIOKafkaProducer(
+            bootstrap_servers=bootstrap_servers,
+            client_id="headgate-gateway",
+            enable_idempotence=True,
+            acks="all",
+            compression_type="snappy",  # aiokafka's lz4 is at its slowest level: many times the time, a little smaller
+            max_batch_size=MAX_BATCH_BYTES,
+            request_timeout_ms=int(request_seconds * 1000),
+            metadata_max_age_ms=30_000,
+        )
+        # aiokafka fails a batch that found no leader within the request timeout, after it took its sequence number:
+        # each outage would condemn the producer. Without that limit it waits for the leader and goes on in sequence.
+        self._kafka._message_accumulator._batch_ttl = math.inf
+
+    async def start(self) -> None:
+        """Connect, and learn the topic's partitions. Raises KafkaError where no broker answers or there is no topic."""
+        await uncut(self._kafka.start())
+        await self._kafka.partitions_for(self._topic)
+
+    async def send(self, events: Sequence[Event]) -> None:
+        """Hand the events over and wait until every one is acknowledged, however long the broker is away.
+
+        Order per user is the order given. Raises ContentRefusedError or SendError, and is then of no further use.
+        """
+        batches = [(events_, await self._submit(builder, number)) for number, builder, events_ in self._pack(events)]
+        outcomes = await asyncio.gather(*(future for _, future in batches), return_exceptions=True)
+        failed = [(batch, outcome) for (batch, _), outcome in zip(batches, outcomes, strict=True) if _is_error(outcome)]
+        if not failed:
+            for (batch, _), outcome in zip(batches, outcomes, strict=True):
+                self._acknowledge(outcome, len(batch))
+            return
+        reason = repr(failed[0][1])
+        if all(isinstance(outcome, _CONTENT_ERRORS) for _, outcome in failed):
+            raise ContentRefusedError([event for batch, _ in failed for event in batch], reason)
+        raise SendError(reason)
+
+    def _pack(self, events: Sequence[Event]) -> Iterator[tuple[int, BatchBuilder, Sequence[Event]]]:
+        count = len(self._kafka.client.cluster.partitions_for_topic(self._topic) or ())
+        by_partition: dict[int, list[Event]] = defaultdict(list)
+        for event in events:
+            by_partition[_hash(event.user_name) % count].append(event)
+        for number, share in by_partition.items():
+            yield from self._build(number, share)
+
+    def _build(self, number: int, share: list[Event]) -> Iterator[tuple[int, BatchBuilder, Sequence[Event]]]:
+        builder, taken = self._kafka.create_batch(), 0
+        for position, event in enumerate(share):
+            if _append(builder, event) is None:
+                builder.close()
+                yield number, builder, share[taken:position]
+                builder, taken = self._kafka.create_batch(), position
+                _append(builder, event)
+        builder.close()
+        yield number, builder, share[taken:]
+
+    async def _submit(self, builder: BatchBuilder, number: int) -> asyncio.Future[RecordMetadata]:
+        """Queue one batch. A full queue means that the broker is away: nothing was taken, the same batch waits on."""
+        while True:
+            try:
+                sent: asyncio.Future[RecordMetadata] = await self._kafka.send_batch(
+                    builder, self._topic, partition=number
+                )
+            except KafkaTimeoutError:
+                continue
+            except KafkaError as error:
+                raise SendError(repr(error)) from error
+            return sent
+
+    def _acknowledge(self, outcome: RecordMetadata | BaseException, count: int) -> None:
+        # A broker that had seen the batch before (a retry) does not say where: then the position stays behind, which
+        # costs a little reading after a crash and nothing else.
+        if isinstance(outcome, RecordMetadata) and outcome.offset >= 0:
+            self.acknowledged[outcome.partition] = outcome.offset + count
+
+    async def abort(self) -> None:
+        """Cut every connection and end the sender: after this nothing more is sent, and what is queued is dropped.
+
+        Whoever still waits in ``send`` waits for ever: cancel that task first.
+        """
+        kafka = self._kafka
+        kafka._closed = True
+        sender = kafka._sender._sender_task
+        if sender is not None:
+            sender.cancel()
+        self._cut()
+        if sender is not None:
+            # It ends when each of its requests has; one that still waits for a connection takes the request timeout.
+            await asyncio.wait({sender})
+            if not sender.cancelled():
+                sender.exception()  # looked at, and of no interest any more
+        self._cut()
+        await kafka.client.close()
+
+    def _cut(self) -> None:
+        for connection in self._kafka.client._conns.values():
+            if connection._writer is not None:
+                connection._writer.transport.abort()
+
+    async def stop(self) -> None:
+        """Close in good order; only for a producer that has nothing outstanding."""
+        await self._kafka.stop()
+
+
+def _append(builder: BatchBuilder, event: Event) -> object | None:
+    """None where the batch has no room for it."""
+    appended: object | None = builder.append(
+        timestamp=event.timestamp_ms, key=event.key, value=event.value, headers=event.headers
+    )
+    return appended
+
+
+def _is_error(outcome: object) -> bool:
+    return isinstance(outcome, BaseException)
+
+
+@lru_cache(maxsize=65_536)
+def _hash(user_name: str) -> int:
+    """Where Kafka's default partitioner puts this key; kept, because aiokafka computes it in Python."""
+    return int(murmur2(user_name.encode())) & 0x7FFFFFFF

@@ -1,0 +1,212 @@
+"""Draining the lease of a gateway that is gone (or one's own former lease): promise 2 without Kafka transactions.
+
+One drain goes ``claim`` (done by the lease keeper) → ``settle`` (wait out what may still arrive) → ``reconcile`` (read
+the topic from the positions that the outbox rows carry to the log's end) → ``resend`` (what is missing, in order) →
+``delete``; the lease is ``drained`` when its row is gone.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.commit.lease import LeaseKeeper
+from gateway.commit.lease_statements import END
+from gateway.database.connection import DATABASE_ERRORS, Session
+from gateway.observability.telemetry import Telemetry
+from gateway.publish import backlog
+from gateway.publish.backlog import StoredBatch
+from gateway.publish.events import Event
+from gateway.publish.positions import PositionError, starts_of
+from gateway.publish.producer import ContentRefusedError, Producer, SendError
+from gateway.publish.settlement import Settled, settle
+from gateway.publish.topic import BROKER_ERRORS
+from gateway.publish.topic_scan import present
+from gateway.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# Each portion costs one reading of the topic from the positions on: few and large ones, but bounded in memory. However
+# many leases are drained, one portion is in memory at a time; their waits, which are most of the time, overlap.
+_EVENTS_AT_ONCE = 4_000
+_RETRY_SECONDS = 2.0
+_STOPPED_RETRY_SECONDS = 30.0
+
+
+class Recovery:
+    """Runs one drain for each lease that this gateway has claimed; stops them all when its own lease is lost."""
+
+    def __init__(
+        self, *, keeper: LeaseKeeper, engine: AsyncEngine, settings: Settings, telemetry: Telemetry | None = None
+    ) -> None:
+        self._telemetry = telemetry or Telemetry(settings)
+        self._keeper, self._engine, self._settings = keeper, engine, settings
+        self._drains: dict[UUID, asyncio.Task[None]] = {}
+        self._portion = asyncio.Lock()
+        self.phases: dict[UUID, str] = {}
+        self.stopped: dict[UUID, str] = {}
+        self.claimed = self.already_there = self.sent = self.set_aside = 0
+        keeper.before_the_next(self.stop)
+
+    async def run(self) -> None:
+        """Start a drain for whatever has been claimed, for ever."""
+        while True:
+            if self._keeper.lease is None:
+                self._cancel()  # at once: the keeper may be waiting for a database that does not answer
+            for row in self._keeper.claimed_by_me():
+                if row.id not in self._drains:
+                    self.claimed += 1
+                    self._drains[row.id] = asyncio.create_task(self._drain(row), name=f"drain {row.id}")
+            for lease, drain in list(self._drains.items()):
+                if drain.done():
+                    del self._drains[lease]
+                    self.phases.pop(lease, None)
+                    if not drain.cancelled():
+                        drain.result()
+            await self._keeper.next_change()
+
+    @property
+    def busy(self) -> bool:
+        """True while something claimed is not drained yet."""
+        return bool(self._drains)
+
+    async def stop(self) -> None:
+        """Nothing is resent any more: the lease is lost, or the process ends."""
+        drains = self._cancel()
+        await asyncio.gather(*drains, return_exceptions=True)
+        self._drains.clear()
+        self.phases.clear()
+
+    def _cancel(self) -> list[asyncio.Task[None]]:
+        drains = list(self._drains.values())
+        for drain in drains:
+            drain.cancel()
+        return drains
+
+    # --- one drain ----------------------------------------------------------------------------------------------
+
+    async def _drain(self, row: Row[Any]) -> None:
+        """Drain one lease, whatever fails on the way: every attempt starts with settling again."""
+        session = Session(self._engine)
+        try:
+            await self._keeper.until_drained(row.former)
+            while not await self._attempt(row.id, session):  # noqa: ASYNC110 -- an attempt is not a state to wait for
+                await asyncio.sleep(_STOPPED_RETRY_SECONDS if row.id in self.stopped else _RETRY_SECONDS)
+            log.info("A claimed lease is drained", extra={"lease": str(row.id)})
+            self._keeper.look_soon()
+        finally:
+            await session.drop()
+
+    async def _attempt(self, lease: UUID, session: Session) -> bool:
+        try:
+            settled = await self._settle(lease, session)
+            await self._publish_missing(lease, session, settled)
+            self.stopped.pop(lease, None)
+            return bool(await session.execute(END, {"lease": lease}))
+        except PositionError as error:
+            self.stopped[lease] = str(error)
+            log.error("A claimed lease cannot be drained: %s", error, extra={"lease": str(lease)})  # noqa: TRY400 -- it says all
+        except (*DATABASE_ERRORS, *BROKER_ERRORS, SendError) as error:
+            log.warning("Draining a claimed lease starts over: %r", error, extra={"lease": str(lease)})
+        return False
+
+    async def _settle(self, lease: UUID, session: Session) -> Settled | None:
+        """None: the lease owes nothing, so there is nothing to wait for."""
+        self.phases[lease] = "settle"
+        if not await backlog.read(session, lease=lease, after=backlog.FIRST, events=1):
+            return None
+        settings = self._settings
+        return await settle(
+            bootstrap_servers=settings.kafka_bootstrap_servers,
+            topic=settings.topics.applications,
+            request_seconds=settings.send_timeout_seconds,
+        )
+
+    async def _publish_missing(self, lease: UUID, session: Session, settled: Settled | None) -> None:
+        if settled is None:
+            return
+        producer, after = _Resender(self._settings, self._telemetry), backlog.FIRST
+        try:
+            while True:
+                async with self._portion:
+                    batches = await backlog.read(session, lease=lease, after=after, events=_EVENTS_AT_ONCE)
+                    if not batches:
+                        return
+                    after = batches[-1].id
+                    await self._publish_portion(lease, session, batches, settled=settled, producer=producer)
+        finally:
+            await producer.abort()
+
+    async def _publish_portion(
+        self, lease: UUID, session: Session, batches: Sequence[StoredBatch], *, settled: Settled, producer: "_Resender"
+    ) -> None:
+        self.phases[lease] = "reconcile"
+        missing = await self._missing(batches, settled)
+        self.phases[lease] = "resend"
+        for event, reason in await producer.send(missing):
+            self.set_aside += 1
+            batch = next(batch.id for batch in batches if event in batch.events)
+            await backlog.set_aside(session, event, batch=batch, reason=reason)
+        self.sent += len(missing)
+        self.phases[lease] = "delete"
+        await backlog.delete(session, [batch.id for batch in batches if batch.events])
+
+    async def _missing(self, batches: Sequence[StoredBatch], settled: Settled) -> list[Event]:
+        """What of these batches is not on the topic between their positions and the settled end."""
+        owed = [batch for batch in batches if batch.events]
+        events = [event for batch in owed for event in batch.events]
+        there = await present(
+            {event.id for event in events},
+            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            topic=self._settings.topics.applications,
+            starts=starts_of([batch.positions for batch in owed], settled),
+            ends=settled.ends,
+        )
+        self.already_there += len(there)
+        return [event for event in events if event.id not in there]
+
+
+class _Resender:
+    """A producer for one drain, replaced when a broker refuses an event for its content."""
+
+    def __init__(self, settings: Settings, telemetry: Telemetry) -> None:
+        self._settings, self._telemetry = settings, telemetry
+        self._producer: Producer | None = None
+
+    async def send(self, events: Sequence[Event]) -> list[tuple[Event, str]]:
+        """Send in order; returns the events that a broker refuses for what they contain, found by bisection."""
+        if not events:
+            return []
+        try:
+            producer = await self._started()
+            with self._telemetry.sending(events, recovered=True):
+                await producer.send(events)
+        except ContentRefusedError as error:
+            await self.abort()
+            if len(error.refused) == 1:
+                return [(error.refused[0], str(error))]
+            middle = len(error.refused) // 2
+            return await self.send(error.refused[:middle]) + await self.send(error.refused[middle:])
+        return []
+
+    async def _started(self) -> Producer:
+        if self._producer is None:
+            self._producer = Producer(
+                bootstrap_servers=self._settings.kafka_bootstrap_servers,
+                topic=self._settings.topics.applications,
+                request_seconds=self._settings.send_timeout_seconds,
+            )
+            await self._producer.start()
+        return self._producer
+
+    async def abort(self) -> None:
+        """Drop the producer; nothing more is sent by it."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with suppress(*BROKER_ERRORS):
+                await producer.abort()

@@ -1,0 +1,151 @@
+"""What the brokers say about the topic: its id, leaders, in-sync replicas, and where its log ends."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.admin import DescribeConfigsRequest
+from aiokafka.protocol.offset import OffsetRequest
+
+from gateway.publish.kafka_wire import LeaderEpochEndRequest, TopicMetadataRequest
+
+ANSWER_SECONDS = 3.0
+_LATEST = -1
+
+BROKER_ERRORS = (KafkaError, OSError, TimeoutError)
+
+
+class TopicAwayError(KafkaError):
+    """The brokers cannot say it now: no leader, no such topic, no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """Leader, its epoch, and the replicas that are in sync: while none of it changes, nothing was handed over."""
+
+    leader: int
+    epoch: int
+    in_sync: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """One look at the topic; two equal ones mean that no leader and no in-sync replica changed between them."""
+
+    topic_id: UUID
+    partitions: dict[int, PartitionState]
+
+
+@asynccontextmanager
+async def brokers(bootstrap_servers: str) -> AsyncIterator[AIOKafkaClient]:
+    """A client for questions only; raises KafkaError where no broker answers."""
+    client = AIOKafkaClient(
+        bootstrap_servers=bootstrap_servers,
+        client_id="headgate-gateway-questions",
+        request_timeout_ms=int(ANSWER_SECONDS * 1000),
+    )
+    try:
+        await uncut(client.bootstrap())
+        yield client
+    finally:
+        await client.close()
+
+
+async def uncut(opening: Coroutine[Any, Any, None]) -> None:
+    """Let connections be opened to the end even if the caller is cancelled: aiokafka loses one that is cut half-way.
+
+    The end comes within the client's request timeout.
+    """
+    task = asyncio.ensure_future(opening)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        with suppress(*BROKER_ERRORS):
+            await task
+        raise
+
+
+async def look(client: AIOKafkaClient, topic: str) -> TopicState:
+    """Ask for the topic's state. Raises TopicAwayError where a partition has no leader or the topic does not exist."""
+    answer = await _answer(client, client.get_random_node(), TopicMetadataRequest(topic))
+    error_code, _, topic_id, _, partitions, _, _ = answer.topics[0]
+    if error_code:
+        raise TopicAwayError(f"topic {topic}: {for_code(error_code).__name__}")
+    states = {
+        number: PartitionState(leader, epoch, frozenset(isr)) for _, number, leader, epoch, _, isr, _, _ in partitions
+    }
+    leaderless = sorted(number for number, state in states.items() if state.leader < 0)
+    if leaderless:
+        raise TopicAwayError(f"topic {topic}: no leader for partition {leaderless[0]}")
+    return TopicState(UUID(bytes=topic_id), states)
+
+
+async def log_ends(client: AIOKafkaClient, topic: str, state: TopicState) -> dict[int, int]:
+    """The end of each leader's log, whatever replication has reached: nothing appended so far is beyond it."""
+    ends: dict[int, int] = {}
+    for leader, numbers in _by_leader(state).items():
+        request = LeaderEpochEndRequest(topic, {number: state.partitions[number].epoch for number in numbers})
+        answer = await _answer(client, leader, request)
+        for error_code, number, _, end, _ in answer.topics[0][1]:
+            if error_code or end < 0:
+                raise TopicAwayError(f"topic {topic}, partition {number}: {for_code(error_code).__name__}")
+            ends[number] = end
+    return ends
+
+
+async def readable_ends(client: AIOKafkaClient, topic: str, state: TopicState, *, at: int = _LATEST) -> dict[int, int]:
+    """The high watermark of each partition (``at=-2``: its log start): what a consumer can read to (from)."""
+    ends: dict[int, int] = {}
+    for leader, numbers in _by_leader(state).items():
+        request = OffsetRequest(-1, 0, [(topic, [(number, at) for number in numbers])])
+        answer = await _answer(client, leader, request)
+        for number, error_code, _, offset, *_ in answer.topics[0][1]:
+            if error_code:
+                raise TopicAwayError(f"topic {topic}, partition {number}: {for_code(error_code).__name__}")
+            ends[number] = offset
+    return ends
+
+
+async def replica_lag_seconds(client: AIOKafkaClient, state: TopicState) -> float:
+    """The longest replica.lag.time.max.ms among the leaders: how long a silent follower counts as in sync."""
+    return max([int(value) for value in await _configs(client, state, "replica.lag.time.max.ms")]) / 1000
+
+
+async def min_in_sync(client: AIOKafkaClient, topic: str) -> int:
+    """The topic's min.insync.replicas."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic, {"min.insync.replicas": None})
+    return int((await _describe(client, client.get_random_node(), resource))[0])
+
+
+async def _answer(client: AIOKafkaClient, node: int, request: Any) -> Any:
+    async with asyncio.timeout(ANSWER_SECONDS):
+        return await client.send(node, request)
+
+
+async def _configs(client: AIOKafkaClient, state: TopicState, name: str) -> list[str]:
+    leaders = {partition.leader for partition in state.partitions.values()}
+    resources = [(leader, ConfigResource(ConfigResourceType.BROKER, str(leader), {name: None})) for leader in leaders]
+    return [(await _describe(client, leader, resource))[0] for leader, resource in resources]
+
+
+async def _describe(client: AIOKafkaClient, node: int, resource: ConfigResource) -> list[str]:
+    asked = [(resource.resource_type, resource.name, list(resource.configs))]
+    answer = await _answer(client, node, DescribeConfigsRequest(asked, False))
+    error_code, message, _, _, entries = answer.resources[0][:5]
+    if error_code:
+        raise TopicAwayError(f"configuration of {resource.name}: {message or for_code(error_code).__name__}")
+    return [entry[1] for entry in entries]
+
+
+def _by_leader(state: TopicState) -> dict[int, list[int]]:
+    groups: dict[int, list[int]] = defaultdict(list)
+    for number, partition in state.partitions.items():
+        groups[partition.leader].append(number)
+    return groups

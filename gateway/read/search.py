@@ -1,0 +1,99 @@
+"""What a client may ask of the list, and the same as SQL."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+from sqlalchemy import ColumnElement
+
+from contracts import USER_NAME_MAX, UserName
+from gateway.database.ids import first_id
+from gateway.database.tables import applications
+from gateway.problems.errors import PageTooDeepError, ValidationError
+from gateway.problems.violations import Violation
+
+SIZE_MAX = 100
+SIZE_DEFAULT = 20
+# Beyond this many items a page number is refused: a page costs what lies before it, a cursor does not.
+DEPTH_MAX = 100_000
+
+_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T", re.ASCII)
+
+
+def _rfc_3339(value: object) -> object:
+    """pydantic would also read a number as a time; here a time looks like one.
+
+    ``+03:00`` arrives as ``␠03:00`` when the plus was not percent-encoded: a space has no other place in a time.
+    """
+    if not isinstance(value, str):
+        return value
+    if not _DATE_AND_TIME.match(value):
+        raise PydanticCustomError("datetime_parsing", "must be a time as in RFC 3339")
+    return value[:11] + value[11:].replace(" ", "+")
+
+
+Part = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=USER_NAME_MAX, pattern=r"^[^\x00]*$")
+]
+Time = Annotated[AwareDatetime, BeforeValidator(_rfc_3339)]
+Order = Literal["created_at", "-created_at"]
+
+
+class Search(BaseModel):
+    """Filters, order and place of one page."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user_name: UserName | None = Field(None, description="exactly this name")
+    user_name__like: Part | None = Field(None, description="names that contain this, in any case of letters")
+    created_from: Time | None = Field(None, description="not before this time (RFC 3339)")
+    created_to: Time | None = Field(None, description="before this time (RFC 3339)")
+    order_by: Order = Field("-created_at", description="oldest or newest first")
+    page: int | None = Field(None, ge=1, description="1 is the first; not together with `cursor`")
+    size: int = Field(SIZE_DEFAULT, ge=1, le=SIZE_MAX, description="items on one page")
+    cursor: str | None = Field(None, max_length=64, description="`next_cursor` of an earlier answer")
+
+    @property
+    def newest_first(self) -> bool:
+        return self.order_by == "-created_at"
+
+    @property
+    def offset(self) -> int:
+        return ((self.page or 1) - 1) * self.size
+
+    def check(self) -> None:
+        """What no single parameter shows: parameters that exclude each other, and pages that are too deep."""
+        if self.page is not None and self.cursor is not None:
+            raise ValidationError([_violation("page", "not_together", "cursor")])
+        if self.created_from and self.created_to and self.created_from > self.created_to:
+            raise ValidationError([_violation("created_from", "order", "created_to")])
+        if self.offset + self.size > DEPTH_MAX:
+            raise PageTooDeepError(limit=DEPTH_MAX)
+
+    def filters(self) -> Mapping[str, str]:
+        """Filters and order as text: what a cursor is bound to, and what a link repeats."""
+        names = {"user_name", "user_name__like", "created_from", "created_to", "order_by"}
+        return {
+            name: str(value) for name, value in self.model_dump(mode="json", include=names, exclude_none=True).items()
+        }
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The filters as SQL. Time is filtered by id: the id begins with it, and the primary key is its index."""
+        table = applications.c
+        conditions: list[ColumnElement[bool]] = []
+        if self.user_name is not None:
+            conditions.append(table.user_name == self.user_name)
+        if self.user_name__like is not None:
+            # ILIKE on the bare column: what the trigram index (migrations/trigram.py) can answer.
+            conditions.append(table.user_name.icontains(self.user_name__like, autoescape=True))
+        if self.created_from is not None:
+            conditions.append(table.id >= first_id(self.created_from))
+        if self.created_to is not None:
+            conditions.append(table.id < first_id(self.created_to))
+        return conditions
+
+
+def _violation(name: str, code: str, other: str) -> Violation:
+    return Violation("parameter", name, code, {"other": other}, "")

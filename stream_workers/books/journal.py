@@ -1,0 +1,137 @@
+"""The journal: one structured line for each event, each offset at least once, with a position of its own.
+
+The lines of a batch are written at once, and only then does the position move; after a crash some lines may come again,
+with the same partition and offset.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, Literal
+
+import orjson
+
+from contracts import JOURNAL_TABLE
+from stream_workers.kafka.batches import Record
+from stream_workers.kafka.events import Bad, is_replay, read
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """How far the journal is on one partition: logged + unreadable + missing = last_offset - first + 1."""
+
+    topic_id: str
+    first: int
+    last_offset: int
+    edition: int = 0
+    logged: int = 0
+    unreadable: int = 0
+    missing: int = 0
+    newest_at: int | None = None
+    consumed_at: int | None = None
+    owner: str = ""
+
+
+class Journal:
+    """Writes lines to ``out``; user names are masked unless ``user_names``; the description is never shown."""
+
+    table = JOURNAL_TABLE
+
+    def __init__(
+        self,
+        out: BinaryIO,
+        *,
+        owner: str,
+        user_names: bool,
+        form: Literal["console", "json"],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._out = out
+        self._owner = owner
+        self._user_names = user_names
+        self._line = _json_line if form == "json" else _console_line
+        self._clock = clock
+
+    def fresh(self, topic_id: str, first: int) -> Position:
+        return Position(topic_id=topic_id, first=first, last_offset=first - 1)
+
+    def decode(self, value: bytes) -> Position:
+        return position_from_json(value)
+
+    def encode(self, state: Position) -> bytes:
+        return position_to_json(state)
+
+    async def fold(self, partition: int, state: Position, records: Sequence[Record]) -> Position:
+        """Write the lines of a batch, then say how far it reached."""
+        now = self._clock()
+        stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+        unreadable = 0
+        lines = []
+        for record in records:
+            fields, bad = self._fields(partition, record, now)
+            unreadable += bad
+            lines.append(self._line({"timestamp": stamp, **fields}))
+        self._out.write(b"".join(lines))
+        self._out.flush()
+        return replace(
+            state,
+            last_offset=records[-1].offset,
+            logged=state.logged + len(records) - unreadable,
+            unreadable=state.unreadable + unreadable,
+            newest_at=max(state.newest_at or 0, records[-1].timestamp),
+            consumed_at=int(now * 1000),
+            owner=self._owner,
+        )
+
+    def _fields(self, partition: int, record: Record, now: float) -> tuple[dict[str, Any], bool]:
+        event = read(record)
+        where = {"partition": partition, "offset": record.offset}
+        if isinstance(event, Bad):
+            return {"level": "warning", "event": "unreadable", **where, "reason": event.reason}, True
+        fields = {
+            "level": "info",
+            "event": "application",
+            "id": event.id,
+            **where,
+            "user_name": event.user_name if self._user_names else masked(event.user_name),
+            "latency_ms": round(now * 1000) - event.created_at,
+        }
+        if is_replay(record.headers):
+            fields["replayed"] = True
+        return fields, False
+
+
+def position_to_json(position: Position) -> bytes:
+    """The position as the table keeps it."""
+    return orjson.dumps({"version": VERSION, **asdict(position)})
+
+
+def position_from_json(value: bytes) -> Position:
+    """The position that the table keeps; ValueError where a later version wrote it."""
+    fields = orjson.loads(value)
+    if fields.pop("version") > VERSION:
+        raise ValueError("the journal's position was written by a later version: upgrade this worker")
+    return Position(**fields)
+
+
+def masked(user_name: str) -> str:
+    """Enough to recognise one's own, not enough to know somebody else's."""
+    return f"{user_name[0]}***"
+
+
+def _json_line(fields: dict[str, Any]) -> bytes:
+    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _console_line(fields: dict[str, Any]) -> bytes:
+    stamp, level, event, *rest = fields
+    pairs = " ".join(f"{name}={_shown(fields[name])}" for name in rest)
+    return f"{fields[stamp]} [{fields[level]:<7}] {fields[event]:<11} {pairs}\n".encode()
+
+
+def _shown(value: Any) -> str:
+    """Text from outside never breaks a line or colours a terminal."""
+    return repr(value) if isinstance(value, str) and not value.isprintable() else str(value)

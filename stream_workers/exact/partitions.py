@@ -1,0 +1,229 @@
+"""The partitions that this worker owns, each folded exactly once into one state.
+
+A batch is applied in memory at once; the state is written to the table at most every ``write_seconds``, and only then
+is the batch acknowledged. Where to read is always the state's own ``last_offset + 1``, so a crash at any moment repeats
+at most what was never written.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, cast
+
+from faust.types import TP, EventT
+
+from stream_workers.errors import HoleError, PartitionsDifferError, RecreatedTopicError, StateNotWrittenError
+from stream_workers.exact.ledger import Book, FoldedPartlyError, S, following, rank, rank_of
+from stream_workers.exact.telemetry import Telemetry
+from stream_workers.kafka.batches import Batch, BatchApp, Record, StateTable
+from stream_workers.kafka.broker import Broker
+
+log = logging.getLogger(__name__)
+
+# Below every rank: what was written last is not what counts.
+_NEVER = (-1, -2)
+
+
+@dataclass(eq=False)
+class Owned(Generic[S]):
+    """One partition of this worker; ``unacked`` is the newest batch inside ``state`` that is not acknowledged yet."""
+
+    partition: int
+    state: S
+    written: tuple[int, int]
+    unacked: EventT[bytes] | None = None
+    gap_at: int | None = None
+
+    @property
+    def dirty(self) -> bool:
+        return rank_of(self.state) != self.written
+
+
+@dataclass
+class Figures:
+    """What happened since the start, for people and dashboards."""
+
+    batches: int = 0
+    events: int = 0
+    writes: int = 0
+    gaps: int = 0
+    rewinds: int = 0
+    stale_batches: int = 0
+    mended: int = 0
+
+
+class Partitions(Generic[S]):
+    """Folds what the agent is given; ``assign`` tells the consumer where to read."""
+
+    def __init__(
+        self,
+        app: BatchApp,
+        table: StateTable,
+        book: Book[S],
+        broker: Broker,
+        *,
+        write_seconds: float,
+        telemetry: Telemetry,
+    ) -> None:
+        self._telemetry = telemetry
+        self.owned: dict[int, Owned[S]] = {}
+        self.figures = Figures()
+        self._app = app
+        self._table = table
+        self._book = book
+        self._broker = broker
+        self._write_seconds = write_seconds
+        self._dirty = asyncio.Event()
+        self._rewinds: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
+
+    @property
+    def table_name(self) -> str:
+        return self._book.table
+
+    async def assign(self, partitions: set[int]) -> Mapping[int, int]:
+        """Load the states of newly assigned partitions, check them against the topic; return where to read each."""
+        self.owned = {}
+        if not partitions:
+            return {}
+        source = self._app.source
+        await self._check_partitions(partitions)
+        topic_id = await self._broker.topic_id(source) or ""
+        firsts = await self._broker.first_offsets(source, partitions)
+        ends = await self._broker.end_offsets(source, partitions)
+        loaded = {}
+        for partition in sorted(partitions):
+            state = self._load(partition, topic_id, firsts[partition])
+            self._check(partition, state, topic_id=topic_id, first=firsts[partition], end=ends[partition])
+            loaded[partition] = Owned(partition, state, rank_of(state))
+        self.owned = loaded
+        positions = {partition: owned.state.last_offset for partition, owned in loaded.items()}
+        generation = self._app.consumer_generation_id
+        log.info("partitions assigned", extra={"generation": generation, "positions": positions})
+        return {partition: owned.state.last_offset + 1 for partition, owned in loaded.items()}
+
+    async def take(self, event: EventT[bytes]) -> None:
+        """Apply one batch: what is new of it, in order, without a gap; a gap is read again."""
+        batch = cast("Batch", event.message)
+        self._app.room.taken(len(batch.records))
+        owned = self.owned.get(batch.partition)
+        if owned is None or batch.generation_id != self._app.consumer_generation_id:
+            self.figures.stale_batches += 1
+            return
+        records, gap = following(batch.records, owned.state.last_offset)
+        batch.records = ()
+        if records:
+            await self._fold(owned, records)
+            owned.unacked = event
+            owned.gap_at = None
+            self._dirty.set()
+        if gap and self.owned.get(owned.partition) is owned:
+            await self._read_again(owned, batch.tp, gap)
+
+    def seen(self, partition: int, value: bytes) -> None:
+        """A value came by on the changelog: write ours again if it is lower, take it over if it is of a rebuild."""
+        owned = self.owned.get(partition)
+        if owned is None:
+            return
+        order = rank(value)
+        if order < owned.written:
+            self.figures.mended += 1
+            owned.written = _NEVER
+            self._dirty.set()
+        elif order[0] > owned.state.edition:
+            state = self._book.decode(value)
+            self.owned[partition] = Owned(partition, state, order)
+            log.info("a rebuilt state holds from now on", extra={"partition": partition, "edition": order[0]})
+            self._rewinds.put_nowait((partition, state.last_offset + 1))
+
+    async def run_rewinds(self) -> None:
+        """Read again from where a state that was taken over says, for ever."""
+        while True:
+            partition, offset = await self._rewinds.get()
+            self.figures.rewinds += 1
+            await self._app.rewind(TP(self._app.source, partition), offset)
+
+    async def run_writer(self) -> None:
+        """Write what changed, for ever; between two writes of a state lie at least ``write_seconds``."""
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            await self.write_all()
+            await asyncio.sleep(self._write_seconds)
+
+    async def write_all(self) -> None:
+        """Write every state that changed and acknowledge what it covers."""
+        changed = [owned for owned in self.owned.values() if owned.dirty]
+        await asyncio.gather(*(self._write(owned) for owned in changed))
+
+    async def _write(self, owned: Owned[S]) -> None:
+        state, event = owned.state, owned.unacked
+        value = self._book.encode(state)
+        try:
+            await self._table.write(owned.partition, value)
+        except Exception as error:
+            raise StateNotWrittenError(
+                f"Kafka did not take the state of partition {owned.partition} up to offset {state.last_offset}: "
+                f"{error!r}. Nothing is lost: the next start goes on from the last state that Kafka has."
+            ) from error
+        self.figures.writes += 1
+        owned.written = max(owned.written, rank_of(state))
+        if event is not None:
+            event.ack()
+            if owned.unacked is event:
+                owned.unacked = None
+
+    async def _fold(self, owned: Owned[S], records: Sequence[Record]) -> None:
+        began = time.perf_counter()
+        try:
+            owned.state = await self._book.fold(owned.partition, owned.state, records)
+        except FoldedPartlyError as partly:
+            owned.state = partly.state
+            await self._write(owned)
+            raise partly.reason from partly
+        self.figures.batches += 1
+        self.figures.events += len(records)
+        self._telemetry.folded(records, seconds=time.perf_counter() - began)
+
+    async def _read_again(self, owned: Owned[S], tp: TP, found: int) -> None:
+        """Faust skipped something: go back. If a second reading finds the same, ask the broker what is there."""
+        due = owned.state.last_offset + 1
+        self.figures.gaps += 1
+        if owned.gap_at == due:
+            record = await self._broker.record_from(tp.topic, tp.partition, due)
+            if record is not None and record.offset > due:
+                raise self._hole(tp.partition, due, record.offset - 1)
+        owned.gap_at = due
+        log.warning("gap: reading again", extra={"partition": tp.partition, "due": due, "found": found})
+        self.figures.rewinds += 1
+        await self._app.rewind(tp, due)
+
+    def _load(self, partition: int, topic_id: str, first: int) -> S:
+        value = self._table.load(partition)
+        return self._book.fresh(topic_id, first) if value is None else self._book.decode(value)
+
+    def _check(self, partition: int, state: S, *, topic_id: str, first: int, end: int) -> None:
+        due = state.last_offset + 1
+        why = None
+        if state.topic_id != topic_id:
+            why = f"its id is {topic_id}, the state's is {state.topic_id}"
+        elif due > end:
+            why = f"the state reaches to offset {state.last_offset}, the topic to {end - 1}"
+        if why:
+            raise RecreatedTopicError(table=self._book.table, topic=self._app.source, partition=partition, why=why)
+        if first > due:
+            raise self._hole(partition, due, first - 1)
+
+    def _hole(self, partition: int, start: int, end: int) -> HoleError:
+        return HoleError(table=self._book.table, topic=self._app.source, partition=partition, start=start, end=end)
+
+    async def _check_partitions(self, partitions: set[int]) -> None:
+        """A partition whose changelog partition is not ours would be counted from nothing, one without any nowhere."""
+        changelog = self._table.changelog_topic.get_topic_name()
+        ours = {tp.partition for tp in self._app.consumer.assignment() if tp.topic == changelog}
+        source, states = [len(await self._broker.partitions(topic)) for topic in (self._app.source, changelog)]
+        if source > states or not partitions <= ours:
+            raise PartitionsDifferError(
+                topic=self._app.source, partitions=source, changelog=changelog, changelog_partitions=states
+            )

@@ -1,0 +1,101 @@
+"""Reads a stretch of a topic with a plain consumer, forwards or backwards: for rebuilds, redrives, traces and pages."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from stream_workers.kafka.batches import Record
+from stream_workers.kafka.broker import Broker
+
+Stretches = Mapping[int, tuple[int, int]]
+
+# Backwards: records of each partition in one window, fewer where they are so large that one would be a lot of memory.
+WINDOW_FIRST, WINDOW_MAX = 32, 512
+WINDOW_BYTES = 2 * 1024 * 1024
+
+
+async def bounds(bootstrap: str, topic: str, *, since_ms: int | None = None) -> dict[int, tuple[int, int]]:
+    """Today's (start, end) offsets of each partition; ``since_ms`` moves the start to the first record of that time."""
+    async with await Broker.connected(bootstrap) as broker:
+        partitions = await broker.partitions(topic)
+        starts = await broker.first_offsets(topic, partitions)
+        ends = await broker.end_offsets(topic, partitions)
+        if since_ms is not None:
+            starts |= await broker.offsets_at(topic, dict.fromkeys(partitions, since_ms), otherwise=ends)
+    return {partition: (starts[partition], ends[partition]) for partition in partitions}
+
+
+async def batches(
+    bootstrap: str, topic: str, stretches: Stretches, *, at_most: int = 500
+) -> AsyncGenerator[Sequence[Record], None]:
+    """The records of each partition's stretch [start, end), in batches of one partition, in order within it."""
+    if all(start >= end for start, end in stretches.values()):
+        return
+    async with _consumer(bootstrap, fetch_bytes=4 * 1024 * 1024) as consumer:
+        async for records in _read(consumer, topic, stretches, at_most=at_most):
+            yield records
+
+
+async def backwards(bootstrap: str, topic: str, stretches: Stretches) -> AsyncGenerator[Record, None]:
+    """The records of all stretches, newest first by their timestamps; only what is taken is read, window by window."""
+    unread = {partition: end for partition, (start, end) in stretches.items() if start < end}
+    held: dict[int, list[Record]] = {partition: [] for partition in unread}
+    size = WINDOW_FIRST
+    if not unread:
+        return
+    async with _consumer(bootstrap, fetch_bytes=256 * 1024) as consumer:
+        while True:
+            while due := _windows(stretches, unread, held, size):
+                async for records in _read(consumer, topic, due, at_most=size):
+                    held[records[0].partition] += records
+                unread |= {partition: start for partition, (start, _) in due.items()}
+                read = sum(len(record.value or b"") for partition in due for record in held[partition])
+                size = min(size * 2, WINDOW_MAX) if read < WINDOW_BYTES else max(size // 4, 1)
+            filled = [records for records in held.values() if records]
+            if not filled:
+                return
+            yield max(filled, key=lambda records: records[-1].timestamp).pop()
+
+
+def _windows(
+    stretches: Stretches, unread: Mapping[int, int], held: Mapping[int, Sequence[Record]], size: int
+) -> dict[int, tuple[int, int]]:
+    """The next window of each partition of which nothing is held and something is left."""
+    return {
+        partition: (max(stretches[partition][0], end - size), end)
+        for partition, end in unread.items()
+        if not held[partition] and end > stretches[partition][0]
+    }
+
+
+@asynccontextmanager
+async def _consumer(bootstrap: str, *, fetch_bytes: int) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=fetch_bytes,
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def _read(
+    consumer: AIOKafkaConsumer, topic: str, stretches: Stretches, *, at_most: int
+) -> AsyncIterator[Sequence[Record]]:
+    open_ends = {TopicPartition(topic, p): end for p, (start, end) in stretches.items() if start < end}
+    consumer.assign(list(open_ends))
+    for at in open_ends:
+        consumer.seek(at, stretches[at.partition][0])
+    while open_ends:
+        for at, records in (await consumer.getmany(*open_ends, timeout_ms=1_000, max_records=at_most)).items():
+            wanted = [record for record in records if record.offset < open_ends[at]]
+            if wanted:
+                yield wanted
+        for at, end in list(open_ends.items()):
+            if await consumer.position(at) >= end:
+                del open_ends[at]

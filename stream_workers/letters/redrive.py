@@ -1,0 +1,81 @@
+"""Sends dead letters to the topic again, each at most once, also when a run is cut short.
+
+A letter is marked on the dead-letter topic itself, under its own key: ``intent`` (with the topic's end offsets) before
+it is sent, ``done`` after Kafka has it. A run that finds an intent without its end reads the topic from those offsets
+for the letter's origin, which every redriven event carries in a header.
+"""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+
+import orjson
+from aiokafka import AIOKafkaProducer
+
+from contracts import Header, Topics, header
+from stream_workers.kafka.broker import Broker
+from stream_workers.kafka.reader import batches, bounds
+from stream_workers.letters.letters import MARK_HEADER, POSITIONS_HEADER, Letter
+
+ORIGIN_HEADER = "headgate-redriven-from"
+
+# Letters that are marked and sent together: what a killed run may have to look for.
+CHUNK = 100
+
+
+async def redrive(bootstrap: str, topics: Topics, letters: Sequence[Letter]) -> AsyncIterator[int]:
+    """Send letters that are not redriven yet; yields how many are, after each chunk."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5)
+    await producer.start()
+    try:
+        already = await _already_there(bootstrap, topics, letters)
+        done = 0
+        for start in range(0, len(letters), CHUNK):
+            chunk = letters[start : start + CHUNK]
+            await _send(bootstrap, topics, producer, [letter for letter in chunk if _key(letter) not in already])
+            await _mark(producer, topics, chunk, [(MARK_HEADER, b"done")])
+            done += len(chunk)
+            yield done
+    finally:
+        await producer.stop()
+
+
+async def _send(bootstrap: str, topics: Topics, producer: AIOKafkaProducer, chunk: Sequence[Letter]) -> None:
+    async with await Broker.connected(bootstrap) as broker:
+        ends = await broker.end_offsets(topics.applications, await broker.partitions(topics.applications))
+    positions = orjson.dumps(ends, option=orjson.OPT_NON_STR_KEYS)
+    await _mark(producer, topics, chunk, [(MARK_HEADER, b"intent"), (POSITIONS_HEADER, positions)])
+    sent = [
+        await producer.send(
+            topics.applications,
+            letter.dead.value,
+            key=letter.dead.key,
+            headers=[*letter.dead.headers, (ORIGIN_HEADER, _key(letter))],
+        )
+        for letter in chunk
+    ]
+    for answer in sent:
+        await answer
+
+
+async def _mark(producer: AIOKafkaProducer, topics: Topics, chunk: Sequence[Letter], headers: Sequence[Header]) -> None:
+    sent = [await producer.send(topics.dead_letters, None, key=_key(letter), headers=list(headers)) for letter in chunk]
+    for answer in sent:
+        await answer
+
+
+async def _already_there(bootstrap: str, topics: Topics, letters: Sequence[Letter]) -> Collection[bytes]:
+    """Which of the letters with an intent are on the topic: a former run was cut short after sending them."""
+    intended = {_key(letter): letter for letter in letters if letter.state == "intended"}
+    if not intended:
+        return ()
+    stretches = await bounds(bootstrap, topics.applications)
+    for partition, (start, end) in stretches.items():
+        earliest = min(letter.positions.get(partition, start) for letter in intended.values())
+        stretches[partition] = (max(start, earliest), end)
+    found = set()
+    async for records in batches(bootstrap, topics.applications, stretches):
+        found |= {origin for record in records if (origin := header(record.headers, ORIGIN_HEADER)) in intended}
+    return {origin for origin in found if origin is not None}
+
+
+def _key(letter: Letter) -> bytes:
+    return letter.dead.origin.key()

@@ -1,0 +1,165 @@
+"""Overview: does everything that comes in go through, and how fast?"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from stream_workers.books.journal import masked
+from stream_workers.books.series import HOUR, MINUTE
+from stream_workers.web.facts.diagnosis import LAG_SECONDS, WAITING_SECONDS, Level, group_level
+from stream_workers.web.look.board import Look
+from stream_workers.web.look.snapshot import Sample, Snapshot
+from stream_workers.web.look.tail import Event
+
+LATEST = 10
+CHART_SECONDS = 900
+
+
+def overview(look: Look, *, metrics: str, journal: str, zone: ZoneInfo) -> dict[str, Any]:
+    """The facts of the page and of its JSON."""
+    counters = look.counters
+    today, today_zone = counted_today(counters.hours, look.at, zone)
+    return {
+        "pipeline": _pipeline(look, metrics, journal),
+        **_counted(counters),
+        "today": today,
+        "today_zone": today_zone,
+        "rate_chart": rate_points(look.trend, counters.minutes, look.at),
+        "lag_chart": [(sample.at, sample.lag_seconds) for sample in look.trend],
+        "latest": _latest(look),
+        "latest_freshness": look.newest.freshness,
+        "gateways": look.intake.value.gateways if look.intake and look.intake.value else [],
+        "gateways_freshness": look.intake.freshness if look.intake else "unknown",
+        "groups": {
+            "metrics": (look.groups.value or {}).get(metrics),
+            "journal": (look.groups.value or {}).get(journal),
+        },
+        "groups_freshness": look.groups.freshness,
+    }
+
+
+def _pipeline(look: Look, metrics: str, journal: str) -> dict[str, Any]:
+    """Each stage of an application's way, with how it does."""
+    counters = look.counters
+    intake = look.intake.value if look.intake else None
+    return {
+        "http": {"level": _http_level(look), "rate": _sum_of(look, "rate"), "p99_ms": _p99(look)},
+        "postgres": {
+            "level": _postgres_level(look),
+            "waiting": intake.waiting if intake else None,
+            "oldest_seconds": intake.oldest if intake else None,
+        },
+        "topic": {
+            "level": "bad" if look.kafka_silent_since else "ok" if counters.as_of else "unknown",
+            "partitions": len(counters.partitions) or None,
+            "end_offsets": _ends(look),
+        },
+        "workers": {"level": _workers_level(look, metrics, journal), "lag": counters.lag, "rate": counters.rate},
+    }
+
+
+def _counted(counters: Snapshot) -> dict[str, Any]:
+    """What the metrics workers know."""
+    return {
+        "lag_seconds": counters.lag_seconds,
+        "total": counters.total,
+        "this_hour": counters.this_hour,
+        "replayed": counters.replayed,
+        "dead": counters.dead,
+        "missing": counters.missing,
+        "distinct_users": counters.distinct_users,
+        "latency_p50_ms": counters.latency_p50_ms,
+        "latency_p99_ms": counters.latency_p99_ms,
+        "active_users": counters.active_users[:LATEST],
+    }
+
+
+def counted_today(hours: Mapping[int, int], now: float, zone: ZoneInfo) -> tuple[int, str]:
+    """Applications since midnight, and in which zone: the reader's where its midnight is on a full hour, else UTC."""
+    local = datetime.fromtimestamp(now, UTC).astimezone(zone)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    name = zone.key
+    if (midnight.utcoffset() or timedelta()).total_seconds() % 3600:
+        midnight, name = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0), "UTC"
+    first = int(midnight.timestamp() * 1000) // HOUR
+    return sum(count for hour, count in hours.items() if hour >= first), name
+
+
+def rate_points(trend: Sequence[Sample], minutes: Mapping[int, int], now: float) -> list[tuple[float, float]]:
+    """Events per second over the last 15 minutes: what this worker sampled, and averages over minutes before that."""
+    sampled = [(sample.at, sample.rate) for sample in trend if sample.rate is not None]
+    first = sampled[0][0] if sampled else now
+    starts = range(int(now - CHART_SECONDS) * 1000 // MINUTE, int(first) * 1000 // MINUTE)
+    before = [((minute + 0.5) * MINUTE / 1000, minutes.get(minute, 0) / 60) for minute in starts] if minutes else []
+    return [point for point in before if point[0] < first] + sampled
+
+
+def _latest(look: Look) -> list[dict[str, Any]]:
+    """What could not be read is no application; it is in the live tail."""
+    events = look.newest.value.events if look.newest.value else ()
+    return [hidden(event) for event in islice((event for event in events if event.id), LATEST)]
+
+
+def hidden(event: Event, *, names: bool = False) -> dict[str, Any]:
+    """An event for people: the user name masked unless ``names``."""
+    name = event.user_name if names or event.user_name is None else masked(event.user_name)
+    return {
+        "id": event.id,
+        "user_name": name,
+        "partition": event.partition,
+        "offset": event.offset,
+        "at": event.at,
+        "created_at": event.created_at,
+        "bytes": event.size,
+        "replayed": event.replayed,
+        "reason": event.reason,
+    }
+
+
+def _http_level(look: Look) -> Level:
+    if look.intake is None or look.intake.value is None or look.intake.freshness != "fresh":
+        return "unknown"
+    states = {gateway.state for gateway in look.intake.value.gateways}
+    if "running" not in states:
+        return "bad"
+    return "ok" if states == {"running"} else "warn"
+
+
+def _postgres_level(look: Look) -> Level:
+    if look.intake is None or look.intake.value is None:
+        return "unknown"
+    if look.intake.silent_since is not None:
+        return "bad"
+    return "warn" if (look.intake.value.oldest or 0) > WAITING_SECONDS else "ok"
+
+
+def _workers_level(look: Look, metrics: str, journal: str) -> Level:
+    if look.kafka_silent_since is not None or look.groups.freshness != "fresh":
+        return "unknown"
+    partitions = [view.partition for view in look.counters.partitions]
+    groups = look.groups.value or {}
+    levels = {group_level(groups.get(name), partitions) for name in (metrics, journal)}
+    worst: Sequence[Level] = ("bad", "unknown", "note")
+    for level in worst:
+        if level in levels:
+            return level
+    return "warn" if (look.counters.lag_seconds or 0) > LAG_SECONDS else "ok"
+
+
+def _sum_of(look: Look, name: str) -> float | None:
+    gateways = look.intake.value.gateways if look.intake and look.intake.value else ()
+    values = [getattr(gateway, name) for gateway in gateways if gateway.state == "running"]
+    return sum(values) if values and None not in values else None
+
+
+def _p99(look: Look) -> float | None:
+    """The worst of all gateways: percentiles cannot be added."""
+    gateways = look.intake.value.gateways if look.intake and look.intake.value else ()
+    return max((gateway.p99_ms for gateway in gateways if gateway.p99_ms is not None), default=None)
+
+
+def _ends(look: Look) -> int | None:
+    ends = [view.end_offset for view in look.counters.partitions]
+    return sum(end for end in ends if end is not None) if ends and None not in ends else None

@@ -1,0 +1,109 @@
+"""Tables: what each agent keeps, key by key, as the changelog has it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from contracts import JOURNAL_TABLE, METRICS_TABLE, Topics
+from stream_workers.exact.changelog import Newest
+from stream_workers.web.look.board import Look
+
+FOUND_MAX = 300
+TABLES = (METRICS_TABLE, JOURNAL_TABLE)
+
+
+def tables(look: Look, *, topics: Topics, query: str) -> dict[str, Any]:
+    """Every table with its keys; with a query, also the paths whose name or value contains it."""
+    listed = [
+        {
+            "table": name,
+            "changelog": _changelog(topics, name),
+            "complete": _complete(look, name),
+            "keys": _keys(look, name),
+        }
+        for name in TABLES
+    ]
+    found = [
+        {"table": name, "key": key, "path": path, "value": value}
+        for name in TABLES
+        for key, newest in sorted(values_of(look, name).items())
+        for path, value in matching(newest, query)
+    ]
+    return {
+        "query": query,
+        "tables": listed,
+        "found": found[:FOUND_MAX] if query else [],
+        "found_in_all": len(found) if query else None,
+    }
+
+
+def entry(look: Look, *, table: str, key: int, query: str) -> dict[str, Any] | None:
+    """One value as JSON and as paths, or None if there is no such key."""
+    newest = values_of(look, table).get(key)
+    if newest is None:
+        return None
+    paths = matching(newest, query)
+    return {
+        "table": table,
+        "key": key,
+        "query": query,
+        "seen_at": newest.seen_at,
+        "bytes": len(newest.value),
+        "value": orjson.loads(newest.value),
+        "paths": [{"path": path, "value": value} for path, value in paths[:FOUND_MAX]],
+        "paths_in_all": len(paths),
+    }
+
+
+def values_of(look: Look, table: str) -> Mapping[int, Newest]:
+    """The newest value of each key; empty for a table that is not there."""
+    return {METRICS_TABLE: look.counters_values, JOURNAL_TABLE: look.journal_values}.get(table, {})
+
+
+def matching(newest: Newest, query: str) -> list[tuple[str, Any]]:
+    """The paths of a value whose name or content contains the query, in any case."""
+    wanted = query.casefold()
+    return [
+        (path, value)
+        for path, value in flattened(orjson.loads(newest.value))
+        if wanted in path.casefold() or wanted in str(value).casefold()
+    ]
+
+
+def flattened(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf of a JSON value with its path, dots between the names."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from flattened(inner, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from flattened(inner, f"{path}[{index}]")
+    else:
+        yield path, value
+
+
+def _keys(look: Look, table: str) -> list[dict[str, Any]]:
+    rows = []
+    for key, newest in sorted(values_of(look, table).items()):
+        fields = orjson.loads(newest.value)
+        rows.append(
+            {
+                "key": key,
+                "last_offset": fields["last_offset"],
+                "booked": fields.get("total", fields.get("logged")),
+                "edition": fields["edition"],
+                "owner": fields["owner"],
+                "bytes": len(newest.value),
+                "seen_at": newest.seen_at,
+            }
+        )
+    return rows
+
+
+def _changelog(topics: Topics, table: str) -> str:
+    return topics.metrics_changelog if table == METRICS_TABLE else topics.journal_changelog
+
+
+def _complete(look: Look, table: str) -> bool:
+    return look.counters.complete if table == METRICS_TABLE else look.journal_complete

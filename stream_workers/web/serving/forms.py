@@ -1,0 +1,113 @@
+"""The forms: logging in and out, preferences, and sending dead letters again."""
+
+import asyncio
+import logging
+from urllib.parse import quote, urlencode
+
+from aiohttp.web import FileField, HTTPBadGateway, HTTPForbidden, Request, Response
+from aiokafka.errors import KafkaError
+from multidict import MultiDictProxy
+
+from contracts import Topics
+from stream_workers.errors import KafkaAwayError
+from stream_workers.letters.dead_letters import Origin
+from stream_workers.letters.redrive import redrive
+from stream_workers.web.facts.facts import whole_number
+from stream_workers.web.serving.access import same_origin
+from stream_workers.web.serving.site import Site, zones
+from stream_workers.web.showing.preferences import remember
+
+log = logging.getLogger(__name__)
+
+# A wrong token is answered late, and one after the other.
+WRONG_TOKEN_SECONDS = 0.5
+
+
+class Forms:
+    """One at a time, so that guessing tokens is slow and no two redrives meet."""
+
+    def __init__(self, site: Site, *, bootstrap: str, topics: Topics) -> None:
+        self._site = site
+        self._bootstrap = bootstrap
+        self._topics = topics
+        self._guessing = asyncio.Lock()
+        self._redriving = asyncio.Lock()
+
+    async def show_login(self, request: Request) -> Response:
+        return self._site.message(request, "login", next=local(request.query.get("next")), wrong=False)
+
+    async def login(self, request: Request) -> Response:
+        """Give a session for the right token."""
+        form = await request.post()
+        onward = local(_text(form, "next"))
+        if not same_origin(request):
+            raise HTTPForbidden
+        if not self._site.access.accepts(_text(form, "token").strip()):
+            async with self._guessing:
+                await asyncio.sleep(WRONG_TOKEN_SECONDS)
+            path = f"/login?next={quote(onward, safe='/')}"
+            return self._site.message(request, "login", status=401, path=path, next=onward, wrong=True)
+        response = see_other(onward)
+        self._site.access.sign_in(response, secure=request.secure)
+        return response
+
+    async def logout(self, request: Request) -> Response:
+        if not same_origin(request):
+            raise HTTPForbidden
+        response = see_other("/")
+        self._site.access.sign_out(response)
+        return response
+
+    async def show_preferences(self, request: Request) -> Response:
+        return self._site.message(request, "preferences", next=local(request.query.get("next")), zones=zones())
+
+    async def set_preferences(self, request: Request) -> Response:
+        """Remember language, time zone and theme in cookies."""
+        form = await request.post()
+        response = see_other(local(_text(form, "next")))
+        remember(
+            response,
+            lang=_text(form, "lang"),
+            tz=_text(form, "tz"),
+            theme=_text(form, "theme"),
+        )
+        return response
+
+    async def redrive(self, request: Request) -> Response:
+        """Send one dead letter again, or what can be sent of one page of the list; needs a login."""
+        if not self._site.access.may_change(request):
+            raise HTTPForbidden
+        form = await request.post()
+        asked = {name: _text(form, name) for name in ("before", "reason", "state")}
+        partition, offset = whole_number(_text(form, "partition")), whole_number(_text(form, "offset"))
+        one = None if partition is None or offset is None else Origin(self._topics.applications, partition, offset)
+        sent = 0
+        try:
+            async with self._redriving:
+                wanted = await self._site.facts.letters.sendable(one, **asked)
+                async for sent in redrive(self._bootstrap, self._topics, wanted):
+                    log.info("redriven from the web view", extra={"letters": sent})
+        except (KafkaError, KafkaAwayError, OSError) as error:
+            log.warning("a redrive from the web view failed: %r", error)
+            raise HTTPBadGateway from error
+        finally:
+            self._site.facts.letters.forget()
+        query = {name: text for name, text in asked.items() if text} | {"sent": str(sent)}
+        where = f"/dead-letters/{one.partition}/{one.offset}" if one else "/dead-letters"
+        return see_other(f"{where}?{urlencode(query)}")
+
+
+def see_other(path: str) -> Response:
+    return Response(status=303, headers={"Location": path})
+
+
+def local(path: str | None) -> str:
+    """A path on this site; anything else is the overview."""
+    if not path or not path.startswith("/") or path.startswith(("//", "/\\")) or not path.isprintable():
+        return "/"
+    return path
+
+
+def _text(form: "MultiDictProxy[str | bytes | bytearray | FileField]", name: str) -> str:
+    value = form.get(name, "")
+    return value if isinstance(value, str) else ""

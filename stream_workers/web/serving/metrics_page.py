@@ -1,0 +1,25 @@
+"""GET /metrics on a worker, for Prometheus; with the token where one is set."""
+
+from typing import TYPE_CHECKING
+
+from aiohttp.web import Request, Response, StreamResponse
+
+from stream_workers.settings import Settings
+from stream_workers.web.serving import exposition
+from stream_workers.web.serving.access import Access
+from stream_workers.web.serving.pages import add_page
+
+if TYPE_CHECKING:
+    from stream_workers.app import Worker
+
+
+def mount_metrics(worker: "Worker", settings: Settings) -> None:
+    """Add the page to the worker's web server."""
+    access = Access.of(settings)
+
+    async def metrics(request: Request) -> StreamResponse:
+        if not access.may_look(request):
+            return Response(text="A token is needed: Authorization: Bearer …", status=401)
+        return Response(body=exposition.page(worker), headers={"Content-Type": exposition.CONTENT_TYPE})
+
+    add_page(worker.app, "/metrics", get=metrics)

@@ -1,0 +1,59 @@
+"""Puts the web view of a worker together."""
+
+import time
+from typing import Any
+
+from stream_workers.exact.changelog import Follower
+from stream_workers.exact.partitions import Partitions
+from stream_workers.kafka.batches import BatchApp
+from stream_workers.kafka.broker import Broker
+from stream_workers.settings import Settings
+from stream_workers.web.facts.facts import Facts
+from stream_workers.web.facts.letters_page import Letters
+from stream_workers.web.facts.trace_page import Traces
+from stream_workers.web.look.board import Board
+from stream_workers.web.look.gateways import Database
+from stream_workers.web.look.read_model import ReadModel
+from stream_workers.web.serving.access import Access
+from stream_workers.web.serving.forms import Forms
+from stream_workers.web.serving.pages import PATHS, Ready, mount_health, mount_pages
+from stream_workers.web.serving.site import Site
+
+
+def mount(
+    app: BatchApp,
+    settings: Settings,
+    *,
+    ready: Ready,
+    broker: Broker,
+    follower: Follower,
+    partitions: Partitions[Any],
+    read_model: ReadModel | None,
+    owner: str,
+) -> None:
+    """Health on every worker; the pages where there is a ``read_model``, which is on metrics workers."""
+    mount_health(app, ready=ready)
+    if read_model is None:
+        return
+    bootstrap, topics = settings.kafka_bootstrap_servers, settings.topics
+    board = Board(
+        bootstrap=bootstrap,
+        topics=topics,
+        broker=broker,
+        read_model=read_model,
+        follower=follower,
+        database=Database(settings.database_url.get_secret_value()) if settings.database_url else None,
+    )
+    facts = Facts(
+        topics=topics,
+        board=board,
+        traces=Traces(bootstrap, topics),
+        letters=Letters(bootstrap, topics, broker),
+        read_model=read_model,
+        worker=partitions,
+        owner=owner,
+        missing=ready,
+        started_at=time.time(),
+    )
+    site = Site(facts, Access.of(settings), PATHS)
+    mount_pages(app, site, Forms(site, bootstrap=bootstrap, topics=topics))

@@ -1,0 +1,76 @@
+"""What goes round every request: the token, the security headers, and errors as pages of ours."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote
+
+from aiohttp.typedefs import Middleware
+from aiohttp.web import HTTPException, Request, Response, StreamResponse, middleware
+
+from stream_workers.web.serving.access import Access
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Request], Awaitable[StreamResponse]]
+ErrorPage = Callable[[Request, int], Response]
+
+# What the page and its scripts may do: nothing from elsewhere, nothing inline, no frame around it.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+# Health says nothing about anybody; the rest of this list is what the login page needs.
+_OPEN = frozenset({"/livez", "/readyz", "/health", "/api/health", "/events/health", "/login", "/preferences"})
+
+
+async def add_headers(request: Request, response: StreamResponse) -> None:
+    """Called before the head of each response is sent."""
+    response.headers.update(HEADERS)
+    versioned = request.path.startswith("/static/") and "v" in request.query
+    response.headers.setdefault("Cache-Control", "public, max-age=31536000, immutable" if versioned else "no-store")
+
+
+def guarded(access: Access, error_page: ErrorPage) -> Middleware:
+    """A middleware: who has no token gets the login page or 401, and whatever goes wrong is a page of ours."""
+
+    @middleware
+    async def guard(request: Request, handler: Handler) -> StreamResponse:
+        if not is_open(request.path) and not access.may_look(request):
+            return _refused(request, error_page)
+        try:
+            return await handler(request)
+        except HTTPException as error:
+            if error.status < 400:
+                raise
+            return error_page(request, error.status)
+        except Exception:
+            log.exception("the page %s failed", request.path)
+            return error_page(request, 500)
+
+    return guard
+
+
+def is_open(path: str) -> bool:
+    """Whether a page needs no token."""
+    return path in _OPEN or path.startswith("/static/")
+
+
+def for_people(request: Request) -> bool:
+    """Whether a browser asks for a page, rather than a program for data."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def _refused(request: Request, error_page: ErrorPage) -> Response:
+    if request.method == "GET" and for_people(request):
+        return Response(status=303, headers={"Location": f"/login?next={quote(request.path_qs, safe='/')}"})
+    refused = error_page(request, 401)
+    refused.headers["WWW-Authenticate"] = 'Bearer realm="headgate"'
+    return refused

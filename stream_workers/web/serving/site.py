@@ -1,0 +1,163 @@
+"""The answers to requests: a page, its JSON, its live updates."""
+
+import hashlib
+import shlex
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+from zoneinfo import available_timezones
+
+import orjson
+from aiohttp.web import HTTPNotFound, HTTPServiceUnavailable, Request, Response, StreamResponse
+
+from stream_workers.web.facts.facts import Facts, NoSuchPageError
+from stream_workers.web.look.board import Look
+from stream_workers.web.serving.access import Access
+from stream_workers.web.serving.events import Streams
+from stream_workers.web.serving.protection import for_people
+from stream_workers.web.showing import render
+from stream_workers.web.showing.preferences import LANGUAGES, THEMES, Reader, reader_of
+
+STATIC = files("stream_workers.web").joinpath("static")
+NAVIGATION = ("overview", "partitions", "tables", "agents", "live", "dead-letters", "trace", "health")
+# The pages that these belong to, for the navigation.
+_UNDER = {"entry": "tables", "letter": "dead-letters"}
+# Renderings kept for other browsers that look at the same page in the same second.
+_RENDERED_MAX = 64
+
+
+class Site:
+    """Answers for one worker; ``paths`` are the addresses of the pages by name."""
+
+    def __init__(self, facts: Facts, access: Access, paths: Mapping[str, str]) -> None:
+        self.facts = facts
+        self.access = access
+        self.streams = Streams()
+        self._paths = paths
+        self._rendered: dict[tuple[str, str, str], dict[str, str]] = {}
+        self._rendered_at: float = 0.0
+
+    async def page(self, name: str, request: Request) -> Response:
+        """The page as HTML, complete without a script."""
+        look = await self.facts.board.look()
+        reader = reader_of(request)
+        data = await self._data(name, look, request, reader)
+        return html(render.page(name, reader, self._frame(request, name, look) | {"data": data}), reader=reader)
+
+    async def json(self, name: str, request: Request) -> Response:
+        """The same facts as JSON."""
+        look = await self.facts.board.look()
+        return json_response(await self._data(name, look, request, reader_of(request)))
+
+    async def events(self, name: str, request: Request) -> StreamResponse:
+        """The page's regions as they change."""
+        if self.streams.full:
+            raise HTTPServiceUnavailable
+        reader = reader_of(request)
+        await self._data(name, await self.facts.board.look(), request, reader)
+
+        async def regions() -> Mapping[str, str]:
+            look = await self.facts.board.look()
+            return await self._regions((request.path_qs, reader.language, reader.zone), look, request, name)
+
+        return await self.streams.serve(request, regions)
+
+    def message(self, request: Request, name: str, *, status: int = 200, **values: Any) -> Response:
+        """A page without facts: login, preferences, an error."""
+        reader = reader_of(request)
+        frame = self._frame(request, name, None) | {"data": None} | values
+        return html(render.page(name, reader, frame), reader=reader, status=status)
+
+    def error(self, request: Request, status: int) -> Response:
+        """An error as a page for people, as JSON for programs."""
+        if for_people(request):
+            return self.message(request, "error", status=status, code=status)
+        return json_response({"status": status, "see": "/health"}, status=status)
+
+    async def _regions(self, key: tuple[str, str, str], look: Look, request: Request, name: str) -> dict[str, str]:
+        if look.at != self._rendered_at or len(self._rendered) > _RENDERED_MAX:
+            self._rendered.clear()
+            self._rendered_at = look.at
+        if key not in self._rendered:
+            reader = reader_of(request)
+            data = await self._data(name, look, request, reader)
+            self._rendered[key] = render.regions(name, reader, self._frame(request, name, look) | {"data": data})
+        return self._rendered[key]
+
+    async def _data(self, name: str, look: Look, request: Request, reader: Reader) -> dict[str, Any]:
+        try:
+            return await self.facts.of(name, look, {**request.query, **request.match_info}, reader)
+        except NoSuchPageError:
+            raise HTTPNotFound from None
+
+    def _frame(self, request: Request, name: str, look: Look | None) -> dict[str, Any]:
+        """What is round every page."""
+        address = request.path_qs.removeprefix("/events")
+        # What a form was sent to is no page to come back to.
+        path = "/" if address.startswith("/overview") or request.method == "POST" else address
+        return {
+            "name": name,
+            "look": look,
+            "findings": self.facts.findings(look) if look else [],
+            "navigation": [(page, self._paths[page]) for page in NAVIGATION],
+            "current": _UNDER.get(name, name),
+            "path": path,
+            "events": below("/events", path),
+            "api": below("/api", path),
+            "curl": self._curl(request, below("/api", path)),
+            "token_needed": self.access.needed,
+            "signed_in": self.access.needed and self.access.may_look(request),
+            "gateway": gateway_url(look),
+            "languages": LANGUAGES,
+            "themes": THEMES,
+            "version": release(),
+            "asset": asset,
+        }
+
+    def _curl(self, request: Request, path: str) -> str:
+        token = ' -H "Authorization: Bearer $WORKER_WEB_TOKEN"' if self.access.needed else ""
+        return f"curl -s{token} {shlex.quote(f'{request.scheme}://{request.host}{path}')}"
+
+
+def below(prefix: str, path: str) -> str:
+    """The twin of a page's address; the overview's has its name."""
+    bare, mark, query = path.partition("?")
+    return f"{prefix}{'/overview' if bare == '/' else bare}{mark}{query}"
+
+
+def gateway_url(look: Look | None) -> str:
+    """A gateway that tells its address, else where one is by default."""
+    intake = look.intake.value if look and look.intake else None
+    told = [gateway.url for gateway in intake.gateways if gateway.url] if intake else []
+    return told[0] if told else "http://127.0.0.1:8000"
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of a static file, which changes with its content."""
+    digest = hashlib.sha256(STATIC.joinpath(name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?v={digest}"
+
+
+@cache
+def release() -> str:
+    """The version of this installation; to look it up takes longer than to fill a page."""
+    return version("headgate")
+
+
+@cache
+def zones() -> tuple[str, ...]:
+    """All time zones, for the preferences."""
+    return tuple(sorted(available_timezones()))
+
+
+def html(text: str, *, reader: Reader, status: int = 200) -> Response:
+    headers = {"Content-Language": reader.language, "Vary": "Accept-Language, Cookie"}
+    return Response(text=text, content_type="text/html", status=status, headers=headers)
+
+
+def json_response(value: Any, *, status: int = 200) -> Response:
+    body = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    return Response(body=body, content_type="application/json", status=status)

@@ -1,0 +1,85 @@
+"""How numbers, spans and instants look: units always, a dash for what is not known, the reader's time zone."""
+
+import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup, escape
+
+from stream_workers.web.showing.preferences import Language
+from stream_workers.web.showing.wording import texts
+
+UNKNOWN = "\u2013"
+_THIN = "\u202f"
+# Control characters, and those that change the direction of what follows (Unicode Standard Annex 9).
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def number(value: float | None) -> str:
+    """Whole, with thin spaces for thousands."""
+    return UNKNOWN if value is None else f"{round(value):,}".replace(",", _THIN)
+
+
+def name(text: str) -> Markup:
+    """What somebody chose to be called, kept to itself: it turns no other text round, and hides nothing."""
+    return Markup("<bdi>{}</bdi>").format("".join(repr(sign)[1:-1] if _UNSEEN.match(sign) else sign for sign in text))
+
+
+class Formats:
+    """Formats for one language and one time zone."""
+
+    def __init__(self, language: Language, zone: ZoneInfo) -> None:
+        self._units = {key.removeprefix("unit."): unit for key, unit in texts(language).items() if key[:5] == "unit."}
+        self._comma = "," if language == "ru" else "."
+        self._zone = zone
+
+    def rate(self, value: float | None) -> str:
+        """Events per second: one decimal below ten."""
+        if value is None:
+            return UNKNOWN
+        shown = number(value) if value >= 10 or value < 0.05 else self._decimal(value)
+        return f"{shown}{self._units['per_second']}"
+
+    def span(self, seconds: float | None) -> str:
+        """A span of time in at most two units."""
+        if seconds is None:
+            return UNKNOWN
+        if seconds < 10:
+            return f"{self._decimal(seconds)}{_THIN}{self._units['s']}"
+        minutes, rest = divmod(round(seconds), 60)
+        hours, left = divmod(minutes, 60)
+        days, hours_left = divmod(hours, 24)
+        for big, small, names in ((days, hours_left, "d h"), (hours, left, "h min"), (minutes, rest, "min s")):
+            if big:
+                large, little = names.split()
+                return f"{big}{_THIN}{self._units[large]} {small}{_THIN}{self._units[little]}"
+        return f"{rest}{_THIN}{self._units['s']}"
+
+    def milliseconds(self, value: float | None) -> str:
+        """Milliseconds, or seconds and more once there are ten thousand of them."""
+        if value is None:
+            return UNKNOWN
+        return f"{number(value)}{_THIN}{self._units['ms']}" if value < 10_000 else self.span(value / 1000)
+
+    def size(self, count: int | None) -> str:
+        """Bytes."""
+        if count is None:
+            return UNKNOWN
+        for limit, unit in ((1024 * 1024, "MB"), (1024, "KB")):
+            if count >= limit:
+                return f"{self._decimal(count / limit)}{_THIN}{self._units[unit]}"
+        return f"{count}{_THIN}{self._units['B']}"
+
+    def instant(self, at: float | None) -> Markup:
+        """A ``<time>``: the time of day, with the date where it is not today's; the full instant on hover."""
+        if at is None:
+            return escape(UNKNOWN)
+        local = datetime.fromtimestamp(at, UTC).astimezone(self._zone)
+        today = datetime.now(UTC).astimezone(self._zone).date()
+        shown = f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"
+        iso = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        full = f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03d} {self._zone.key}"
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, full, shown)
+
+    def _decimal(self, value: float) -> str:
+        return f"{value:.1f}".replace(".", self._comma)

@@ -1,0 +1,59 @@
+"""Pages from templates: one for each page, whose block ``live`` is also what a live update replaces."""
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from stream_workers.web.showing.chart import line, summary, table
+from stream_workers.web.showing.formats import UNKNOWN, Formats, name, number
+from stream_workers.web.showing.preferences import Reader
+from stream_workers.web.showing.wording import Words
+
+MARKS = {"ok": "●", "note": "◆", "warn": "▲", "bad": "■", "unknown": "○"}
+
+
+def page(name: str, reader: Reader, values: dict[str, Any]) -> str:
+    """The whole page."""
+    return _environment().get_template(f"{name}.html").render(context(reader, values))
+
+
+def regions(name: str, reader: Reader, values: dict[str, Any]) -> dict[str, str]:
+    """What a live update replaces, by region."""
+    template, shown = _environment().get_template(f"{name}.html"), context(reader, values)
+    return {
+        "status": _environment().get_template("status.html").render(shown),
+        "live": "".join(template.blocks["live"](template.new_context(shown))),
+        "zone": Markup("<span>{}</span>").format(shown["t"]("base.zone", zone=reader.zone)),
+    }
+
+
+def context(reader: Reader, values: dict[str, Any]) -> dict[str, Any]:
+    """What every template can use, with the values of one page."""
+    formats = Formats(reader.language, reader.tzinfo)
+    known = values | {
+        "reader": reader,
+        "t": Words(reader.language),
+        "f": formats,
+        "number": number,
+        "name_of": name,
+        "marks": MARKS,
+        "unknown": UNKNOWN,
+        "line": line,
+        "chart_summary": summary,
+        "chart_table": table,
+    }
+    return known | {"p": _environment().get_template("parts.html").make_module(known)}
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("stream_workers.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )

@@ -1,0 +1,193 @@
+"""`headgate audit` finds what is missing, double or different, and nothing else."""
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from subprocess import run
+from uuid import UUID
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from cli.audit import compare
+from cli.audit.audit import Audit, audit
+from contracts import REPLAYED_HEADER, Application, Topics, to_headers, to_key, to_value
+from stream_workers.books.journal import Position, position_to_json
+from stream_workers.books.repair import write_states
+from stream_workers.kafka.reader import bounds
+from tests.support.write_path import settings_for
+
+HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
+
+
+def application(number: int, *, description: str = "a boat", at: datetime = HOUR_AGO) -> Application:
+    milliseconds = int(at.timestamp() * 1000) + number
+    return Application(
+        id=UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62 | number),
+        user_name=f"user {number % 7}",
+        description=description,
+        created_at=datetime.fromtimestamp(milliseconds / 1000, UTC),
+    )
+
+
+async def store(database_url: str, applications: list[Application], *, in_outbox: bool = False) -> None:
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    try:
+        values = [(each.id, each.user_name, each.description, each.created_at) for each in applications]
+        await connection.executemany("INSERT INTO applications VALUES ($1, $2, $3, $4)", values)
+        if in_outbox:
+            ids = [each.id for each in applications]
+            await connection.execute(
+                "INSERT INTO outbox (id, lease, ids, positions) VALUES ($1, $1, $2, '{}')", ids[0], ids
+            )
+    finally:
+        await connection.close()
+
+
+async def publish(kafka: str, topics: Topics, applications: list[Application], *, replayed: bool = False) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=kafka, acks="all") as producer:
+        for each in applications:
+            headers = to_headers(id=each.id, created_at=each.created_at)
+            await producer.send_and_wait(
+                topics.applications,
+                to_value(**dict(each)),
+                key=to_key(each.user_name),
+                headers=[*headers, (REPLAYED_HEADER, b"1")] if replayed else headers,
+            )
+
+
+@pytest.fixture(autouse=True)
+def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several ranges and several groups of them, with few rows."""
+    monkeypatch.setattr(compare, "ROWS_IN_RANGE", 10)
+    monkeypatch.setattr("cli.audit.audit.RANGES_AT_ONCE", 2)
+    monkeypatch.setattr("cli.audit.sides.PAGE", 7)
+
+
+async def audited(database_url: str, kafka: str, topics: Topics) -> Audit:
+    return await audit(settings_for(database_url, kafka, topics), lambda _, __: None)
+
+
+async def test_equal_sides_have_no_drift(database_url: str, kafka: str, topics: Topics) -> None:
+    applications = [application(number) for number in range(100)]
+    await store(database_url, applications)
+    await publish(kafka, topics, applications)
+    found = await audited(database_url, kafka, topics)
+    assert found.drift == 0
+    assert (found.differences.rows, found.differences.events) == (100, 100)
+
+
+async def test_nothing_at_all_is_no_drift(database_url: str, kafka: str, topics: Topics) -> None:
+    assert (await audited(database_url, kafka, topics)).drift == 0
+
+
+async def test_each_difference_is_found_and_named(database_url: str, kafka: str, topics: Topics) -> None:
+    applications = [application(number) for number in range(100)]
+    await store(database_url, applications)
+    published = [*applications[:20], *applications[23:], applications[40], applications[90], applications[90]]
+    published[50] = applications[53].model_copy(update={"description": "another boat"})
+    await publish(kafka, topics, published)
+    found = await audited(database_url, kafka, topics)
+    differences = found.differences
+    assert (differences.missing, differences.duplicate, differences.differing) == (3, 3, 1)
+    assert found.drift == 7
+    assert {("missing", applications[number].id.int) for number in (20, 21, 22)} < set(differences.examples)
+
+
+async def test_what_is_no_drift_is_named(database_url: str, kafka: str, topics: Topics) -> None:
+    applications = [application(number) for number in range(30)]
+    await store(database_url, applications[:-5])
+    await store(database_url, applications[-5:], in_outbox=True)
+    await publish(kafka, topics, applications[:-3])
+    await publish(kafka, topics, applications[:4], replayed=True)
+    rowless = application(12_345, at=HOUR_AGO + timedelta(seconds=1))
+    await publish(kafka, topics, [rowless])
+    young = application(1, at=datetime.now(UTC))
+    await store(database_url, [young])
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        await producer.send_and_wait(topics.applications, b"not JSON")
+    found = await audited(database_url, kafka, topics)
+    differences = found.differences
+    assert found.drift == 0
+    assert (differences.rows, found.held) == (25, 5)
+    assert (differences.foreign, differences.replayed, differences.dead, differences.outside) == (1, 4, 1, 2)
+    assert found.to_fields()["examples"] == [f"foreign {rowless.id}"]
+
+
+async def test_a_long_backlog_ends_the_range_where_it_begins(
+    database_url: str, kafka: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.audit.sides.HELD_MAX", 3)
+    applications = [application(number) for number in range(30)]
+    await store(database_url, applications[:20])
+    await store(database_url, applications[20:], in_outbox=True)
+    await publish(kafka, topics, applications[:22])
+    found = await audited(database_url, kafka, topics)
+    assert (found.drift, found.differences.rows, found.differences.events) == (0, 20, 20)
+
+
+async def test_the_command_says_it_in_json_and_by_its_exit_code(database_url: str, kafka: str, topics: Topics) -> None:
+    applications = [application(number) for number in range(10)]
+    await store(database_url, applications)
+    await publish(kafka, topics, applications[1:])
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "KAFKA_PREFIX": topics.prefix,
+    }
+    command = [sys.executable, "-m", "cli", "audit", "--json"]
+    done = await asyncio.to_thread(run, command, env=environment, capture_output=True, check=False)
+    document = json.loads(done.stdout)
+    assert done.returncode == 1, done.stderr
+    assert {name: document[name] for name in ("rows", "events", "missing", "duplicate", "differing", "drift")} == {
+        "rows": 10,
+        "events": 9,
+        "missing": 1,
+        "duplicate": 0,
+        "differing": 0,
+        "drift": 1,
+    }
+    assert document["metrics"] is None
+
+
+async def test_both_workers_books_are_held_against_the_topic(database_url: str, kafka: str, topics: Topics) -> None:
+    """Lag is no drift, nor is what was booked as missing or was gone before the first look; lost books are."""
+    applications = [application(number) for number in range(100)]
+    await store(database_url, applications)
+    await publish(kafka, topics, applications)
+    assert (await audited(database_url, kafka, topics)).to_fields()["journal"] is None
+    stretches = await bounds(kafka, topics.applications)
+    whole = {
+        partition: Position(topic_id="id", first=0, last_offset=end - 1, logged=end)
+        for partition, (_, end) in stretches.items()
+    }
+    busy = max(whole, key=lambda partition: whole[partition].logged)
+    end = whole[busy].logged
+
+    editions = count(1)
+
+    async def journal(position: Position) -> dict[str, int]:
+        """What the audit says of the journal with this position on one partition, above all that stood there before."""
+        edition = next(editions)
+        values = {p: replace(held, edition=edition) for p, held in (whole | {busy: position}).items()}
+        written = {partition: position_to_json(held) for partition, held in values.items()}
+        await write_states(kafka, topics.journal_changelog, written)
+        found = await audited(database_url, kafka, topics)
+        books: dict[str, int] = found.to_fields()["journal"]
+        assert found.drift == books["drift"]
+        return books
+
+    full = {"logged": 100, "unreadable": 0, "missing": 0, "before_first": 0, "behind": 0, "drift": 0}
+    assert await journal(whole[busy]) == full
+    behind = replace(whole[busy], last_offset=end - 4, logged=end - 3)
+    assert await journal(behind) == full | {"logged": 97, "behind": 3}
+    assert await journal(replace(whole[busy], logged=end - 2, missing=2)) == full | {"logged": 98, "missing": 2}
+    assert await journal(replace(whole[busy], logged=end - 2)) == full | {"logged": 98, "drift": 2}
+    headless = replace(whole[busy], first=2, logged=end - 2)
+    assert await journal(headless) == full | {"logged": 98, "before_first": 2, "drift": 2}

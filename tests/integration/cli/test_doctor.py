@@ -1,0 +1,100 @@
+"""What the doctor finds on real servers, well and ill, and the remedies that it names."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from cli.topics.create import admin
+from contracts import Topics
+from devstack.ports import free_port
+
+Doctor = Callable[..., tuple[int, dict[str, dict[str, str]]]]
+
+
+def run_doctor(settings: Mapping[str, str], folder: Path | None = None) -> tuple[int, dict[str, dict[str, str]]]:
+    """Runs `headgate doctor --json` in a folder; gives the exit code and the findings by subject."""
+    ports = {"GATEWAY_PORT": str(free_port()), "WORKER_WEB_PORT": str(free_port())}
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "doctor", "--json"],
+        env={**os.environ, **ports, **settings},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    findings: list[dict[str, Any]] = json.loads(done.stdout)
+    prefix = f"topic {settings['KAFKA_PREFIX']}"
+    return done.returncode, {finding["what"].removeprefix(prefix): finding for finding in findings}
+
+
+@pytest.fixture
+def doctor(tmp_path: Path, database_url: str, kafka: str, topics: Topics) -> Doctor:
+    """The doctor in a folder of its own, with this test's servers and what is changed."""
+
+    def run(**changed: str) -> tuple[int, dict[str, dict[str, str]]]:
+        settings = {"DATABASE_URL": database_url, "KAFKA_BOOTSTRAP_SERVERS": kafka, "KAFKA_PREFIX": topics.prefix}
+        return run_doctor(settings | changed, tmp_path)
+
+    return run
+
+
+def test_servers_that_are_well(doctor: Doctor) -> None:
+    code, found = doctor()
+    assert code == 0
+    for what in ("PostgreSQL", "schema", "outbox", "unpublishable", "Kafka", "applications", "counting", "disk"):
+        assert found[what]["status"] == "ok", found[what]
+    assert found["gateways"]["status"] == found["gateway"]["status"] == "warning"
+    assert "headgate gateway" in found["gateways"]["remedy"]
+
+
+async def test_what_is_wrong_inside_the_servers(doctor: Doctor, database_url: str, kafka: str, topics: Topics) -> None:
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    try:
+        await connection.execute("""
+            INSERT INTO outbox (id, lease, ids, positions, created_at)
+            VALUES (gen_random_uuid(), gen_random_uuid(), ARRAY[gen_random_uuid()], '{}', now() - interval '1 hour');
+            INSERT INTO unpublishable (id, batch, reason) VALUES (gen_random_uuid(), gen_random_uuid(), 'too large');
+            INSERT INTO gateway_leases (id, instance, seconds, renewed_at)
+            VALUES (gen_random_uuid(), 'gone:8000', 12, now() - interval '1 hour');
+            UPDATE alembic_version SET version_num = '0000'
+        """)
+    finally:
+        await connection.close()
+    async with admin(kafka) as client:
+        await client.delete_topics([topics.metrics_changelog])
+    code, found = doctor()
+    assert code == 1
+    assert {what for what, finding in found.items() if finding["status"] == "failed"} == {
+        "schema",
+        "outbox",
+        "metrics-counters-changelog",
+    }
+    assert "headgate migrate" in found["schema"]["remedy"]
+    assert "the oldest 36" in found["outbox"]["found"]
+    assert "gone:8000" in found["lease"]["found"]
+    assert found["unpublishable"]["status"] == "warning"
+    assert "headgate topics create" in found["metrics-counters-changelog"]["remedy"]
+
+
+def test_servers_that_are_not_there(doctor: Doctor) -> None:
+    nowhere = free_port()
+    code, found = doctor(
+        DATABASE_URL=f"postgresql+asyncpg://ann:secret@127.0.0.1:{nowhere}/none",
+        KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{nowhere}",
+        RATE_LIMIT_STORAGE=f"redis://127.0.0.1:{nowhere}/0",
+    )
+    assert code == 1
+    assert found["PostgreSQL"]["status"] == found["Kafka"]["status"] == "failed"
+    assert "DATABASE_URL" in found["PostgreSQL"]["remedy"]
+    assert "KAFKA_BOOTSTRAP_SERVERS" in found["Kafka"]["remedy"]
+    assert found["rate limit's Redis"]["status"] == "warning"
+    assert "secret" not in str(found)

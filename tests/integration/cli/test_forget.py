@@ -1,0 +1,122 @@
+"""`headgate forget` erases a person, and neither that nor retention looks like loss to the audit."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+
+from contracts import Topics
+from tests.integration.cli.test_audit import HOUR_AGO, application, audited, publish, store
+from tests.integration.gateway.database.test_months import execute
+from tests.support.write_path import rows
+
+DAY_AGO = HOUR_AGO - timedelta(days=1)
+
+
+async def headgate(database_url: str, kafka: str, topics: Topics, *words: str) -> "subprocess.CompletedProcess[str]":
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "KAFKA_PREFIX": topics.prefix,
+    }
+    command = [sys.executable, "-m", "cli", *words]
+    return await asyncio.to_thread(
+        subprocess.run, command, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+async def forget(database_url: str, kafka: str, topics: Topics, *words: str) -> dict[str, Any]:
+    done = await headgate(database_url, kafka, topics, "forget", "--json", *words)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+async def names(database_url: str) -> set[str]:
+    return {row["user_name"] for row in await rows(database_url, "SELECT user_name FROM applications")}
+
+
+async def test_a_person_is_erased_and_what_remains_is_said(database_url: str, kafka: str, topics: Topics) -> None:
+    applications = [application(number) for number in range(70)]
+    await store(database_url, applications)
+    await publish(kafka, topics, applications)
+    told = await forget(database_url, kafka, topics, "user 3", "--dry-run")
+    assert (told["erasable"], told["waiting"], told["erased"]) == (10, 0, 0)
+    assert "user 3" in await names(database_url)
+    told = await forget(database_url, kafka, topics, "  user 3 ", "--yes")
+    assert told["erased"] == 10
+    until = {place["where"]: place["until"] for place in told["remains"]}
+    month_on = max(each.created_at for each in applications if each.user_name == "user 3") + timedelta(days=30)
+    assert until[topics.applications] == month_on.isoformat()
+    assert until[topics.dead_letters] is None
+    assert await names(database_url) == {f"user {number}" for number in range(7) if number != 3}
+    found = await audited(database_url, kafka, topics)
+    differences = found.differences
+    assert (found.drift, differences.rows, differences.erased, differences.foreign) == (0, 60, 10, 0)
+
+
+async def test_the_record_of_it_holds_ids_alone(database_url: str, kafka: str, topics: Topics) -> None:
+    await store(database_url, [application(3)])
+    await execute(
+        database_url, f"INSERT INTO idempotency_keys VALUES ('c', 'k', '{application(3).id}', now() + interval '1 day')"
+    )
+    await forget(database_url, kafka, topics, "user 3", "--yes")
+    [record] = await rows(database_url, "SELECT * FROM erasures")
+    assert set(record.keys()) == {"id", "erased_at"}
+    assert await rows(database_url, "SELECT FROM idempotency_keys") == []
+    traced = await headgate(database_url, kafka, topics, "trace", str(application(3).id))
+    assert (traced.returncode, "erased by `headgate forget`" in traced.stdout) == (0, True), traced.stdout
+
+
+async def test_what_is_still_to_be_published_is_skipped_and_said(database_url: str, kafka: str, topics: Topics) -> None:
+    await store(database_url, [application(3)])
+    await store(database_url, [application(10)], in_outbox=True)
+    assert [application(10).user_name, application(3).user_name] == ["user 3", "user 3"]
+    told = await forget(database_url, kafka, topics, "user 3", "--yes")
+    assert (told["erased"], told["waiting"]) == (1, 1)
+    await execute(database_url, "DELETE FROM outbox")
+    assert (await forget(database_url, kafka, topics, "user 3", "--yes"))["erased"] == 1
+
+
+async def test_real_drift_is_found_beside_what_was_removed_on_purpose(
+    database_url: str, kafka: str, topics: Topics
+) -> None:
+    old = [application(number, at=DAY_AGO) for number in range(20)]
+    young = [application(100 + number) for number in range(70)]
+    await store(database_url, [*old, *young])
+    await publish(kafka, topics, [*old, *young[:-1], young[0]])
+    await forget(database_url, kafka, topics, "user 3", "--yes")
+    cut = f"{HOUR_AGO - timedelta(hours=2):%Y-%m-%dT%H:%M:%S}"
+    done = await headgate(database_url, kafka, topics, "retention", "--before", cut, "--yes", "--json")
+    assert json.loads(done.stdout)["removed"] == 17, done.stderr
+    found = await audited(database_url, kafka, topics)
+    differences = found.differences
+    assert (differences.erased, differences.expired, differences.foreign) == (13, 17, 0)
+    assert (differences.missing, differences.duplicate, found.drift) == (1, 1, 2)
+    traced = await headgate(database_url, kafka, topics, "trace", str(old[0].id))
+    assert "expired" in traced.stdout
+
+
+async def test_a_row_that_nobody_removed_on_purpose_leaves_a_foreign_event(
+    database_url: str, kafka: str, topics: Topics
+) -> None:
+    applications = [application(number) for number in range(10)]
+    await store(database_url, applications)
+    await publish(kafka, topics, applications)
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    await connection.execute("DELETE FROM applications WHERE id = $1", applications[4].id)
+    await connection.close()
+    await forget(database_url, kafka, topics, "user 5", "--yes")
+    differences = (await audited(database_url, kafka, topics)).differences
+    assert (differences.erased, differences.foreign) == (1, 1)
+
+
+async def test_a_name_that_nobody_can_have_is_refused(database_url: str, kafka: str, topics: Topics) -> None:
+    done = await headgate(database_url, kafka, topics, "forget", "   ")
+    assert (done.returncode, "no user name" in done.stderr) == (1, True)

@@ -1,0 +1,149 @@
+"""`headgate retention` removes what is old, nothing that is still to be published, and survives its own death."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gateway.database.months import Month
+from tests.integration.gateway.database.test_months import execute, fill, held, tables
+from tests.support.write_path import eventually, rows
+
+NOW = datetime.now(UTC)
+ID = """(lpad(to_hex(floor(extract(epoch FROM timestamptz '{}') * 1000)::bigint + {}), 12, '0')
+    || '70008' || lpad('{}', 15, '0'))::uuid"""
+
+
+def id_of(at: datetime, number: int) -> str:
+    """SQL for the id that `fill` gave to a row."""
+    return ID.format(at, number, number)
+
+
+def command(database_url: str, *words: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli", *words],
+        env={**os.environ, "DATABASE_URL": database_url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+async def headgate(database_url: str, *words: str) -> tuple[int, str, str]:
+    process = command(database_url, *words)
+    out, err = await asyncio.to_thread(process.communicate, timeout=120)
+    return process.returncode, out, err
+
+
+async def retention(database_url: str, *words: str) -> dict[str, Any]:
+    code, out, err = await headgate(database_url, "retention", "--json", *words)
+    assert code == 0, err
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+async def make_old_months(database_url: str) -> tuple[Month, Month]:
+    """Two full months of old, as if Headgate had been running since."""
+    old = Month.of(NOW).later(-5)
+    for month in (old, old.following):
+        await execute(
+            database_url,
+            f"CREATE TABLE {month.table} PARTITION OF applications"
+            f" FOR VALUES FROM ('{month.first}') TO ('{month.following.first}')",
+        )
+        await fill(database_url, 20, month.begins)
+    return old, old.following
+
+
+async def test_a_dry_run_says_what_would_go_and_changes_nothing(database_url: str) -> None:
+    first, second = await make_old_months(database_url)
+    await fill(database_url, 5, datetime(1999, 1, 1, tzinfo=UTC))
+    before = await held(database_url)
+    told = await retention(database_url, "--keep-months", "3", "--dry-run")
+    assert [(each["name"], each["rows"]) for each in told["partitions"]] == [(first.table, 20), (second.table, 20)]
+    assert (told["rows"], told["kept"], told["removed"]) == (5, 0, 0)
+    assert all(each["bytes"] > 0 for each in told["partitions"])
+    assert await held(database_url) == before
+
+
+async def test_old_months_go_and_young_ones_stay(database_url: str) -> None:
+    first, second = await make_old_months(database_url)
+    await fill(database_url, 5, datetime(1999, 1, 1, tzinfo=UTC))
+    await fill(database_url, 7, NOW)
+    assert (await retention(database_url, "--before", f"{second.begins:%Y-%m-%d}", "--yes"))["removed"] == 25
+    assert await held(database_url) == {second.table: 20, Month.of(NOW).table: 7}
+    assert first.table not in await tables(database_url)
+    assert (await retention(database_url, "--keep-months", "1", "--yes"))["removed"] == 20
+    assert await held(database_url) == {Month.of(NOW).table: 7}
+
+
+async def test_what_is_still_to_be_published_stays(database_url: str) -> None:
+    first, second = await make_old_months(database_url)
+    waiting, refused = id_of(first.begins, 3), id_of(second.begins, 4)
+    await execute(
+        database_url,
+        f"INSERT INTO outbox (id, lease, ids, positions) VALUES ({waiting}, {waiting}, ARRAY[{waiting}], '{{}}')",
+    )
+    await execute(database_url, f"INSERT INTO unpublishable (id, batch, reason) VALUES ({refused}, {waiting}, 'large')")
+    told = await retention(database_url, "--keep-months", "3", "--yes")
+    assert (told["partitions"], told["kept"], told["removed"]) == ([], 2, 38)
+    assert await held(database_url) == {first.table: 1, second.table: 1}
+    await execute(database_url, "DELETE FROM outbox")
+    assert (await retention(database_url, "--keep-months", "3", "--yes"))["removed"] == 1
+    assert await held(database_url) == {second.table: 1}
+
+
+async def test_idempotency_keys_of_what_is_gone_go_too(database_url: str) -> None:
+    first, _ = await make_old_months(database_url)
+    await fill(database_url, 1, NOW)
+    for name, at in (("old", first.begins), ("young", NOW)):
+        await execute(
+            database_url,
+            f"INSERT INTO idempotency_keys VALUES ('c', '{name}', {id_of(at, 1)}, now() + interval '1 day')",
+        )
+    await retention(database_url, "--keep-months", "1", "--yes")
+    assert [row["key"] for row in await rows(database_url, "SELECT key FROM idempotency_keys")] == ["young"]
+
+
+async def test_killed_in_the_middle_it_is_run_again(database_url: str) -> None:
+    await make_old_months(database_url)
+    many = 40_000
+    await fill(database_url, many, datetime(1999, 1, 1, tzinfo=UTC))
+    process = command(database_url, "retention", "--keep-months", "1", "--yes")
+
+    async def begun() -> bool:
+        assert process.poll() is None, "it was done before it could be killed"
+        return 0 < (await held(database_url)).get("applications_default", 0) < many
+
+    await eventually(begun, what="the first step")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    left = (await held(database_url))["applications_default"]
+    assert 0 < left < many
+    assert (await retention(database_url, "--keep-months", "1", "--yes"))["removed"] == left
+    assert await held(database_url) == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--keep-months", "1", "--before", "2020-01-01"], "either --keep-months or --before"),
+        (["--before", f"{NOW + timedelta(days=2):%Y-%m-%d}", "--yes"], "too young"),
+    ],
+)
+async def test_what_cannot_be_meant_is_refused(database_url: str, words: list[str], message: str) -> None:
+    code, _, err = await headgate(database_url, "retention", *words)
+    assert (code, message in err) == (1, True), err
+
+
+async def test_without_a_limit_everything_is_kept(database_url: str) -> None:
+    await make_old_months(database_url)
+    code, out, _ = await headgate(database_url, "retention", "--yes")
+    assert (code, "everything is kept" in out) == (0, True)
+    assert sum((await held(database_url)).values()) == 40

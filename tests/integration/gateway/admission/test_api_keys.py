@@ -1,0 +1,124 @@
+"""API keys: made by command, checked at the gate, named as visitors, revoked within seconds."""
+
+import asyncio
+import os
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from gateway.admission import api_keys
+from gateway.admission.api_keys import Scope, create_key, list_keys, revoke_key
+from gateway.settings import Settings
+from tests.support.http_gateway import NEW, Served, served
+from tests.support.write_path import rows
+
+
+@pytest.fixture
+def locked(http_settings: Settings) -> Settings:
+    return http_settings.model_copy(update={"auth_required": True})
+
+
+async def made(http: Served, *scopes: Scope, expires_at: datetime | None = None) -> tuple[UUID, dict[str, str]]:
+    id_, key = await create_key(http.front.running.engine, "a test", scopes, expires_at=expires_at)
+    return id_, {"Authorization": f"Bearer {key}"}
+
+
+async def test_without_a_key_nothing_but_health_and_documents_answers(locked: Settings) -> None:
+    async with served(locked) as http:
+        for method, address in (("POST", "/applications"), ("GET", "/applications"), ("POST", "/applications/batch")):
+            answer = await http.client.request(method, address, json=NEW if method == "POST" else None)
+            assert (answer.status_code, answer.json()["type"]) == (401, "/problems/unauthenticated")
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+        for address in ("/livez", "/readyz", "/healthz", "/docs", "/openapi.json", "/problems/unauthenticated"):
+            assert (await http.client.get(address)).status_code == 200
+        page = await http.client.get("/")
+        assert page.status_code == 200
+        assert "<form" not in page.text
+        assert (await http.client.post("/", data=NEW)).status_code == 403
+
+
+async def test_a_key_may_do_what_its_scopes_say(locked: Settings) -> None:
+    async with served(locked) as http:
+        _, write = await made(http, "applications:write")
+        _, read = await made(http, "applications:read")
+        assert (await http.client.post("/applications", json=NEW, headers=write)).status_code == 201
+        assert (await http.client.get("/applications", headers=read)).status_code == 200
+        by_other_header = {"X-API-Key": read["Authorization"].removeprefix("Bearer ")}
+        assert (await http.client.get("/applications", headers=by_other_header)).status_code == 200
+        refused = await http.client.get("/applications", headers=write)
+        assert (refused.status_code, refused.json()["type"]) == (403, "/problems/forbidden")
+        assert "applications:read" in refused.json()["detail"]
+        assert (await http.client.post("/applications", json=NEW, headers=read)).status_code == 403
+
+
+async def test_revoked_expired_and_foreign_keys_are_unknown(locked: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_keys, "REMEMBER_SECONDS", 0.0)
+    async with served(locked) as http:
+        id_, headers = await made(http, "applications:read")
+        _, expired = await made(http, "applications:read", expires_at=datetime.now(UTC) - timedelta(seconds=1))
+        assert (await http.client.get("/applications", headers=headers)).status_code == 200
+        assert await revoke_key(http.front.running.engine, id_)
+        assert not await revoke_key(http.front.running.engine, id_)
+        for wrong in (
+            headers,
+            expired,
+            {"Authorization": "Bearer hg_x"},
+            {"Authorization": "Basic YTpi"},
+            {"X-API-Key": ""},
+        ):
+            assert (await http.client.get("/applications", headers=wrong)).status_code == 401
+
+
+async def test_only_a_hash_is_kept_and_its_use_is_noted(locked: Settings) -> None:
+    async with served(locked) as http:
+        id_, headers = await made(http, "applications:read")
+        await http.client.get("/applications", headers=headers)
+        [listed] = await list_keys(http.front.running.engine)
+        assert listed.id == id_
+        assert listed.last_used_at is not None
+        [row] = await rows(locked.database_url.get_secret_value(), "SELECT api_keys::text AS everything FROM api_keys")
+        assert headers["Authorization"].removeprefix("Bearer ") not in row["everything"]
+
+
+async def test_a_key_is_a_visitor_and_guessing_is_limited(http_settings: Settings) -> None:
+    async with served(http_settings.model_copy(update={"rate_limit_per_minute": 4})) as http:
+        _, one = await made(http, "applications:read")
+        _, other = await made(http, "applications:read")
+        for headers in (one, other):
+            found = [(await http.client.get("/applications", headers=headers)).status_code for _ in range(5)]
+            assert found == [200] * 4 + [429]
+        guesses = [
+            (await http.client.get("/applications", headers={"X-API-Key": str(n)})).status_code for n in range(4)
+        ]
+        assert 429 in guesses
+
+
+async def test_keys_are_made_listed_and_revoked_by_command(locked: Settings) -> None:
+    made_ = await _headgate(locked, "keys", "create", "reading room", "--scope", "applications:read")
+    key, id_ = made_.splitlines()[0], re.findall(r"id ([0-9a-f-]{36})", made_)[0]
+    async with served(locked) as http:
+        assert (await http.client.get("/applications", headers={"X-API-Key": key})).status_code == 200
+    listing = await _headgate(locked, "keys", "list")
+    assert "reading" in listing
+    assert key not in listing
+    assert "revoked" in await _headgate(locked, "keys", "revoke", id_)
+    async with served(locked) as http:
+        assert (await http.client.get("/applications", headers={"X-API-Key": key})).status_code == 401
+    assert "there is no scope" in await _headgate(locked, "keys", "create", "x", "--scope", "everything", code=1)
+
+
+async def _headgate(settings: Settings, *arguments: str, code: int = 0) -> str:
+    """What the command prints, on both streams."""
+    environment = os.environ | {"DATABASE_URL": settings.database_url.get_secret_value(), "COLUMNS": "200"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli", *arguments),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == code, output.decode()
+    return output.decode()

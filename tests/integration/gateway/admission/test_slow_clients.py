@@ -1,0 +1,101 @@
+"""Clients that send slowly, or not at all, do not hold the service; and uvicorn's inside is as it was."""
+
+import asyncio
+import inspect
+from contextlib import suppress
+from typing import Any
+
+from uvicorn.protocols.http import httptools_impl
+
+from gateway.commit.submission import Submission
+from gateway.settings import Settings
+from tests.support.http_gateway import NEW, count, read_answer, served
+
+HEAD = b"POST /applications HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+def quick(settings: Settings) -> Settings:
+    return settings.model_copy(update={"head_seconds": 0.5, "body_seconds": 0.5})
+
+
+async def test_a_head_that_does_not_end_is_ended(http_settings: Settings) -> None:
+    async with served(quick(http_settings)) as http:
+        status, headers, _ = await http.raw(HEAD)
+        assert (status, headers["connection"]) == (408, "close")
+
+
+async def test_a_head_in_drops_is_ended(http_settings: Settings) -> None:
+    async with served(quick(http_settings)) as http:
+        status, _, _ = await http.raw(HEAD, *(b"X: y\r\n" for _ in range(100)), pause=0.1)
+        assert status == 408
+
+
+async def test_a_body_that_does_not_end_is_ended(http_settings: Settings) -> None:
+    async with served(quick(http_settings)) as http:
+        for body in (b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"):
+            status, headers, _ = await http.raw(HEAD + body)
+            assert (status, headers["content-type"]) == (408, "application/problem+json")
+        assert await count(http.settings) == 0
+
+
+async def test_a_refused_body_without_end_is_ended_too(http_settings: Settings) -> None:
+    async with served(quick(http_settings)) as http:
+        reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+        writer.write(HEAD + b"Content-Length: 104857600\r\n\r\n")
+        async with asyncio.timeout(60):
+            sending = asyncio.create_task(_drip(writer))
+            with suppress(ConnectionError):
+                assert b" 413 " in await reader.read()
+            await sending
+
+
+async def _drip(writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while not writer.is_closing():
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+
+async def test_a_connection_that_says_nothing_is_closed(http_settings: Settings) -> None:
+    async with served(quick(http_settings)) as http:
+        reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+        async with asyncio.timeout(60):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_who_waits_for_an_answer_is_not_cut(http_settings: Settings) -> None:
+    async with served(quick(http_settings)) as http:
+        held = asyncio.Event()
+        real = http.front.running.writer.submit
+
+        async def later(submission: Submission) -> Any:
+            await held.wait()
+            return await real(submission)
+
+        http.front.running.writer.submit = later  # type: ignore[assignment]
+        asking = asyncio.create_task(http.client.post("/applications", json=NEW))
+        await asyncio.sleep(2.5)  # several rounds of looking at all connections
+        held.set()
+        assert (await asking).status_code == 201
+
+
+async def test_connections_are_bounded(http_settings: Settings) -> None:
+    async with served(http_settings.model_copy(update={"connections_max": 5})) as http:
+        crowd = [await asyncio.open_connection("127.0.0.1", http.port) for _ in range(8)]
+        status, headers, _ = await read_answer(crowd[-1][0])
+        assert status == 503
+        assert int(headers["retry-after"]) >= 1
+        for _, writer in crowd:
+            writer.close()
+
+
+def test_the_inside_of_uvicorn_is_as_it_was() -> None:
+    protocol = inspect.getsource(httptools_impl.HttpToolsProtocol)
+    cycle = inspect.getsource(httptools_impl.RequestResponseCycle)
+    for name in ("self.scope", "self.cycle", "timeout_keep_alive_task", "def send_400_response", "self.connections"):
+        assert name in protocol
+    assert '"method"' in protocol
+    for name in ("self.more_body", "self.response_started", "self.response_complete"):
+        assert name in cycle

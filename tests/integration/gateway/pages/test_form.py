@@ -1,0 +1,116 @@
+"""The form at /, the documents and the problem pages, as a browser without JavaScript sees them."""
+
+import re
+
+import pytest
+
+from gateway.problems.document import texts
+from gateway.settings import Settings
+from tests.support.http_gateway import NEW, Served, count, served
+
+
+def key_in(page: str) -> str:
+    return str(re.findall(r'name="key" value="([^"]+)"', page)[0])
+
+
+async def test_a_form_is_stored_once_however_often_it_is_sent(http: Served) -> None:
+    key = key_in((await http.client.get("/")).text)
+    for _ in range(2):
+        sent = await http.client.post("/", data=NEW | {"key": key})
+        assert sent.status_code == 303
+    shown = await http.client.get(sent.headers["location"])
+    assert "Анна Ковалёва" in shown.text
+    assert sent.headers["location"].removeprefix("/?accepted=") in shown.text
+    assert await count(http.settings) == 1
+
+
+async def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(http: Served) -> None:
+    answer = await http.client.post("/?lang=ru", data={"user_name": "<b>Анна</b>", "description": " ", "key": "k"})
+    assert answer.status_code == 422
+    assert 'lang="ru"' in answer.text
+    assert 'value="&lt;b&gt;Анна&lt;/b&gt;"' in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert '<p class="wrong" id="description-wrong">минимальная длина' in answer.text
+    assert 'id="user_name-wrong"' not in answer.text
+    assert await count(http.settings) == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://elsewhere.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 303),
+        ({}, 303),
+    ],
+)
+async def test_another_site_cannot_send_it(http: Served, headers: dict[str, str], status: int) -> None:
+    assert (await http.client.post("/", data=NEW | {"key": "k"}, headers=headers)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "status"),
+    [
+        (b"user_name=%ff&description=b&key=k", "application/x-www-form-urlencoded", 400),
+        (b"\xff\xfe", "application/x-www-form-urlencoded", 400),
+        (b"&".join(b"a=b" for _ in range(100)), "application/x-www-form-urlencoded", 400),
+        (b"{}", "application/json", 415),
+        (b"user_name=a%00&description=b&key=k", "application/x-www-form-urlencoded", 422),
+        (b"user_name=a&description=b", "application/x-www-form-urlencoded", 400),
+        (b"user_name=a&description=" + b"b" * 2_000_000, "application/x-www-form-urlencoded", 413),
+    ],
+)
+async def test_forms_that_no_browser_sends(http: Served, content: bytes, content_type: str, status: int) -> None:
+    answer = await http.client.post("/", content=content, headers={"Content-Type": content_type})
+    assert answer.status_code == status
+    assert await count(http.settings) == 0
+
+
+async def test_pages_load_nothing_from_elsewhere(http: Served) -> None:
+    for address in ("/", "/docs", "/redoc", "/problems/", "/problems/invalid"):
+        page = await http.client.get(address)
+        assert page.status_code == 200
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//', page.text)
+        for loaded in re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text):
+            assert (await http.client.get(loaded)).status_code == 200
+
+
+async def test_every_problem_has_a_page_in_both_languages(http: Served) -> None:
+    for code, text in texts().items():
+        for language in ("en", "ru"):
+            page = await http.client.get(f"/problems/{code}", params={"lang": language})
+            assert page.status_code == 200
+            assert text.title[language] in page.text.replace("&#39;", "'")
+            assert "`" not in page.text
+
+
+async def test_a_full_form_without_a_database_is_kept(http_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gateway.problems.errors import DatabaseAwayError
+
+    async with served(http_settings) as http:
+
+        def away(_: object) -> None:
+            raise DatabaseAwayError
+
+        monkeypatch.setattr(http.front.running.writer, "submit", away)
+        answer = await http.client.post("/", data=NEW | {"key": "k"})
+        assert answer.status_code == 503
+        assert "Анна Ковалёва" in answer.text
+        assert "The database is away" in answer.text
+
+
+async def test_cors_is_for_those_who_are_listed(http_settings: Settings) -> None:
+    async with served(http_settings.model_copy(update={"cors_origins": ("https://app.example",)})) as http:
+        preflight = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+        allowed = await http.client.options("/applications", headers=preflight)
+        assert allowed.status_code == 204
+        assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+        posted = await http.client.post("/applications", json=NEW, headers={"Origin": "https://app.example"})
+        assert posted.headers["access-control-allow-origin"] == "https://app.example"
+        assert "Location" in posted.headers["access-control-expose-headers"]
+        other = await http.client.options("/applications", headers=preflight | {"Origin": "https://evil.example"})
+        assert other.status_code == 405
+        assert "access-control-allow-origin" not in other.headers

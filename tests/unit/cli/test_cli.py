@@ -1,0 +1,119 @@
+"""`headgate` as a person types it: help that lists everything, and failures that are one line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.config import masked
+from cli.environment import known_names
+from cli.load.figures import Figures
+from tests.support.commands import ROOT
+
+
+def headgate(*args: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command in an otherwise empty folder, with no settings but these."""
+    clean = {name: value for name, value in os.environ.items() if name not in known_names()}
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *args],
+        cwd=cwd,
+        env={**clean, **environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    shown = headgate("--help", cwd=tmp_path)
+    assert shown.returncode == 0
+    for command in ("config", "forget", "gateway", "load", "migrate", "retention", "run", "topics", "worker"):
+        assert command in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "environment", "message"),
+    [
+        (["migrate"], {"DATABASE_URL": "postgresql+asyncpg://u:secret@127.0.0.1:1/x"}, "127.0.0.1:1 cannot be reached"),
+        (["migrate"], {"DATABASE_URL": "mysql://u:secret@127.0.0.1:1/x"}, "DATABASE_URL: "),
+        (["topics", "create"], {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, "Kafka at 127.0.0.1:1"),
+        (["topics", "tail"], {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, "Kafka at 127.0.0.1:1"),
+        (["topics", "tail"], {"KAFKA_BOOTSTRAP_SERVERS": "nonsense:port"}, "KAFKA_BOOTSTRAP_SERVERS"),
+        (["topics", "create"], {"KAFKA_PREFIX": "no spaces"}, "KAFKA_PREFIX: "),
+        (["topics", "create"], {"KAFKA_PARTITIONS": "0"}, "KAFKA_PARTITIONS: "),
+        (["topics", "create"], {"KAFKA_MIN_INSYNC_REPLICAS": "2"}, "KAFKA_REPLICATION_FACTOR, which is 1 (it is '2')"),
+        (["config"], {"GATEWAY_PORT": "99999"}, "GATEWAY_PORT: "),
+        (["run"], {"HEADGATE_DATA_DIR": "/dev/null/x"}, "/dev/null/x (HEADGATE_DATA_DIR) cannot be used: "),
+        (["run"], {"WORKER_WEB_PORT": "65535"}, "WORKER_WEB_PORT: "),
+        (["load", "--url", "http://127.0.0.1:1"], {}, "nothing answers at http://127.0.0.1:1"),
+        (["load", "--url", "ftp://x"], {}, "ftp://x is no address"),
+    ],
+)
+def test_a_failure_is_told_in_one_line(
+    tmp_path: Path, args: list[str], environment: dict[str, str], message: str
+) -> None:
+    result = headgate(*args, cwd=tmp_path, **environment)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "secret" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("args", [["nope"], ["load", "--rate", "fast"], ["topics", "tail", "--count", "0"]])
+def test_a_misuse_is_explained(tmp_path: Path, args: list[str]) -> None:
+    result = headgate(*args, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "Usage" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_misspelt_setting_in_the_file_stops_every_command(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("GATEWAY_PROT=9000\n")
+    result = headgate("config", cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr == "headgate: .env: there is no setting GATEWAY_PROT; did you mean GATEWAY_PORT?\n"
+
+
+def test_other_programs_may_use_the_file_too(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("COMPOSE_PROJECT_NAME=x\nOTEL_SERVICE_NAME=y\n")
+    assert headgate("config", cwd=tmp_path).returncode == 0
+
+
+def test_config_tells_value_and_source_and_hides_secrets(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("GATEWAY_PORT=9001\nDATABASE_URL=postgresql+asyncpg://me:secret@db/x\n")
+    shown = headgate("config", cwd=tmp_path, LOG_LEVEL="DEBUG").stdout
+    lines = {line.split()[0]: line.split()[1:] for line in shown.splitlines()}
+    assert lines["GATEWAY_PORT"] == ["9001", ".env"]
+    assert lines["LOG_LEVEL"] == ["DEBUG", "environment"]
+    assert lines["GATEWAY_HOST"] == ["127.0.0.1", "default"]
+    assert lines["DATABASE_URL"] == ["postgresql+asyncpg://me:***@db/x", ".env"]
+
+
+@pytest.mark.parametrize(
+    ("secret", "shown"),
+    [
+        ("postgresql+asyncpg://u:p@h:1/d", "postgresql+asyncpg://u:***@h:1/d"),
+        ("redis://:p@h", "redis://:***@h"),
+        ("token", "***"),
+        ("postgresql+asyncpg://h/d", "***"),
+    ],
+)
+def test_secrets_are_masked(secret: str, shown: str) -> None:
+    assert masked(secret) == shown
+
+
+def test_percentiles_are_close() -> None:
+    figures = Figures()
+    for milliseconds in range(1, 1001):
+        figures.answer(201, milliseconds / 1000)
+    assert figures.percentile(0.5) == pytest.approx(0.5, rel=0.02)
+    assert figures.percentile(0.99) == pytest.approx(0.99, rel=0.02)
+    assert figures.percentile(1) == pytest.approx(1, rel=0.02)
+    assert (figures.accepted, figures.errors) == (1000, 0)
+
+
+def test_no_answers_are_no_latency() -> None:
+    assert Figures().percentile(0.99) == 0

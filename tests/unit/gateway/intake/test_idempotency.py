@@ -1,0 +1,63 @@
+"""The header Idempotency-Key, quoted and bare."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts import NewApplication
+from gateway.intake.idempotency import of_content, parse
+from gateway.problems.errors import KeyInvalidError
+
+_PRINTABLE = [chr(code) for code in range(0x20, 0x7F)]
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        (b"8e03978e-40d5-43dd-bc93-6894a57f9324", "8e03978e-40d5-43dd-bc93-6894a57f9324"),
+        (b'"8e03978e-40d5-43dd-bc93-6894a57f9324"', "8e03978e-40d5-43dd-bc93-6894a57f9324"),
+        (b'  "a b"\t', "a b"),
+        (rb'"say \"hi\" \\ there"', r'say "hi" \ there'),
+        (b"x" * 255, "x" * 255),
+        (b'it"s', 'it"s'),
+    ],
+)
+def test_keys(header: bytes, key: str) -> None:
+    assert parse(header) == key
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"   ",
+        b'""',
+        b"a b",
+        b'"',
+        b'"a',
+        b'"a"b"',
+        b'"a"; p=1',
+        b"x" * 256,
+        b'"' + b"x" * 256 + b'"',
+        b"caf\xc3\xa9",
+    ],
+    ids=repr,
+)
+def test_what_is_no_key(header: bytes) -> None:
+    with pytest.raises(KeyInvalidError):
+        parse(header)
+
+
+@given(st.text(alphabet=_PRINTABLE, min_size=1, max_size=255))
+def test_a_quoted_key_is_what_was_quoted(key: str) -> None:
+    quoted = '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    assert parse(quoted.encode()) == key
+
+
+def test_content_is_name_and_description_and_where_one_ends() -> None:
+    one = of_content(NewApplication(user_name="ab", description="c"), seconds=5)
+    same = of_content(NewApplication(user_name=" ab ", description="c"), seconds=5)
+    other = of_content(NewApplication(user_name="a", description="bc"), seconds=5)
+    assert one == same
+    assert one.key != other.key
+    assert one.client == ""

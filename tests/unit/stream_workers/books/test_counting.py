@@ -1,0 +1,296 @@
+"""The pure part of counting: every offset booked once, whatever the records and however they are cut."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_workers.books import breaker
+from stream_workers.books.apply import AHEAD_MAX, apply
+from stream_workers.books.histogram import (
+    RECENT_KEPT,
+    RECENT_WIDTH,
+    Histogram,
+    latency_bound,
+    latency_bucket,
+    quantile,
+    since,
+    size_bucket,
+    with_recent,
+)
+from stream_workers.books.series import DAY, HOUR, KEPT, MINUTE
+from stream_workers.books.state import VALUE_LIMIT, State, fresh, from_json, to_json
+from stream_workers.books.users import distinct_users, most_active_users, short_name
+from stream_workers.exact.ledger import following
+from stream_workers.kafka.events import Bad, Seen, by_contract, canonical, read
+from tests.records import NOW_MS, POISON, Record, bad, good
+
+OFFSETS_FROM = 50
+
+kinds = st.sampled_from(["good", "good", "good", "replayed", "bad"])
+names = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=255)
+times = st.integers(0, NOW_MS + 10 * DAY)
+
+
+@st.composite
+def topics(draw: st.DrawFn) -> list[Record]:
+    """A topic from its first offset on."""
+    records = []
+    for index, kind in enumerate(draw(st.lists(kinds, max_size=60))):
+        offset = OFFSETS_FROM + index
+        if kind == "bad":
+            records.append(bad(offset))
+        else:
+            at_ms, name = draw(times), draw(names)
+            records.append(good(offset, user_name=name, at_ms=at_ms, replayed=kind == "replayed"))
+    return records
+
+
+def counted(records: list[Record], cuts: list[int] | None = None) -> State:
+    state = fresh("topic", OFFSETS_FROM)
+    for start, end in zip([0, *(cuts or [])], [*(cuts or []), len(records)], strict=True):
+        if records[start:end]:
+            state = apply(state, records[start:end], consumed_at=NOW_MS).state
+    return state
+
+
+@given(topics())
+@settings(deadline=None)
+def test_every_offset_is_booked_once(records: list[Record]) -> None:
+    state = counted(records)
+    assert state.exact
+    assert state.booked == len(records)
+    assert state.last_offset == OFFSETS_FROM + len(records) - 1
+    assert sum(state.reasons.values()) == state.dead
+    assert sum(state.sizes.values()) == sum(state.latency.values()) == state.total
+
+
+@given(topics(), st.data())
+@settings(deadline=None)
+def test_the_cut_into_batches_makes_no_difference(records: list[Record], data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(records)), max_size=6)))
+    whole, parts = counted(records), counted(records, cuts)
+    assert replace(whole, users=parts.users) == parts
+    assert distinct_users([whole.users]) == distinct_users([parts.users])
+    assert most_active_users([whole.users], 20) == most_active_users([parts.users], 20)
+
+
+@given(topics(), st.data())
+@settings(deadline=None)
+def test_replays_overlaps_and_reordered_deliveries_do_not_count_twice(
+    records: list[Record], data: st.DataObject
+) -> None:
+    """Whatever is delivered: only what follows without a gap is taken, and the end state is the same."""
+    state = fresh("topic", OFFSETS_FROM)
+    starts = data.draw(st.lists(st.integers(0, max(0, len(records) - 1)), max_size=20))
+    for start in [*starts, 0]:
+        delivered = records[start:] if start == 0 else records[start : start + 10]
+        if not delivered:
+            continue
+        taken, _gap = following(delivered, state.last_offset)  # type: ignore[arg-type]
+        if taken:
+            state = apply(state, taken, consumed_at=NOW_MS).state
+    assert state.booked == len(records)
+    assert state.total == counted(records).total
+
+
+@given(topics())
+@settings(deadline=None)
+def test_a_state_survives_the_changelog(records: list[Record]) -> None:
+    state = counted(records)
+    value = to_json(state)
+    assert from_json(value) == state
+    assert to_json(from_json(value)) == value
+
+
+def test_the_worst_that_can_be_sent_stays_below_the_limit() -> None:
+    """Full series, all buckets, as many names as the sketch holds, each as long as it keeps, in 4-byte characters."""
+    state = fresh("f" * 36, 2**60)
+    offset = 2**60
+    widest = [chr(0x1F600 + index) * 28 for index in range(192)]
+    for day in range(KEPT[DAY] + 5):
+        at = NOW_MS - (KEPT[DAY] + 5 - day) * DAY
+        state = apply(state, [good(offset, user_name=widest[day % 192], at_ms=at)], consumed_at=NOW_MS).state
+        offset += 1
+    for minute in range(KEPT[HOUR] * 60, 0, -7):
+        at = NOW_MS - minute * MINUTE
+        records = [good(offset, user_name=widest[minute % 192], at_ms=at, description="x" * (minute % 9_999 + 1))]
+        state = apply(state, records, consumed_at=NOW_MS + 2 ** (minute % 40)).state
+        offset += 1
+    for minute in range(KEPT[MINUTE], 0, -1):
+        state = apply(
+            state, [good(offset, user_name=widest[0], at_ms=NOW_MS - minute * MINUTE)], consumed_at=NOW_MS
+        ).state
+        offset += 1
+    huge = 10**12
+    state = replace(
+        state,
+        owner="o" * 200,
+        minutes=dict.fromkeys(state.minutes, huge),
+        hours=dict.fromkeys(state.hours, huge),
+        days=dict.fromkeys(state.days, huge),
+        latency=dict.fromkeys(range(161), huge),
+        recent={window: dict.fromkeys(range(161), huge) for window in range(10**7, 10**7 + RECENT_KEPT)},
+        outcomes=(1 << breaker.WINDOW) - 1,
+    )
+    assert len(state.minutes) == KEPT[MINUTE]
+    assert len(state.hours) == KEPT[HOUR]
+    assert len(state.days) == KEPT[DAY]
+    assert 40_000 < len(to_json(state)) < VALUE_LIMIT
+
+
+@pytest.mark.parametrize(("reason", "record"), POISON)
+def test_poison_is_told_apart_and_never_raises(reason: str, record: Record) -> None:
+    event = read(record)
+    assert isinstance(event, Bad)
+    assert event.reason == reason
+    state = apply(fresh("topic", 0), [record], consumed_at=NOW_MS).state
+    assert (state.total, state.dead, state.reasons) == (0, 1, {reason: 1})
+
+
+def test_an_event_without_headers_is_of_the_first_version() -> None:
+    applied = apply(fresh("id", 0), [replace(good(0), headers=())], consumed_at=NOW_MS)
+    assert (applied.state.total, applied.bad) == (1, [])
+
+
+def test_event_time_is_created_at() -> None:
+    state = counted([good(OFFSETS_FROM, at_ms=NOW_MS - 90 * MINUTE), good(OFFSETS_FROM + 1)])
+    assert state.minutes == {NOW_MS // MINUTE - 90: 1, NOW_MS // MINUTE: 1}
+    assert state.hours == {(NOW_MS - 90 * MINUTE) // HOUR: 1, NOW_MS // HOUR: 1}
+
+
+def test_late_events_are_counted_where_their_series_still_reaches() -> None:
+    state = counted([good(OFFSETS_FROM), good(OFFSETS_FROM + 1, at_ms=NOW_MS - 3 * HOUR)])
+    assert (state.total, state.late, state.future) == (2, 1, 0)
+    assert sum(state.minutes.values()) == 1
+    assert sum(state.hours.values()) == 2
+
+
+def test_events_of_the_future_are_counted_and_move_no_window() -> None:
+    state = counted([good(OFFSETS_FROM), good(OFFSETS_FROM + 1, at_ms=NOW_MS + AHEAD_MAX + 1)])
+    assert (state.total, state.future) == (2, 1)
+    assert state.minutes == {NOW_MS // MINUTE: 1}
+    assert state.newest_at == NOW_MS
+
+
+def test_the_breaker_stops_before_the_event_that_is_too_much_and_stays_open() -> None:
+    records = [bad(OFFSETS_FROM + index) for index in range(600)]
+    applied = apply(fresh("topic", OFFSETS_FROM), records, consumed_at=NOW_MS)
+    assert applied.tripped is not None
+    assert applied.state.dead == len(applied.bad) == breaker.BAD_MAX
+    assert applied.tripped.offset == applied.state.last_offset + 1
+    again = apply(from_json(to_json(applied.state)), records[breaker.BAD_MAX :], consumed_at=NOW_MS)
+    assert again.tripped == applied.tripped
+    assert again.state.last_offset == applied.state.last_offset
+
+
+def test_good_events_close_the_breaker() -> None:
+    mixed = [bad(OFFSETS_FROM + index) if index % 5 < 2 else good(OFFSETS_FROM + index) for index in range(3_000)]
+    applied = apply(fresh("topic", OFFSETS_FROM), mixed, consumed_at=NOW_MS)
+    assert applied.tripped is None
+    assert applied.state.dead == 1_200
+
+
+def test_users_are_merged_over_partitions_with_bounds() -> None:
+    first = counted([good(OFFSETS_FROM + index, user_name=f"user {index % 1_000}") for index in range(2_000)])
+    second = counted([good(OFFSETS_FROM + index, user_name="ada") for index in range(500)])
+    estimate = distinct_users([first.users, second.users])
+    assert estimate.low <= 1_001 <= estimate.high
+    assert estimate.high - estimate.low < 200
+    ada = most_active_users([first.users, second.users], 1)[0]
+    assert ada.name == "ada"
+    assert ada.low <= 500 <= ada.high
+
+
+def test_long_names_stay_apart() -> None:
+    assert short_name("x" * 200 + "a") != short_name("x" * 200 + "b")
+    assert len(short_name("x" * 255)) <= 28
+    assert short_name("ada") == "ada"
+
+
+@given(st.integers(-10, 2**50))
+def test_a_latency_is_below_its_bucket_s_bound_by_at_most_a_fifth(milliseconds: int) -> None:
+    bound = latency_bound(latency_bucket(milliseconds))
+    if 1 < milliseconds <= 2**40:
+        assert milliseconds <= bound * 1.000001
+        assert bound < milliseconds * 1.19
+
+
+def test_quantiles() -> None:
+    assert quantile({}, 0.5) is None
+    assert quantile({latency_bucket(8): 99, latency_bucket(1024): 1}, 0.5) == 8
+    assert quantile({latency_bucket(8): 98, latency_bucket(1024): 2}, 0.99) == 1024
+
+
+@given(st.integers(1, 20_000))
+def test_sizes_have_a_bucket(characters: int) -> None:
+    assert 0 <= size_bucket(characters) <= 10
+
+
+def test_a_state_of_a_later_version_is_refused() -> None:
+    with pytest.raises(ValueError, match="upgrade"):
+        from_json(to_json(fresh("topic", 0)).replace(b'"version":2', b'"version":99'))
+
+
+def test_a_state_of_the_first_version_is_taken_over_and_counted_on() -> None:
+    value = Path(__file__).with_name("state_v1.json").read_bytes()
+    state = from_json(value)
+    assert (state.first, state.last_offset, state.total, state.dead, state.replayed) == (10, 51, 40, 1, 1)
+    assert (state.exact, state.recent) == (True, {})
+    after = apply(state, [good(52)], consumed_at=NOW_MS).state
+    assert (after.exact, after.total) == (True, 41)
+    assert from_json(to_json(after)) == after
+
+
+def test_recent_latencies_are_those_of_the_last_windows() -> None:
+    recent: dict[int, Histogram] = {}
+    for window in range(5):
+        recent = dict(with_recent(recent, window * RECENT_WIDTH, {window: 1}))
+    assert recent == {2: {2: 1}, 3: {3: 1}, 4: {4: 1}}
+    assert since(recent, 3 * RECENT_WIDTH + 5) == {3: 1, 4: 1}
+
+
+@given(st.text(max_size=12), st.text(max_size=12), times, st.booleans(), st.binary(max_size=3), st.integers(0, 200))
+@settings(deadline=None, max_examples=500)
+def test_the_fast_reading_agrees_with_the_contract(
+    name: str, text: str, at_ms: int, escaped: bool, noise: bytes, where: int
+) -> None:
+    """Whatever the bytes: what is read the fast way, the contract reads the same way."""
+    record = good(7, user_name=name or "ada", description=text or "a boat", at_ms=at_ms)
+    value = record.value or b""
+    if escaped:
+        value = json.dumps(json.loads(value)).encode()
+    value = value[: where % len(value)] + noise + value[where % len(value) + len(noise) :]
+    fast = canonical(value)
+    slow = by_contract(Record(7, value, record.headers))
+    assert fast is None or fast == slow
+
+
+def test_what_the_gateway_writes_is_read_the_fast_way() -> None:
+    seen = canonical(good(7, user_name="Ада", description="лодка").value or b"")
+    assert isinstance(seen, Seen)
+    assert (seen.user_name, seen.size, seen.created_at) == ("Ада", 5, NOW_MS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"00:00", b"24:00"),
+        (b"-04-", b"-13-"),
+        (b'"ada"', b'"ada "'),
+        (b'"ada"', b'"a\\u0000b"'),
+        (b'"ada"', b"1"),
+        (b'{"id"', b'{"more":1,"id"'),
+        (b"Z", b"+00:00"),
+        (b'{"id"', b'{"id":"x","id"'),
+    ],
+)
+def test_any_other_form_goes_the_slow_way(change: tuple[bytes, bytes]) -> None:
+    value = good(7, at_ms=1_650_000_000_000 - 1_650_000_000_000 % 86_400_000).value or b""
+    assert canonical(value) is not None
+    changed = value.replace(*change)
+    assert changed != value
+    assert canonical(changed) is None

@@ -1,0 +1,47 @@
+"""The journal's lines against its books: what is absent is drift, what is repeated is not."""
+
+import asyncio
+from io import BytesIO
+from typing import Literal
+
+import pytest
+
+from cli.audit.lines import Lines, compare
+from stream_workers.books.journal import Journal, Position
+from tests.records import bad, good
+
+START = Position(topic_id="id", first=0, last_offset=-1)
+
+
+def written(form: Literal["console", "json"], *batches: range) -> tuple[list[bytes], Position]:
+    """Lines as the journal writes them, and its position afterwards; offset 3 is no application."""
+    out = BytesIO()
+    journal = Journal(out, owner="a", user_names=False, form=form)
+    position = START
+    for batch in batches:
+        records = [bad(offset) if offset == 3 else good(offset) for offset in batch]
+        position = asyncio.run(journal.fold(0, position, records))  # type: ignore[arg-type]
+    return out.getvalue().splitlines(keepends=True), position
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_every_offset_has_a_line(form: Literal["console", "json"]) -> None:
+    lines, position = written(form, range(20))
+    assert compare(lines, {0: position}) == Lines(lines=20, repeated=0, absent=0)
+    assert compare([*lines, *lines[10:]], {0: position}) == Lines(lines=30, repeated=10, absent=0)
+    assert compare([b"something else\n", *lines[:5], *lines[7:]], {0: position}) == Lines(18, 0, absent=2)
+    assert compare(lines[12:], {0: position}) == Lines(8, 0, absent=0), "older files are not here"
+    assert compare([*lines[:19], lines[19][:-4]], {0: position}).absent == 1, "a line that was cut off is none"
+
+
+def test_a_partition_without_a_line_has_none_of_its_offsets() -> None:
+    lines, position = written("json", range(5), range(5, 9))
+    other = Position(topic_id="id", first=0, last_offset=6, logged=6, unreadable=1)
+    assert compare(lines, {0: position, 1: other}) == Lines(lines=9, repeated=0, absent=7)
+    assert compare([], {0: START}) == Lines(0, 0, 0)
+
+
+def test_lines_beyond_the_books_are_those_of_now() -> None:
+    lines, _ = written("json", range(9))
+    earlier = Position(topic_id="id", first=0, last_offset=4, logged=5)
+    assert compare(lines, {0: earlier}) == Lines(lines=9, repeated=0, absent=0)
