@@ -14,6 +14,7 @@ from gateway.admission.rate_limit import RateLimiter
 from gateway.api import exception_handlers, exposition, health_routes, metrics_route, openapi, routes
 from gateway.api.front import Front
 from gateway.database import key_sweep, month_watch
+from gateway.health import Health
 from gateway.pages import docs, events, form, problem_pages
 from gateway.service import running
 from gateway.settings import Settings
@@ -64,6 +65,7 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     _say_what_is_open(front.settings)
     async with running(front.settings) as gateway:
         front.gateway = gateway
+        api.state.health = health = Health(gateway)
         await front.siblings.start(lambda: exposition.own(front, front.siblings.process))
         front.gate.keys = ApiKeys(gateway.engine)
         quiet = [
@@ -74,6 +76,7 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
         for task in quiet:
             task.cancel()
         await asyncio.gather(*quiet, return_exceptions=True)
+        await health.close()
     front.siblings.stop()
     if front.gate.limiter is not None:
         await front.gate.limiter.aclose()

@@ -2,16 +2,14 @@
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from sqlalchemy import text
 
 from gateway.database.connection import DATABASE_ERRORS, Session, first_line, sqlstate
 from gateway.database.tables import SCHEMA
 from gateway.publish.topic import BROKER_ERRORS, brokers, look
-
-if TYPE_CHECKING:
-    from gateway.service import Gateway
+from gateway.service import Gateway
 
 Status = Literal["ok", "degraded", "unavailable"]
 
@@ -36,8 +34,8 @@ SELECT (SELECT count(*) FROM (SELECT FROM outbox WHERE cardinality(ids) > 0 LIMI
 class Health:
     """Answers health questions from one look that is at most a second old, however many ask."""
 
-    def __init__(self, *, session: Session, gateway: "Gateway") -> None:
-        self._session, self._gateway = session, gateway
+    def __init__(self, gateway: Gateway) -> None:
+        self._session, self._gateway = Session(gateway.engine), gateway
         self._looked_at = -_FRESH_SECONDS
         self._report: dict[str, Any] = {}
         self._looking = asyncio.Lock()
@@ -51,6 +49,10 @@ class Health:
                 self._report = self._judge(database, kafka)
                 self._looked_at = time.monotonic()
         return self._report
+
+    async def close(self) -> None:
+        """Drop its connection."""
+        await self._session.drop()
 
     async def ready(self) -> str | None:
         """None where a POST can be accepted now, else why not."""

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.commit.lease import LeaseKeeper
 from gateway.commit.writer import Writer
 from gateway.database.connection import DATABASE_ERRORS, Session, create_engine
-from gateway.health import Health
 from gateway.observability.pace import Pace
 from gateway.observability.telemetry import Telemetry
 from gateway.publish.publisher import Publisher
@@ -41,7 +40,7 @@ class Gateway:
         self.draining = False
         self.failed: BaseException | None = None
         self.stopped = asyncio.Event()
-        self._sessions = {name: Session(self.engine) for name in ("writer", "lease", "backlog", "health")}
+        self._sessions = {name: Session(self.engine) for name in ("writer", "lease", "backlog")}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._version = version("headgate")  # to look it up takes longer than a heartbeat
         instance = f"{socket.gethostname()}:{settings.gateway_port}#{os.getpid()}"
@@ -66,7 +65,6 @@ class Gateway:
         )
         self.recovery = Recovery(keeper=self.keeper, engine=self.engine, settings=settings, telemetry=self.telemetry)
         self.replica = self._replica()
-        self.health = Health(session=self._sessions["health"], gateway=self)
 
     def _replica(self) -> Replica | None:
         url = self.settings.database_read_url

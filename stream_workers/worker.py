@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from stream_workers.app import Worker, create_app
+from stream_workers.app import create_app
 from stream_workers.errors import KafkaAwayError, PartitionsDifferError, ReplacedError, WorkerError
 from stream_workers.kafka.broker import Broker
 from stream_workers.logs import configure_logs
+from stream_workers.parts import Worker
 from stream_workers.settings import Kind, Settings
 from stream_workers.web.serving.access import refuse_open_bind
 

@@ -6,7 +6,7 @@ other, and each one's counters stay counters when another is restarted. Sum over
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -14,20 +14,18 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from gateway.admission.rate_limit import RateLimiter
+from gateway.api.front import Front
 from gateway.observability.metrics import Histogram, Metrics
-
-if TYPE_CHECKING:
-    from gateway.admission.rate_limit import RateLimiter
-    from gateway.api.front import Front
-    from gateway.read.replica import Replica
-    from gateway.service import Gateway
+from gateway.read.replica import Replica
+from gateway.service import Gateway
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _PUBLISHER_STATES = ("waiting", "memory", "backlog", "condemned", "fenced")
 
 
-def own(front: "Front", process: str) -> list[Metric]:
+def own(front: Front, process: str) -> list[Metric]:
     """What this process has counted and what it is doing now."""
     gateway = front.running
     families = [
@@ -80,7 +78,7 @@ def counted(metrics: Metrics) -> Iterator[Metric]:
     yield _labelled("headgate_rate_limit_decisions", "Calls judged by the rate limit, by outcome", "outcome", judged)
 
 
-def standing(gateway: "Gateway") -> Iterator[Metric]:
+def standing(gateway: Gateway) -> Iterator[Metric]:
     """Totals and states that the parts keep themselves."""
     writer, publisher, recovery = gateway.writer, gateway.publisher, gateway.recovery
     yield CounterMetricFamily("headgate_accepted", "Applications committed by this process", value=writer.committed)
@@ -116,7 +114,7 @@ def standing(gateway: "Gateway") -> Iterator[Metric]:
     )
 
 
-def replicated(replica: "Replica | None") -> Iterator[Metric]:
+def replicated(replica: Replica | None) -> Iterator[Metric]:
     """Which reads the replica took, and how far it is behind; nothing where there is none."""
     if replica is None:
         return
@@ -126,7 +124,7 @@ def replicated(replica: "Replica | None") -> Iterator[Metric]:
         yield GaugeMetricFamily("headgate_replica_lag_seconds", "How far it is behind at most", value=replica.lag)
 
 
-def limiting(limiter: "RateLimiter | None") -> Iterator[Metric]:
+def limiting(limiter: RateLimiter | None) -> Iterator[Metric]:
     """Whether the limiter's store answers; nothing where there is no limit."""
     if limiter is None:
         return

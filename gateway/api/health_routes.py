@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
 
-from gateway.api.front import front_of
 from gateway.api.openapi_parts import WITHOUT_KEY
+from gateway.health import Health
 from gateway.intake.body import JSON
 
 router = APIRouter(tags=["health"])
@@ -51,7 +51,7 @@ async def livez() -> Alive:
 )
 async def readyz(request: Request) -> Response:
     """PostgreSQL and its schema decide; an absent Kafka does not."""
-    reason = await front_of(request).running.health.ready()
+    reason = await health_of(request).ready()
     return _answer(200 if reason is None else 503, {"ready": reason is None, "reason": reason})
 
 
@@ -64,7 +64,13 @@ async def readyz(request: Request) -> Response:
 )
 async def healthz(request: Request) -> Response:
     """Always 200: the answer is about the dependencies, not about itself."""
-    return _answer(200, await front_of(request).running.health.report())
+    return _answer(200, await health_of(request).report())
+
+
+def health_of(request: Request) -> Health:
+    """What looks after the process that a request came to."""
+    health: Health = request.app.state.health
+    return health
 
 
 def _answer(status: int, value: object) -> Response:

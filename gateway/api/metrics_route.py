@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from gateway.api import exposition
 from gateway.api.front import front_of
+from gateway.api.health_routes import health_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -15,6 +16,6 @@ async def metrics(request: Request) -> Response:
     families = [
         *exposition.own(front, front.siblings.process),
         *await front.siblings.families(),
-        *exposition.shared(await front.running.health.report()),
+        *exposition.shared(await health_of(request).report()),
     ]
     return Response(exposition.page(families), media_type=exposition.CONTENT_TYPE)

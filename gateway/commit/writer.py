@@ -133,7 +133,7 @@ class Writer:
         """Publish and answer what was stored; answer the losers of a key with what the winner stored."""
         self.commits += 1
         self.committed += len(accepted)
-        self._telemetry.committed(batch, accepted, began=self._began, ended=time.monotonic())
+        self._telemetry.committed(batch.submissions, accepted, began=self._began, ended=time.monotonic())
         if accepted:
             self._release(Batch(batch.id, accepted, batch.size), lease)
         else:

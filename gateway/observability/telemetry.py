@@ -6,13 +6,13 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import Any, Protocol
+from uuid import UUID
 
-from contracts import header
+from contracts import Header, header
 from gateway.admission.visit import Visit
-from gateway.commit.submission import Batch, Submission
 from gateway.observability import tracing
 from gateway.observability.metrics import Metrics, route_of
-from gateway.publish.events import Event
 from gateway.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -20,6 +20,26 @@ log = logging.getLogger(__name__)
 # What other servers write for a client that left before its answer.
 CLIENT_GONE = 499
 _FLOODS = frozenset({429, CLIENT_GONE, 503})
+
+
+class Submitted(Protocol):
+    """What is told of an application on its way to its commit; ``deadline`` is monotonic."""
+
+    id: UUID
+    traceparent: str | None
+    deadline: float
+    done: "asyncio.Future[Any]"
+
+
+class Sent(Protocol):
+    """What is told of an application on its way to Kafka."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def headers(self) -> Sequence[Header]: ...
+    @property
+    def timestamp_ms(self) -> int: ...
 
 
 class Telemetry:
@@ -53,26 +73,30 @@ class Telemetry:
             fields = {"method": method, "route": route_of(path), "status": status, "ms": round(seconds * 1000, 1)}
             log.log(logging.INFO if status >= 400 else logging.DEBUG, "answered", extra=fields)
 
-    def committed(self, batch: Batch, accepted: Sequence[Submission], *, began: float, ended: float) -> None:
+    def committed(
+        self, batch: Sequence[Submitted], accepted: Sequence[Submitted], *, began: float, ended: float
+    ) -> None:
         """A group commit succeeded; times are monotonic, as the submissions' deadlines are."""
         metrics = self.metrics
-        metrics.commit_size.observe(len(batch.submissions))
-        metrics.commit_wait.observe(began - (batch.submissions[0].deadline - self._deadline))
+        metrics.commit_size.observe(len(batch))
+        metrics.commit_wait.observe(began - (batch[0].deadline - self._deadline))
         metrics.commit_seconds.observe(ended - began)
         if self.tracing is not None:
             now = time.time_ns()
             members = [(str(each.id), each.traceparent) for each in accepted]
             self.tracing.committed(members, size=len(accepted), began=now - int((ended - began) * 1e9), ended=now)
 
-    def replayed(self, losers: Sequence[Submission]) -> None:
+    def replayed(self, losers: Sequence[Submitted]) -> None:
         """The losers of an idempotency key have their outcomes."""
         self.metrics.replays += sum(_is_replay(each) for each in losers)
 
-    def sending(self, events: Sequence[Event], *, recovered: bool = False) -> AbstractContextManager[object]:
+    def sending(self, events: Sequence[Sent], *, recovered: bool = False) -> AbstractContextManager[object]:
         """Around one send: measured, traced, and a Kafka that does not answer is told once."""
         return _Sending(self, events, recovered=recovered)
 
-    def sent(self, events: Sequence[Event], *, seconds: float, recovered: bool, error: BaseException | None) -> None:
+    def sent(
+        self, events: Sequence[Sent], *, seconds: float, recovered: bool, error: BaseException | None
+    ) -> None:
         """A send ended. One that was given up because the lease was lost is neither a success nor a failure."""
         if isinstance(error, asyncio.CancelledError):
             return
@@ -115,7 +139,7 @@ class Telemetry:
 
 
 class _Sending:
-    def __init__(self, telemetry: Telemetry, events: Sequence[Event], *, recovered: bool) -> None:
+    def __init__(self, telemetry: Telemetry, events: Sequence[Sent], *, recovered: bool) -> None:
         self._telemetry, self._events, self._recovered = telemetry, events, recovered
         self._began = time.perf_counter()
         self._timer = telemetry.patience_ends()
@@ -129,6 +153,6 @@ class _Sending:
         self._telemetry.sent(self._events, seconds=seconds, recovered=self._recovered, error=error)
 
 
-def _is_replay(submission: Submission) -> bool:
+def _is_replay(submission: Submitted) -> bool:
     done = submission.done
     return done.done() and not done.cancelled() and done.exception() is None and done.result().replayed

@@ -5,7 +5,7 @@ sum. All else is of this process.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -16,10 +16,8 @@ from prometheus_client.utils import floatToGoString
 from stream_workers.exact.lag import Lag
 from stream_workers.exact.partitions import Figures
 from stream_workers.exact.telemetry import Histogram, Telemetry
+from stream_workers.parts import Worker
 from stream_workers.web.look.snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from stream_workers.app import Worker
 
 REASONS = ("invalid", "oversized", "tombstone", "unknown-version")
 
@@ -35,14 +33,14 @@ _FIGURES = {
 }
 
 
-def page(worker: "Worker") -> bytes:
+def page(worker: Worker) -> bytes:
     """The text for Prometheus."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Fixed(_labelled(_families(worker), worker.kind)))
     return generate_latest(registry)
 
 
-def _families(worker: "Worker") -> Iterator[Metric]:
+def _families(worker: Worker) -> Iterator[Metric]:
     yield from histograms(worker.telemetry)
     yield from figures(worker.partitions.figures)
     yield from lags(worker.lag, worker.backlog.ends)
@@ -83,7 +81,7 @@ def lags(lag: Lag, ends: dict[int, int]) -> Iterator[Metric]:
     yield from (events, seconds, end)
 
 
-def states(worker: "Worker") -> Iterator[Metric]:
+def states(worker: Worker) -> Iterator[Metric]:
     """What this process is doing now."""
     yield GaugeMetricFamily("headgate_worker_ready", "1 while it takes part", value=worker.missing() is None)
     yield GaugeMetricFamily("headgate_worker_partitions", "Partitions owned", value=len(worker.partitions.owned))

@@ -1,19 +1,15 @@
 """GET /metrics on a worker, for Prometheus; with the token where one is set."""
 
-from typing import TYPE_CHECKING
-
 from aiohttp.web import Request, Response, StreamResponse
 
+from stream_workers.parts import Worker
 from stream_workers.settings import Settings
 from stream_workers.web.serving import exposition
 from stream_workers.web.serving.access import Access
 from stream_workers.web.serving.pages import add_page
 
-if TYPE_CHECKING:
-    from stream_workers.app import Worker
 
-
-def mount_metrics(worker: "Worker", settings: Settings) -> None:
+def mount_metrics(worker: Worker, settings: Settings) -> None:
     """Add the page to the worker's web server."""
     access = Access.of(settings)
 

@@ -17,6 +17,7 @@ from contracts import Topics, from_record
 from devstack.broker import Broker
 from devstack.postgres import Postgres
 from gateway.commit.submission import Submission
+from gateway.health import Health
 from gateway.problems.errors import DatabaseAwayError
 from gateway.publish.events import from_submission
 from gateway.publish.producer import Producer
@@ -129,7 +130,7 @@ async def test_an_event_refused_for_its_content_is_set_aside_and_the_rest_goes_o
     assert UUID(str(row["id"])) == huge.id
     assert "MessageSizeTooLarge" in row["reason"]
     assert "The lease is lost: a send failed (MessageSizeTooLargeError" in caplog.text
-    assert (await gateway.health.report())["status"] == "degraded"
+    assert (await health_report(gateway))["status"] == "degraded"
 
 
 async def limit_message_size(kafka: str, topic: str, size: int) -> None:
@@ -274,9 +275,17 @@ async def test_positions_that_do_not_fit_stop_the_drain_and_say_so(
     async with running(settings) as gateway:
         await eventually(lambda: _stopped(gateway, lease), what="a stopped drain")
         assert message in gateway.recovery.stopped[lease]
-        assert message in str(await gateway.health.report())
+        assert message in str(await health_report(gateway))
     assert await ids_on_topic(kafka, topics.applications) == []
     assert len(await rows(database_url, "SELECT FROM outbox")) == 1
+
+
+async def health_report(gateway: Gateway) -> dict[str, Any]:
+    health = Health(gateway)
+    try:
+        return await health.report()
+    finally:
+        await health.close()
 
 
 async def _stopped(gateway: Gateway, lease: UUID) -> bool:
