@@ -12,6 +12,7 @@ COPY pyproject.toml uv.lock ./
 RUN uv sync --locked --no-dev --no-install-project
 COPY LICENSE README.md ./
 COPY contracts contracts
+COPY runtime runtime
 COPY gateway gateway
 COPY stream_workers stream_workers
 COPY migrations migrations

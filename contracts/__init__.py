@@ -23,36 +23,35 @@ from contracts.codec import (
     to_key,
     to_value,
 )
-from contracts.database_url import DatabaseUrl, hosts_of
-from contracts.primary import HOST_ROLE, NoPrimaryError, Primary
-from contracts.topics import BOOTSTRAP_SERVERS, JOURNAL_TABLE, METRICS_TABLE, Topics
+from contracts.ids import first_id, last_id, milliseconds_of, time_of
+from contracts.lease_figures import LeaseFigures
+from contracts.topics import JOURNAL_TABLE, METRICS_TABLE, Topics
 
 __all__ = [
-    "BOOTSTRAP_SERVERS",
     "DESCRIPTION_MAX",
     "EVENT_SOURCE",
     "EVENT_TYPE",
-    "HOST_ROLE",
     "JOURNAL_TABLE",
     "METRICS_TABLE",
     "REPLAYED_HEADER",
     "USER_NAME_MAX",
     "Application",
-    "DatabaseUrl",
     "Description",
     "Header",
+    "LeaseFigures",
     "NewApplication",
-    "NoPrimaryError",
-    "Primary",
     "Topics",
     "UndecodableError",
     "UserName",
     "created_at_text",
+    "first_id",
     "fresh_traceparent",
     "from_record",
     "header",
-    "hosts_of",
     "id_of",
+    "last_id",
+    "milliseconds_of",
+    "time_of",
     "to_headers",
     "to_key",
     "to_value",

@@ -2,11 +2,6 @@
 
 from dataclasses import dataclass
 
-_ADDRESS = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:\[\]]+):[0-9]{1,5}"
-
-BOOTSTRAP_SERVERS = rf"^{_ADDRESS}(\s*,\s*{_ADDRESS})*$"
-"""What KAFKA_BOOTSTRAP_SERVERS looks like, as a regular expression: host:port, several with commas."""
-
 
 @dataclass(frozen=True)
 class Topics:

@@ -1,7 +1,6 @@
 """`headgate gateway`: uvicorn in the foreground, one process or several; exit 0 on SIGTERM after the drain."""
 
 import asyncio
-import gc
 import logging
 import signal
 import sys
@@ -15,6 +14,7 @@ from gateway.app import create_app
 from gateway.observability.logs import configure_logs
 from gateway.processes import inherited, siblings, supervise
 from gateway.settings import Settings
+from runtime import collector
 
 _TICKS_A_SECOND = 10
 # Containers made and not yet freed before the garbage collector looks: an application leaves no cycles behind.
@@ -82,19 +82,9 @@ def run(settings: Settings) -> None:
     app.siblings = siblings()
     if settings.gateway_processes > 1:
         sys.exit(supervise(config.bind_socket(), settings.gateway_processes))
-    _spare_the_collector()
+    collector.spare(_GARBAGE_THRESHOLD)
     server = Server(config, app, settings)
     listening = inherited()
     server.run(sockets=[listening] if listening else None)
     if not server.started or app.failed:
         sys.exit(1)
-
-
-def _spare_the_collector() -> None:
-    """What the imports made lives as long as the process; searching it for garbage again and again costs every request.
-
-    Reference counts free almost everything here; what is left to the collector can wait until there is more of it.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GARBAGE_THRESHOLD, 10, 10)

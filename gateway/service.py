@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from contracts import LeaseFigures
 from gateway.commit.lease import LeaseKeeper
 from gateway.commit.writer import Writer
 from gateway.database.connection import DATABASE_ERRORS, Session, create_engine
@@ -76,8 +77,9 @@ class Gateway:
     def _confirm(self, batch: Any) -> None:
         self.writer.confirm(batch)
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> LeaseFigures:
         """What this process writes into its lease row for the web view."""
+        rate, p99_ms = self._pace.look(self.writer.committed)
         return {
             "at": time.time(),
             "monotonic": time.monotonic(),
@@ -88,7 +90,8 @@ class Gateway:
             "version": self._version,
             "url": f"http://{self.settings.gateway_host}:{self.settings.gateway_port}",
             "replica": self.replica.report() if self.replica else None,
-            **self._pace.figures(self.writer.committed),
+            "rate": rate,
+            "p99_ms": p99_ms,
         }
 
     def start(self) -> None:

@@ -1,13 +1,14 @@
 """Settings of the gateway, read from the environment and `.env` in the entry points only."""
 
 from ipaddress import ip_network
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
-from contracts import BOOTSTRAP_SERVERS, DatabaseUrl, Topics, hosts_of
+from runtime.database_url import DatabaseUrl, hosts_of
+from runtime.settings import ServiceSettings
 
 
 def _split(value: object) -> object:
@@ -36,10 +37,8 @@ Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDec
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, CommaSeparated]
 
 
-class Settings(BaseSettings):
+class Settings(ServiceSettings):
     """One frozen tree; an impossible value stops the start with a message that names it."""
-
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
     database_url: DatabaseUrl = Field(
         SecretStr("postgresql+asyncpg://headgate:headgate@127.0.0.1:5432/headgate"),
@@ -52,22 +51,9 @@ class Settings(BaseSettings):
     read_lag_seconds_max: float = Field(
         10.0, ge=1, le=3600, description="a replica further behind is not read; at least half of LEASE_SECONDS"
     )
-    kafka_bootstrap_servers: str = Field(
-        "127.0.0.1:9092",
-        pattern=BOOTSTRAP_SERVERS,
-        description="brokers to start from, `host:port`, separated by commas",
-    )
-    kafka_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="put before topic and group names")
     gateway_host: str = Field("127.0.0.1", description="the address to listen on; 0.0.0.0 = all")
     gateway_port: int = Field(8000, ge=0, le=65535, description="the port to listen on; 0 = a free one")
     gateway_processes: int = Field(1, ge=1, le=64, description="processes that share the port")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="the least that is logged")
-    log_format: Literal["console", "json"] = Field("console", description="lines for people, or one JSON object each")
-    otel_exporter_otlp_endpoint: str | None = Field(
-        None,
-        pattern="^https?://",
-        description="an OTLP/HTTP collector, such as http://127.0.0.1:4318; none = no traces",
-    )
 
     commit_queue_max: int = Field(10_000, ge=1, description="applications that may wait for a commit; past it 503")
     commit_queue_max_bytes: int = Field(16 * 1024 * 1024, ge=64 * 1024, description="bytes that may wait for a commit")
@@ -114,7 +100,3 @@ class Settings(BaseSettings):
         if self.database_read_url is not None and self.read_lag_seconds_max < self.lease_seconds / 2:
             raise ValueError(f"READ_LAG_SECONDS_MAX must be at least half of LEASE_SECONDS, {self.lease_seconds / 2:g}")
         return self
-
-    @property
-    def topics(self) -> Topics:
-        return Topics(self.kafka_prefix)

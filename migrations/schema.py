@@ -14,10 +14,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts import hosts_of
 from gateway.database.connection import open_engine
 from gateway.database.partitions import months_ahead
 from migrations.trigram import ensure_trigram_index
+from runtime.database_url import hosts_of
 
 _LOCK_ID = 0x6865616467617465  # "headgate" in ASCII: a number that no other program takes
 _LOCK_POLL_SECONDS = 0.2

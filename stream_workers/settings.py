@@ -3,27 +3,19 @@
 from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contracts import BOOTSTRAP_SERVERS, DatabaseUrl, Topics
+from runtime.database_url import DatabaseUrl
+from runtime.settings import ServiceSettings
 
 Kind = Literal["journal", "metrics"]
 
 WEB_PORTS: dict[Kind, int] = {"metrics": 6066, "journal": 6067}
 
 
-class Settings(BaseSettings):
+class Settings(ServiceSettings):
     """One frozen tree; an impossible value stops the start with a message that names it."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
-
     database_url: DatabaseUrl | None = Field(None, description="the PostgreSQL that holds the applications")
-    kafka_bootstrap_servers: str = Field(
-        "127.0.0.1:9092",
-        pattern=BOOTSTRAP_SERVERS,
-        description="brokers to start from, `host:port`, separated by commas",
-    )
-    kafka_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="put before topic and group names")
     worker_web_host: str = Field("127.0.0.1", description="the address that the web view listens on")
     worker_web_port: int | None = Field(None, ge=1, le=65535, description="6066 for metrics, 6067 for the journal")
     worker_web_token: SecretStr | None = Field(None, description="whoever opens the web view must know it")
@@ -36,17 +28,6 @@ class Settings(BaseSettings):
         60.0, ge=5, description="behind the broker without progress for this long: the worker ends itself"
     )
     journal_user_names: bool = Field(False, description="whether the journal shows user names in full")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="the least that is logged")
-    log_format: Literal["console", "json"] = Field("console", description="lines for people, or one JSON object each")
-    otel_exporter_otlp_endpoint: str | None = Field(
-        None,
-        pattern="^https?://",
-        description="an OTLP/HTTP collector, such as http://127.0.0.1:4318; none = no traces",
-    )
-
-    @property
-    def topics(self) -> Topics:
-        return Topics(self.kafka_prefix)
 
     def web_port(self, kind: Kind) -> int:
         """The port of one kind of worker: the one that is set, else the kind's own."""

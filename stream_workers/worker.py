@@ -1,7 +1,6 @@
 """One worker process: wait for Kafka, run the Faust app, stop in time, and say with the exit code why it ended."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from runtime import collector
 from stream_workers.app import create_app
 from stream_workers.errors import KafkaAwayError, PartitionsDifferError, ReplacedError, WorkerError
 from stream_workers.kafka.broker import Broker
@@ -35,16 +35,9 @@ def run(settings: Settings, kind: Kind) -> int:
     0 after a stop that was asked for; 1 unforeseen; 3 somebody must decide; 4 start it again. See errors.py.
     """
     configure_logs(settings)
-    _spare_the_collector()
+    collector.spare(_GARBAGE_THRESHOLD)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(settings, kind))
-
-
-def _spare_the_collector() -> None:
-    """Reference counts free almost everything here: neither the imports nor each fetched batch are worth a search."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GARBAGE_THRESHOLD, 10, 10)
 
 
 async def _serve(settings: Settings, kind: Kind) -> int:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from contracts import NewApplication, to_value
-from gateway.database.ids import new_id, time_of
+from contracts import NewApplication, time_of, to_value
+from gateway.database.ids import new_id
 
 _VALIDATE = NewApplication.__pydantic_validator__.validate_json
 

@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaProducer
 
 from bench.baselines.outcome import Stopwatch
 from bench.load import DESCRIPTION, USERS
-from contracts import to_headers, to_key, to_value
-from gateway.database.ids import new_id, time_of
+from contracts import time_of, to_headers, to_key, to_value
+from gateway.database.ids import new_id
 from gateway.settings import Settings
 
 _AT_ONCE = 4

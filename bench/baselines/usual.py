@@ -11,8 +11,8 @@ from fastapi import FastAPI, Request
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from contracts import Application, NewApplication, to_headers, to_key, to_value
-from gateway.database.ids import new_id, time_of
+from contracts import Application, NewApplication, time_of, to_headers, to_key, to_value
+from gateway.database.ids import new_id
 from gateway.database.tables import applications
 from gateway.settings import Settings
 

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from cli.audit.lines import Lines, journal_lines
 from cli.audit.sides import Entry
 from cli.finish import Report
 from cli.topics.replay import OPEN_FOR, oldest_on_topic
-from contracts import Topics
+from contracts import Topics, first_id, time_of
 from gateway.database.connection import open_engine
 from gateway.settings import Settings
 from stream_workers.kafka.reader import bounds
@@ -86,7 +86,8 @@ async def _audit(
     refused = await sides.refused(connection)
     expired = await removed.expired_before(connection)
     first = max(await _first(connection, bootstrap, topics), expired)
-    last = _id_at(now - OPEN_FOR) - 1 if oldest_held is None else min(_id_at(now - OPEN_FOR), oldest_held) - 1
+    settled = first_id(now - OPEN_FOR).int
+    last = settled - 1 if oldest_held is None else min(settled, oldest_held) - 1
     stretches = await bounds(bootstrap, topics.applications)
     ranges, skip = Ranges(first, max(first, last), expired=expired), held | refused
     total = sum(end - start for start, end in stretches.values())
@@ -106,8 +107,8 @@ async def _audit(
         rows = [sides.rows(connection, UUID(int=low), UUID(int=high)) for low, high in group]
         await look_closer(rows, _within(events(), group), skip, note)
     return Audit(
-        since=_time_of(first),
-        until=_time_of(max(first, last)),
+        since=time_of(UUID(int=first)),
+        until=time_of(UUID(int=max(first, last))),
         differences=found,
         held=len(held),
         refused=len(refused),
@@ -120,7 +121,7 @@ async def _first(connection: AsyncConnection, bootstrap: str, topics: Topics) ->
     """The first id that both sides still hold: the oldest row, or where the topic's retention has got to."""
     oldest = await sides.oldest(connection)
     begun = await oldest_on_topic(bootstrap, topics)
-    return max(oldest.int if oldest else 0, (_id_at(begun) if begun else 0))
+    return max(oldest.int if oldest else 0, (first_id(begun).int if begun else 0))
 
 
 async def _reported(
@@ -155,12 +156,3 @@ class Places:
 
 def _line(what: str, id_: int) -> str:
     return f"{what} {UUID(int=id_)}"
-
-
-def _id_at(instant: datetime) -> int:
-    """The lowest UUIDv7 of a millisecond."""
-    return int(instant.timestamp() * 1000) << 80
-
-
-def _time_of(id_: int) -> datetime:
-    return datetime.fromtimestamp((id_ >> 80) / 1000, UTC)

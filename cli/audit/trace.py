@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts import Topics, id_of
+from contracts import Topics, id_of, time_of
 from gateway.database.tables import applications, erasures, expirations, outbox, unpublishable
 from stream_workers.books.states import journal_positions, metrics_totals
 from stream_workers.kafka.events import is_replay
@@ -78,7 +78,7 @@ async def _removed(connection: AsyncConnection, id_: UUID) -> str | None:
 
 async def _on_topic(bootstrap: str, topics: Topics, id_: UUID) -> list[Published]:
     """The topic from the id's own time on: a UUIDv7 tells when it was made."""
-    made = datetime.fromtimestamp((id_.int >> 80) / 1000, UTC) if id_.version == 7 else None
+    made = time_of(id_) if id_.version == 7 else None
     since_ms = int((made - timedelta(minutes=1)).timestamp() * 1000) if made else None
     found = []
     stretches = await bounds(bootstrap, topics.applications, since_ms=since_ms)

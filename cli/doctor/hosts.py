@@ -9,7 +9,8 @@ import asyncpg
 from sqlalchemy.engine import URL, make_url
 
 from cli.doctor.finding import Finding, failed, ok, warning
-from contracts import HOST_ROLE, hosts_of
+from runtime.database_url import hosts_of
+from runtime.primary import HOST_ROLE
 
 SECONDS = 5.0
 LAG_BYTES = 64 * 1024 * 1024

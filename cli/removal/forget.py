@@ -12,8 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cli.errors import CommandError
 from cli.removal.removal import IDS, count, in_steps, waiting
 from cli.topics.create import admin
-from contracts import Topics
-from gateway.database.ids import time_of
+from contracts import Topics, time_of
 from gateway.database.tables import applications
 
 # The ids are kept: without them the events that the topic still holds would look like another producer's.

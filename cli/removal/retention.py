@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cli.errors import CommandError
 from cli.removal.removal import count, in_steps, refused, waiting
+from contracts import first_id
 from gateway.database.connection import sqlstate
-from gateway.database.ids import first_id
 from gateway.database.months import Month, older_table, partitions
 from gateway.database.partitions import changing
 from gateway.database.tables import applications, expirations, idempotency_keys

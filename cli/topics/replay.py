@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.errors import CommandError
 from cli.finish import Report
-from contracts import REPLAYED_HEADER, Topics, id_of, to_headers, to_key, to_value
+from contracts import REPLAYED_HEADER, Topics, first_id, id_of, last_id, to_headers, to_key, to_value
 from gateway.database.tables import applications, outbox
 from stream_workers.kafka.reader import batches, bounds
 
@@ -123,19 +123,10 @@ async def pages(connection: AsyncConnection, choice: Choice, *, until: datetime)
 def _query(choice: Choice, until: datetime, after: UUID | None) -> Select[tuple[UUID, str, str, datetime]]:
     table = applications.c
     query = select(table.id, table.user_name, table.description, table.created_at).order_by(table.id).limit(PAGE)
-    query = query.where(table.id.in_(choice.ids) if choice.ids else table.id <= _last_id(until))
+    query = query.where(table.id.in_(choice.ids) if choice.ids else table.id <= last_id(until))
     if choice.since is not None:
-        query = query.where(table.id >= _first_id(choice.since))
+        query = query.where(table.id >= first_id(choice.since))
     return query if after is None else query.where(table.id > after)
-
-
-def _first_id(instant: datetime) -> UUID:
-    """The lowest UUIDv7 of a millisecond: ids are in the order of time."""
-    return UUID(int=int(instant.timestamp() * 1000) << 80)
-
-
-def _last_id(instant: datetime) -> UUID:
-    return UUID(int=(int(instant.timestamp() * 1000) + 1 << 80) - 1)
 
 
 async def held_ids(connection: AsyncConnection) -> set[UUID]:

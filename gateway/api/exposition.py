@@ -4,23 +4,19 @@ Every sample of a process carries the label ``process``: several processes behin
 other, and each one's counters stay counters when another is restarted. Sum over them in queries.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from gateway.admission.rate_limit import RateLimiter
 from gateway.api.front import Front
-from gateway.observability.metrics import Histogram, Metrics
+from gateway.observability.metrics import Metrics
 from gateway.read.replica import Replica
 from gateway.service import Gateway
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from runtime.exposition import add, labelled, of_counts, of_histogram, of_process
 
 _PUBLISHER_STATES = ("waiting", "memory", "backlog", "condemned", "fenced")
 
@@ -33,12 +29,9 @@ def own(front: Front, process: str) -> list[Metric]:
         *standing(gateway),
         *replicated(gateway.replica),
         *limiting(front.gate.limiter),
-        *_runtime(),
+        *of_process(),
     ]
-    for family in families:
-        for index, sample in enumerate(family.samples):
-            family.samples[index] = sample._replace(labels={**sample.labels, "process": process})
-    return families
+    return labelled(families, process=process)
 
 
 def counted(metrics: Metrics) -> Iterator[Metric]:
@@ -49,24 +42,24 @@ def counted(metrics: Metrics) -> Iterator[Metric]:
         labels=("method", "route", "status"),
     )
     for (method, route, status), histogram in list(metrics.requests.items()):
-        _add(requests, (method, route, str(status)), histogram)
+        add(requests, (method, route, str(status)), histogram)
     yield requests
-    yield _histogram("headgate_commit_batch_size", "Applications in one group commit", metrics.commit_size)
-    yield _histogram(
+    yield of_histogram("headgate_commit_batch_size", "Applications in one group commit", metrics.commit_size)
+    yield of_histogram(
         "headgate_commit_wait_seconds",
         "Time that the first of a batch waited for its commit to begin",
         metrics.commit_wait,
     )
-    yield _histogram("headgate_commit_duration_seconds", "Time of one group commit", metrics.commit_seconds)
-    yield _labelled(
+    yield of_histogram("headgate_commit_duration_seconds", "Time of one group commit", metrics.commit_seconds)
+    yield of_counts(
         "headgate_commit_failures", "Commits that did not end as usual, by reason", "reason", metrics.commit_failures
     )
-    yield _histogram("headgate_publish_batch_size", "Applications in one send to Kafka", metrics.publish_size)
-    yield _histogram(
+    yield of_histogram("headgate_publish_batch_size", "Applications in one send to Kafka", metrics.publish_size)
+    yield of_histogram(
         "headgate_publish_duration_seconds", "Time until Kafka acknowledged one send", metrics.publish_seconds
     )
-    yield _labelled("headgate_publish_failures", "Sends that failed, by reason", "reason", metrics.publish_failures)
-    yield _histogram(
+    yield of_counts("headgate_publish_failures", "Sends that failed, by reason", "reason", metrics.publish_failures)
+    yield of_histogram(
         "headgate_accepted_to_published_seconds",
         "Time from the application's id to Kafka's acknowledgement",
         metrics.accepted_to_published,
@@ -75,7 +68,7 @@ def counted(metrics: Metrics) -> Iterator[Metric]:
         "headgate_idempotent_replays", "Requests answered with the first answer again", value=metrics.replays
     )
     judged = {"granted": metrics.granted, "refused": metrics.refused}
-    yield _labelled("headgate_rate_limit_decisions", "Calls judged by the rate limit, by outcome", "outcome", judged)
+    yield of_counts("headgate_rate_limit_decisions", "Calls judged by the rate limit, by outcome", "outcome", judged)
 
 
 def standing(gateway: Gateway) -> Iterator[Metric]:
@@ -118,7 +111,7 @@ def replicated(replica: Replica | None) -> Iterator[Metric]:
     """Which reads the replica took, and how far it is behind; nothing where there is none."""
     if replica is None:
         return
-    yield _labelled("headgate_replica_reads", "Reads meant for the replica, by outcome", "outcome", replica.reads)
+    yield of_counts("headgate_replica_reads", "Reads meant for the replica, by outcome", "outcome", replica.reads)
     yield GaugeMetricFamily("headgate_replica_up", "1 while the replica is read", value=replica.usable)
     if replica.lag < inf:
         yield GaugeMetricFamily("headgate_replica_lag_seconds", "How far it is behind at most", value=replica.lag)
@@ -160,52 +153,3 @@ def shared(report: Mapping[str, Any]) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "headgate_next_month_ready", "0 while the coming month has no partition", value=database["next_month"]
     )
-
-
-def page(families: Iterable[Metric]) -> bytes:
-    """The text for Prometheus; families of the same name are written as one."""
-    merged: dict[str, Metric] = {}
-    for family in families:
-        known = merged.setdefault(family.name, family)
-        if known is not family:
-            known.samples.extend(family.samples)
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Fixed(list(merged.values())))
-    return generate_latest(registry)
-
-
-class _Fixed(Collector):
-    def __init__(self, families: list[Metric]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterable[Metric]:
-        return self._families
-
-
-def _runtime() -> Iterator[Metric]:
-    """CPU, memory and open files of this process, and its garbage collection."""
-    registry = CollectorRegistry(auto_describe=False)
-    ProcessCollector(registry=registry)
-    GCCollector(registry=registry)
-    yield from registry.collect()
-
-
-def _histogram(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:
-    family = HistogramMetricFamily(name, text)
-    _add(family, (), histogram)
-    return family
-
-
-def _add(family: HistogramMetricFamily, labels: tuple[str, ...], histogram: Histogram) -> None:
-    seen, buckets = 0, []
-    for bound, count in zip((*map(floatToGoString, histogram.bounds), "+Inf"), histogram.counts, strict=True):
-        seen += count
-        buckets.append((bound, seen))
-    family.add_metric(labels, buckets, histogram.total)
-
-
-def _labelled(name: str, text: str, label: str, counts: Mapping[str, int]) -> CounterMetricFamily:
-    family = CounterMetricFamily(name, text, labels=(label,))
-    for value, count in sorted(counts.items()):
-        family.add_metric((value,), count)
-    return family

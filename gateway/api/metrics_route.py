@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from gateway.api import exposition
 from gateway.api.front import front_of
 from gateway.api.health_routes import health_of
+from runtime.exposition import CONTENT_TYPE, page
 
 router = APIRouter(include_in_schema=False)
 
@@ -18,4 +19,4 @@ async def metrics(request: Request) -> Response:
         *await front.siblings.families(),
         *exposition.shared(await health_of(request).report()),
     ]
-    return Response(exposition.page(families), media_type=exposition.CONTENT_TYPE)
+    return Response(page(families), media_type=CONTENT_TYPE)

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Row
 
+from contracts import LeaseFigures
 from gateway.commit.lease_statements import ADOPT_ORPHANS, CHECK, CLAIM, GIVE_BACK, NOBODY, RENEW, TAKE
 from gateway.database.connection import DATABASE_ERRORS, Session
 from gateway.settings import Settings
@@ -41,7 +42,7 @@ class LeaseKeeper:
         session: Session,
         settings: Settings,
         instance: str,
-        figures: Callable[[], dict[str, Any]] = dict,
+        figures: Callable[[], LeaseFigures | dict[str, Any]] = dict,
         clock: Callable[[], float] = time.monotonic,
         new_id: Callable[[], UUID] = uuid4,
     ) -> None:

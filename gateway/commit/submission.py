@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from contracts import NewApplication, to_value
-from gateway.database.ids import new_id, time_of
+from contracts import NewApplication, time_of, to_value
+from gateway.database.ids import new_id
 
 Outcome = asyncio.Future["Accepted"]
 

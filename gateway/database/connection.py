@@ -16,8 +16,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SqlTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from contracts import Primary
 from gateway.settings import Settings
+from runtime.primary import Primary
 
 CONNECT_SECONDS = 3.0
 STATEMENT_SECONDS = 3.0

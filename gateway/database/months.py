@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.database.ids import first_id
+from contracts import first_id
 
 _NAME = re.compile(r"applications_(before_)?(\d{4})_(\d\d)", re.ASCII)
 

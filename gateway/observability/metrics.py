@@ -4,15 +4,15 @@ Labels are bounded by construction: routes are the templates below, methods the 
 """
 
 import time
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+
+from runtime.exposition import SIZES, Histogram
 
 # Seconds: from a fast answer to the longest deadline.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 # Seconds that an application may be under way: an outage of Kafka may last for hours.
 AGES = (*SECONDS, 30.0, 60.0, 300.0, 1_800.0, 7_200.0, 43_200.0)
-SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 
 COMMIT_FAILURES = ("not_connected", "outcome_unknown", "conflict", "data", "constraint", "refused")
 PUBLISH_FAILURES = ("SendError", "ContentRefusedError")
@@ -50,21 +50,6 @@ def route_of(path: str) -> str:
     return _BELOW.get(first, UNMATCHED) if rest and "/" not in rest[0] else UNMATCHED
 
 
-class Histogram:
-    """Counts per bucket, as Prometheus understands them; ``bounds`` are inclusive upper ends."""
-
-    __slots__ = ("bounds", "counts", "total")
-
-    def __init__(self, bounds: Sequence[float] = SECONDS) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
-
-    def observe(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
-
-
 class Metrics:
     """Counters and histograms since the start of this process; whoever sees something happen writes it here."""
 
@@ -72,8 +57,8 @@ class Metrics:
         self.started_at = time.time()
         self.requests: dict[tuple[str, str, int], Histogram] = {}
         self.commit_size = Histogram(SIZES)
-        self.commit_wait = Histogram()
-        self.commit_seconds = Histogram()
+        self.commit_wait = Histogram(SECONDS)
+        self.commit_seconds = Histogram(SECONDS)
         # Zeros from the start: the first failure is an increase then, not a series that appears out of nothing.
         self.commit_failures: Counter[str] = Counter(dict.fromkeys(COMMIT_FAILURES, 0))
         self.publish_size = Histogram(SIZES)
@@ -89,15 +74,9 @@ class Metrics:
         histogram = self.requests.get(key)
         if histogram is None:
             key = method if method in _METHODS else "other", route_of(path), status
-            histogram = self.requests.setdefault(key, Histogram())
+            histogram = self.requests.setdefault(key, Histogram(SECONDS))
         histogram.observe(seconds)
 
     def published(self, accepted_ms: Iterable[int]) -> None:
         """Kafka has acknowledged applications whose ids carry these times (milliseconds since 1970)."""
-        histogram = self.accepted_to_published
-        bounds, counts, now, total, age = histogram.bounds, histogram.counts, time.time(), 0.0, 0.0
-        for accepted in accepted_ms:
-            age = now - accepted / 1000
-            counts[bisect_left(bounds, age)] += 1
-            total += age
-        histogram.total += total
+        self.accepted_to_published.observe_ages(accepted_ms, now=time.time())

@@ -18,7 +18,7 @@ class Pace:
         self._clock = clock
         self._seen: deque[tuple[float, int, list[int]]] = deque([(clock(), 0, [])])
 
-    def figures(self, accepted: int) -> dict[str, float | None]:
+    def look(self, accepted: int) -> tuple[float, float | None]:
         """Applications accepted per second since the last question; p99 of the POST (ms, None where none came)."""
         now = self._clock()
         requests = self._metrics.requests.get(_SUBMITTED)
@@ -28,7 +28,7 @@ class Pace:
         while now - self._seen[0][0] > WINDOW_SECONDS:
             self._seen.popleft()
         rate = (accepted - accepted_before) / max(now - before, 0.001)
-        return {"rate": round(rate, 2), "p99_ms": _p99(counts, self._seen[0][2])}
+        return round(rate, 2), _p99(counts, self._seen[0][2])
 
 
 def _p99(counts: list[int], before: list[int]) -> float | None:

@@ -94,9 +94,7 @@ class Telemetry:
         """Around one send: measured, traced, and a Kafka that does not answer is told once."""
         return _Sending(self, events, recovered=recovered)
 
-    def sent(
-        self, events: Sequence[Sent], *, seconds: float, recovered: bool, error: BaseException | None
-    ) -> None:
+    def sent(self, events: Sequence[Sent], *, seconds: float, recovered: bool, error: BaseException | None) -> None:
         """A send ended. One that was given up because the lease was lost is neither a success nor a failure."""
         if isinstance(error, asyncio.CancelledError):
             return

@@ -7,36 +7,20 @@ span of its own that links to all of them, and the span below each request links
 Source: OpenTelemetry semantic conventions for HTTP 1.4x and messaging (Kafka); W3C Trace Context.
 """
 
-import os
-import socket
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.trace import (
-    Link,
-    NonRecordingSpan,
-    Span,
-    SpanContext,
-    SpanKind,
-    StatusCode,
-    TraceFlags,
-    set_span_in_context,
-)
+from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode
 
 from gateway.observability.metrics import route_of
 from gateway.settings import Settings
+from runtime.tracing import Spans, below, exporter, is_sampled, remote
 
-STOP_MILLISECONDS = 3_000
-
-# The last digit of a traceparent whose flags say "sampled".
-_SAMPLED = frozenset("13579bdf")
+STOP_SECONDS = 3.0
 
 # The trace of the request being answered, for log lines.
 current: ContextVar[str | None] = ContextVar("trace_id", default=None)
@@ -45,18 +29,9 @@ current: ContextVar[str | None] = ContextVar("trace_id", default=None)
 class Tracing:
     """Starts and ends the spans of one gateway process."""
 
-    def __init__(self, exporter: SpanExporter, *, topic: str, instance: str) -> None:
-        resource = Resource.create(
-            {
-                "service.name": "headgate-gateway",
-                "service.version": version("headgate"),
-                "service.instance.id": instance,
-            }
-        )
-        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(exporter))
-        self._tracer = self._provider.get_tracer("headgate", version("headgate"))
-        self._topic = topic
+    def __init__(self, exporter: SpanExporter, *, topic: str) -> None:
+        self._spans = Spans(exporter, service="headgate-gateway", seconds=STOP_SECONDS)
+        self._tracer, self._topic = self._spans.tracer, topic
 
     def serve(self, method: str, path: str, headers: MutableMapping[bytes, bytes]) -> Span:
         """Begin the span of a request; from here on ``headers`` name it as the trace."""
@@ -64,7 +39,7 @@ class Tracing:
         route = route_of(path)
         span = self._tracer.start_span(
             f"{method} {route}",
-            context=_below(parent) if parent else Context(),
+            context=below(parent) if parent else Context(),
             kind=SpanKind.SERVER,
             attributes={"http.request.method": method, "http.route": route, "url.path": path, "url.scheme": "http"},
         )
@@ -121,7 +96,7 @@ class Tracing:
         """A span for the batch, and one below each sampled request that has members in it."""
         by_request: dict[str, list[str]] = {}
         for id_, traceparent in members:
-            if traceparent is not None and traceparent[-1:] in _SAMPLED:
+            if traceparent is not None and is_sampled(traceparent):
                 by_request.setdefault(traceparent, []).append(id_)
         requests = [(context, ids) for traceparent, ids in by_request.items() if (context := remote(traceparent))]
         if not requests:
@@ -134,14 +109,13 @@ class Tracing:
             if len(ids) == 1 and kind is SpanKind.PRODUCER:
                 own["messaging.message.id"] = ids[0]
             link = Link(batch.get_span_context())
-            member = span(kind=kind, context=_below(context), attributes=own, links=[link])
+            member = span(kind=kind, context=below(context), attributes=own, links=[link])
             _end(member, attributes, ended)
         _end(batch, attributes, ended)
 
     def stop(self) -> None:
         """Send what is left, for a bounded time; blocks."""
-        self._provider.force_flush(STOP_MILLISECONDS)
-        self._provider.shutdown()
+        self._spans.stop()
 
 
 def start(settings: Settings) -> Tracing | None:
@@ -149,31 +123,12 @@ def start(settings: Settings) -> Tracing | None:
     endpoint = settings.otel_exporter_otlp_endpoint
     if endpoint is None:
         return None
-    # Half a megabyte of modules that nobody needs without a collector.
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=STOP_MILLISECONDS / 1000)
-    return Tracing(exporter, topic=settings.topics.applications, instance=f"{socket.gethostname()}#{os.getpid()}")
-
-
-def remote(traceparent: str | None) -> SpanContext | None:
-    """The span that a traceparent names; None where it is malformed."""
-    parts = (traceparent or "").split("-")
-    try:
-        version_, trace, span, flags = (int(part, 16) for part in parts)
-    except ValueError:
-        return None
-    context = SpanContext(trace, span, is_remote=True, trace_flags=TraceFlags(flags))
-    return context if context.is_valid and version_ == 0 else None
+    return Tracing(exporter(endpoint, seconds=STOP_SECONDS), topic=settings.topics.applications)
 
 
 def header_of(context: SpanContext) -> str:
     """A span as a traceparent."""
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
-
-
-def _below(parent: SpanContext) -> Context:
-    return set_span_in_context(NonRecordingSpan(parent), Context())
 
 
 def _end(span: Span, attributes: Mapping[str, Any], ended: int) -> None:

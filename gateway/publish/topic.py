@@ -14,7 +14,8 @@ from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import DescribeConfigsRequest
 from aiokafka.protocol.offset import OffsetRequest
 
-from gateway.publish.kafka_wire import LeaderEpochEndRequest, TopicMetadataRequest
+from gateway.publish.kafka_wire import LeaderEpochEndRequest
+from runtime.metadata import TopicMetadataRequest
 
 ANSWER_SECONDS = 3.0
 _LATEST = -1
@@ -84,7 +85,7 @@ async def look(client: AIOKafkaClient, topic: str) -> TopicState:
     leaderless = sorted(number for number, state in states.items() if state.leader < 0)
     if leaderless:
         raise TopicAwayError(f"topic {topic}: no leader for partition {leaderless[0]}")
-    return TopicState(UUID(bytes=topic_id), states)
+    return TopicState(topic_id, states)
 
 
 async def log_ends(client: AIOKafkaClient, topic: str, state: TopicState) -> dict[int, int]:

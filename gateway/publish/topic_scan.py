@@ -6,8 +6,8 @@ from uuid import UUID
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts import id_of
+from runtime.reading import read
 
-_POLL_MS = 1_000
 # Compressed events unpack to many times their size: few bytes are fetched ahead, and few records are objects at a time.
 _FETCH_BYTES = 1024 * 1024
 _RECORDS_AT_ONCE = 1_000
@@ -20,7 +20,9 @@ async def present(
 
     Raises KafkaError. Memory is bounded by ``ids`` and a few megabytes, however long the range is.
     """
-    ranges = {number: (starts[number], end) for number, end in ends.items() if starts[number] < end}
+    ranges = {
+        TopicPartition(topic, number): (starts[number], end) for number, end in ends.items() if starts[number] < end
+    }
     if not ranges or not ids:
         return set()
     consumer = AIOKafkaConsumer(
@@ -30,24 +32,11 @@ async def present(
         auto_offset_reset="none",
         max_partition_fetch_bytes=_FETCH_BYTES,
     )
+    found: set[UUID] = set()
     await consumer.start()
     try:
-        return await _find(consumer, ids, topic, ranges)
+        async for records in read(consumer, ranges, at_most=_RECORDS_AT_ONCE):
+            found.update(ids.intersection(id_of(record.value, record.headers) for record in records))
     finally:
         await consumer.stop()
-
-
-async def _find(
-    consumer: AIOKafkaConsumer, ids: set[UUID], topic: str, ranges: Mapping[int, tuple[int, int]]
-) -> set[UUID]:
-    left = {TopicPartition(topic, number): end for number, (_, end) in ranges.items()}
-    consumer.assign(list(left))
-    for partition in left:
-        consumer.seek(partition, ranges[partition.partition][0])
-    found: set[UUID] = set()
-    while left:
-        fetched = await consumer.getmany(*left, timeout_ms=_POLL_MS, max_records=_RECORDS_AT_ONCE)
-        for records in fetched.values():
-            found.update(ids.intersection(id_of(record.value, record.headers) for record in records))
-        left = {partition: end for partition, end in left.items() if await consumer.position(partition) < end}
     return found

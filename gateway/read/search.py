@@ -8,8 +8,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from pydantic_core import PydanticCustomError
 from sqlalchemy import ColumnElement
 
-from contracts import USER_NAME_MAX, UserName
-from gateway.database.ids import first_id
+from contracts import USER_NAME_MAX, UserName, first_id
 from gateway.database.tables import applications
 from gateway.problems.errors import PageTooDeepError, ValidationError
 from gateway.problems.violations import Violation

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
 from contracts import Topics
 from stream_workers.books.journal import Position, position_from_json
 from stream_workers.books.state import from_json
 from stream_workers.exact.ledger import rank
-from stream_workers.kafka.broker import Broker
+from stream_workers.kafka.reader import batches, bounds
 
 
 @dataclass(frozen=True)
@@ -49,27 +47,10 @@ async def journal_positions(bootstrap: str, topics: Topics) -> dict[int, Positio
 
 async def read_states(bootstrap: str, changelog: str) -> dict[int, bytes]:
     """The state that holds for each partition, as bytes."""
-    async with await Broker.connected(bootstrap) as broker:
-        found = await broker.end_offsets(changelog, await broker.partitions(changelog))
-    ends = {TopicPartition(changelog, partition): end for partition, end in found.items() if end > 0}
-    if not ends:
-        return {}
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        return await _read_to(consumer, ends)
-    finally:
-        await consumer.stop()
-
-
-async def _read_to(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> dict[int, bytes]:
     newest: dict[int, bytes] = {}
-    consumer.assign(list(ends))
-    await consumer.seek_to_beginning()
-    while any([await consumer.position(at) < end for at, end in ends.items()]):
-        for at, records in (await consumer.getmany(timeout_ms=500)).items():
-            for record in records:
-                held = newest.get(at.partition)
-                if record.value is not None and (held is None or rank(record.value) >= rank(held)):
-                    newest[at.partition] = record.value
+    async for records in batches(bootstrap, changelog, await bounds(bootstrap, changelog)):
+        for record in records:
+            held = newest.get(record.partition)
+            if record.value is not None and (held is None or rank(record.value) >= rank(held)):
+                newest[record.partition] = record.value
     return newest

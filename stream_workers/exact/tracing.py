@@ -5,42 +5,27 @@ for its events in a batch, so that its trace goes on here; the batch has a span 
 Source: OpenTelemetry semantic conventions for messaging (Kafka); W3C Trace Context.
 """
 
-import os
-import socket
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context
+from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.trace import Link, SpanKind
 
 from contracts import header, id_of
+from runtime.tracing import Spans, below, exporter, is_sampled, remote
 from stream_workers.kafka.batches import Record
 from stream_workers.settings import Kind, Settings
 
-STOP_MILLISECONDS = 2_000
-
-# The last digit of a traceparent whose flags say "sampled".
-_SAMPLED = frozenset((b"1", b"3", b"5", b"7", b"9", b"b", b"d", b"f"))
+STOP_SECONDS = 2.0
 
 
 class Tracing:
     """Writes the spans of one worker process, after the fact."""
 
     def __init__(self, exporter: SpanExporter, *, kind: Kind, topic: str, group: str) -> None:
-        resource = Resource.create(
-            {
-                "service.name": f"headgate-{kind}",
-                "service.version": version("headgate"),
-                "service.instance.id": f"{socket.gethostname()}#{os.getpid()}",
-            }
-        )
-        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(exporter))
-        self._tracer = self._provider.get_tracer("headgate", version("headgate"))
+        self._spans = Spans(exporter, service=f"headgate-{kind}", seconds=STOP_SECONDS)
+        self._tracer = self._spans.tracer
         self._name = f"process {topic}"
         self._attributes: dict[str, Any] = {
             "messaging.system": "kafka",
@@ -52,11 +37,11 @@ class Tracing:
 
     def processed(self, records: Sequence[Record], *, began: int, ended: int) -> None:
         """A batch of one partition was folded; times in nanoseconds since 1970."""
-        by_request: dict[bytes, list[Record]] = {}
+        by_request: dict[str, list[Record]] = {}
         for record in records:
-            found = header(record.headers, "traceparent")
-            if found is not None and found[-1:] in _SAMPLED:
-                by_request.setdefault(found, []).append(record)
+            traceparent = (header(record.headers, "traceparent") or b"").decode("latin-1")
+            if is_sampled(traceparent):
+                by_request.setdefault(traceparent, []).append(record)
         requests = [(context, events) for found, events in by_request.items() if (context := remote(found))]
         if not requests:
             return
@@ -72,7 +57,7 @@ class Tracing:
         for context, events in requests:
             self._tracer.start_span(
                 self._name,
-                context=set_span_in_context(NonRecordingSpan(context), Context()),
+                context=below(context),
                 kind=SpanKind.CONSUMER,
                 attributes=attributes | _identity(events),
                 links=[Link(batch.get_span_context())],
@@ -82,8 +67,7 @@ class Tracing:
 
     def stop(self) -> None:
         """Send what is left, for a bounded time; blocks."""
-        self._provider.force_flush(STOP_MILLISECONDS)
-        self._provider.shutdown()
+        self._spans.stop()
 
 
 def start(settings: Settings, kind: Kind) -> Tracing | None:
@@ -91,22 +75,9 @@ def start(settings: Settings, kind: Kind) -> Tracing | None:
     endpoint = settings.otel_exporter_otlp_endpoint
     if endpoint is None:
         return None
-    # Half a megabyte of modules that nobody needs without a collector.
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=STOP_MILLISECONDS / 1000)
     group = settings.topics.metrics if kind == "metrics" else settings.topics.journal
-    return Tracing(exporter, kind=kind, topic=settings.topics.applications, group=group)
-
-
-def remote(traceparent: bytes) -> SpanContext | None:
-    """The span that an event was created in; None where it is malformed."""
-    try:
-        version_, trace, span, flags = (int(part, 16) for part in traceparent.split(b"-"))
-    except ValueError:
-        return None
-    context = SpanContext(trace, span, is_remote=True, trace_flags=TraceFlags(flags))
-    return context if context.is_valid and version_ == 0 else None
+    topic = settings.topics.applications
+    return Tracing(exporter(endpoint, seconds=STOP_SECONDS), kind=kind, topic=topic, group=group)
 
 
 def _identity(events: Sequence[Record]) -> dict[str, Any]:

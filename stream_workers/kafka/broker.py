@@ -1,31 +1,16 @@
-"""What the broker itself says: offsets, partitions, topic ids. The private parts of aiokafka that we use are here.
-
-Source: Kafka protocol, Metadata version 12 (the first that tells a topic's id is 10; aiokafka 0.14 stops at 5).
-"""
+"""What the broker itself says: offsets, partitions, topic ids. The private parts of aiokafka that we use are here."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
-from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
-from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import (
-    AbstractType,
-    Boolean,
-    CompactArray,
-    CompactString,
-    Int16,
-    Int32,
-    Schema,
-    TaggedFields,
-)
 
+from runtime.metadata import TopicMetadataRequest
 from stream_workers.errors import KafkaAwayError
 
 
@@ -143,7 +128,7 @@ class Description:
 
 async def describe(client: AIOKafkaClient, topic: str) -> Description:
     """Ask any broker for a topic's id and partitions."""
-    answer: Any = await client.send(client.get_random_node(), TopicRequest(topic))
+    answer: Any = await client.send(client.get_random_node(), TopicMetadataRequest(topic))
     here = {node: f"{host}:{port}" for node, host, port, _, _ in answer.brokers}
     for error, _, id_, _, partitions, _, _ in answer.topics:
         if error == 0:
@@ -151,88 +136,3 @@ async def describe(client: AIOKafkaClient, topic: str) -> Description:
             numbers = frozenset(partition[1] for partition in partitions)
             return Description(str(id_), numbers, Brokers(here, sorted(away)))
     return Description(None, frozenset(), Brokers(here))
-
-
-class Uuid(AbstractType[UUID]):
-    """Sixteen bytes."""
-
-    @classmethod
-    def encode(cls, value: UUID) -> bytes:
-        return value.bytes
-
-    @classmethod
-    def decode(cls, data: BytesIO) -> UUID:
-        return UUID(bytes=data.read(16))
-
-
-class TopicResponse_v12(Response):  # noqa: N801 -- aiokafka's own naming
-    API_KEY = 3
-    API_VERSION = 12
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "brokers",
-            CompactArray(
-                ("node_id", Int32),
-                ("host", CompactString("utf-8")),
-                ("port", Int32),
-                ("rack", CompactString("utf-8")),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("cluster_id", CompactString("utf-8")),
-        ("controller_id", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("error_code", Int16),
-                ("name", CompactString("utf-8")),
-                ("topic_id", Uuid),
-                ("is_internal", Boolean),
-                (
-                    "partitions",
-                    CompactArray(
-                        ("error_code", Int16),
-                        ("partition", Int32),
-                        ("leader", Int32),
-                        ("leader_epoch", Int32),
-                        ("replicas", CompactArray(Int32)),
-                        ("isr", CompactArray(Int32)),
-                        ("offline", CompactArray(Int32)),
-                        ("tags", TaggedFields),
-                    ),
-                ),
-                ("authorized_operations", Int32),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("tags", TaggedFields),
-    )
-
-
-class TopicRequest_v12(RequestStruct):  # noqa: N801 -- aiokafka's own naming
-    FLEXIBLE_VERSION = True
-    API_KEY = 3
-    API_VERSION = 12
-    RESPONSE_TYPE = TopicResponse_v12
-    SCHEMA = Schema(
-        (
-            "topics",
-            CompactArray(("topic_id", Uuid), ("name", CompactString("utf-8")), ("tags", TaggedFields)),
-        ),
-        ("allow_auto_topic_creation", Boolean),
-        ("include_topic_authorized_operations", Boolean),
-        ("tags", TaggedFields),
-    )
-
-
-class TopicRequest(Request[TopicRequest_v12]):
-    """Metadata of one topic, id included; never creates it."""
-
-    API_KEY = 3
-
-    def __init__(self, topic: str) -> None:
-        self._topic = topic
-
-    def build(self, request_struct_class: type[TopicRequest_v12]) -> TopicRequest_v12:
-        return request_struct_class([(UUID(int=0), self._topic, {})], False, False, {})

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from runtime.reading import read
 from stream_workers.kafka.batches import Record
 from stream_workers.kafka.broker import Broker
 
@@ -84,18 +85,7 @@ async def _consumer(bootstrap: str, *, fetch_bytes: int) -> AsyncIterator[AIOKaf
         await consumer.stop()
 
 
-async def _read(
+def _read(
     consumer: AIOKafkaConsumer, topic: str, stretches: Stretches, *, at_most: int
 ) -> AsyncIterator[Sequence[Record]]:
-    open_ends = {TopicPartition(topic, p): end for p, (start, end) in stretches.items() if start < end}
-    consumer.assign(list(open_ends))
-    for at in open_ends:
-        consumer.seek(at, stretches[at.partition][0])
-    while open_ends:
-        for at, records in (await consumer.getmany(*open_ends, timeout_ms=1_000, max_records=at_most)).items():
-            wanted = [record for record in records if record.offset < open_ends[at]]
-            if wanted:
-                yield wanted
-        for at, end in list(open_ends.items()):
-            if await consumer.position(at) >= end:
-                del open_ends[at]
+    return read(consumer, {TopicPartition(topic, p): stretch for p, stretch in stretches.items()}, at_most=at_most)

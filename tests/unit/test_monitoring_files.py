@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 
 from gateway.api import exposition as gateway_exposition
 from gateway.observability.metrics import Metrics
+from runtime.exposition import page
 from stream_workers.exact.partitions import Figures
 from stream_workers.exact.telemetry import Telemetry
 from stream_workers.settings import Settings
@@ -128,9 +129,9 @@ def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian package prometheus) is not installed")
 def test_promtool_accepts_the_pages() -> None:
     for families in (_gateway_families(), _worker_families()):
-        page = gateway_exposition.page(families)
+        text = page(families)
         done = subprocess.run(
-            ["promtool", "check", "metrics"], input=page, capture_output=True, timeout=60, check=False
+            ["promtool", "check", "metrics"], input=text, capture_output=True, timeout=60, check=False
         )
         assert done.returncode == 0, done.stderr
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from aiokafka.errors import KafkaError
 
-from contracts import Topics, id_of
+from contracts import Topics, id_of, milliseconds_of
 from stream_workers.errors import KafkaAwayError
 from stream_workers.kafka.reader import batches, bounds
 from stream_workers.web.look.board import Look
@@ -67,7 +67,7 @@ class Traces:
 
     async def _search(self, id_: UUID, known: Found | None) -> Found:
         """From the id's time on, or from where the last search ended; what was read once is not read again."""
-        stretches = await bounds(self._bootstrap, self._topic, since_ms=instant_of(id_) - BEFORE_MS)
+        stretches = await bounds(self._bootstrap, self._topic, since_ms=milliseconds_of(id_) - BEFORE_MS)
         reached = {number: start for number, (start, _) in stretches.items()} | dict(known.reached if known else {})
         searched = known.searched if known else 0
         bounded = {
@@ -98,14 +98,9 @@ def parsed(text: str) -> UUID | None:
     return id_ if id_.version == 7 else None
 
 
-def instant_of(id_: UUID) -> int:
-    """Milliseconds since 1970, from the id itself (RFC 9562, 5.7)."""
-    return id_.int >> 80
-
-
 def trace(look: Look, id_: UUID, found: Found | None, stored: Stored | None, *, asked: bool) -> dict[str, Any]:
     """The facts of the page and of its JSON; ``asked``: PostgreSQL answered."""
-    accepted = instant_of(id_) / 1000
+    accepted = milliseconds_of(id_) / 1000
     there = found is not None and found.offset is not None
     return {
         "id": str(id_),

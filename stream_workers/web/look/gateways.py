@@ -11,7 +11,8 @@ import orjson
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.engine import make_url
 
-from contracts import Primary
+from contracts import LeaseFigures
+from runtime.primary import Primary
 
 # ``age`` is by the database's clock: nobody's else is compared with it.
 _LOOK = """
@@ -31,6 +32,9 @@ SELECT a.user_name, extract(epoch FROM a.created_at) AS created_at,
   (SELECT reason FROM unpublishable u WHERE u.id = a.id) AS refused
 FROM applications a WHERE a.id = $1
 """
+
+# What people see of the figures: the other two are its clocks.
+_SHOWN = LeaseFigures.__required_keys__ - {"at", "monotonic"}
 
 _ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _SECONDS = 3.0
@@ -152,8 +156,5 @@ def _gateway(fields: Mapping[str, Any]) -> GatewayRow:
         state="drained" if fields["claimed"] else "silent" if overdue else "running",
         age=fields["age"],
         started_at=fields["started_at"],
-        **{
-            name: figures.get(name)
-            for name in ("version", "url", "rate", "p99_ms", "queued", "accepted", "published", "publisher", "replica")
-        },
+        **{name: figures.get(name) for name in _SHOWN},
     )

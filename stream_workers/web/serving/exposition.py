@@ -4,24 +4,20 @@ Lag and the counters of the whole topic are the same on every worker of a kind: 
 sum. All else is of this process.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
+from runtime.exposition import labelled, of_histogram, of_process
+from runtime.exposition import page as as_text
 from stream_workers.exact.lag import Lag
 from stream_workers.exact.partitions import Figures
-from stream_workers.exact.telemetry import Histogram, Telemetry
+from stream_workers.exact.telemetry import Telemetry
 from stream_workers.parts import Worker
 from stream_workers.web.look.snapshot import Snapshot
 
 REASONS = ("invalid", "oversized", "tombstone", "unknown-version")
-
-CONTENT_TYPE = "text/plain; version=0.0.4"
 
 _FIGURES = {
     "events": ("headgate_worker_events", "Events folded"),
@@ -35,9 +31,7 @@ _FIGURES = {
 
 def page(worker: Worker) -> bytes:
     """The text for Prometheus."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Fixed(_labelled(_families(worker), worker.kind)))
-    return generate_latest(registry)
+    return as_text(labelled(_families(worker), worker=worker.kind))
 
 
 def _families(worker: Worker) -> Iterator[Metric]:
@@ -47,14 +41,14 @@ def _families(worker: Worker) -> Iterator[Metric]:
     yield from states(worker)
     if worker.read_model is not None:
         yield from counted(worker.read_model.snapshot())
-    yield from _runtime()
+    yield from of_process()
 
 
 def histograms(telemetry: Telemetry) -> Iterator[Metric]:
     """Sizes and times of what was folded."""
-    yield _histogram("headgate_worker_batch_size", "Events in one batch", telemetry.batch_size)
-    yield _histogram("headgate_worker_fold_duration_seconds", "Time to fold one batch", telemetry.fold_seconds)
-    yield _histogram(
+    yield of_histogram("headgate_worker_batch_size", "Events in one batch", telemetry.batch_size)
+    yield of_histogram("headgate_worker_fold_duration_seconds", "Time to fold one batch", telemetry.fold_seconds)
+    yield of_histogram(
         "headgate_accepted_to_consumed_seconds",
         "Time from an application's acceptance until it was folded",
         telemetry.accepted_to_consumed,
@@ -107,38 +101,3 @@ def counted(snapshot: Snapshot) -> Iterator[Metric]:
     yield letters
     exact = all(partition.exact for partition in snapshot.partitions)
     yield GaugeMetricFamily("headgate_counting_exact", "1 while every offset is booked exactly once", value=exact)
-
-
-class _Fixed(Collector):
-    def __init__(self, families: list[Metric]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterable[Metric]:
-        return self._families
-
-
-def _labelled(families: Iterable[Metric], worker: str) -> list[Metric]:
-    found = list(families)
-    for family in found:
-        for index, sample in enumerate(family.samples):
-            labels: dict[str, Any] = {**sample.labels, "worker": worker}
-            family.samples[index] = sample._replace(labels=labels)
-    return found
-
-
-def _runtime() -> Iterator[Metric]:
-    """CPU, memory and open files of this process, and its garbage collection."""
-    registry = CollectorRegistry(auto_describe=False)
-    ProcessCollector(registry=registry)
-    GCCollector(registry=registry)
-    yield from registry.collect()
-
-
-def _histogram(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:
-    seen, buckets = 0, []
-    for bound, count in zip((*map(floatToGoString, histogram.bounds), "+Inf"), histogram.counts, strict=True):
-        seen += count
-        buckets.append((bound, seen))
-    family = HistogramMetricFamily(name, text)
-    family.add_metric((), buckets, histogram.total)
-    return family

@@ -2,6 +2,7 @@
 
 from aiohttp.web import Request, Response, StreamResponse
 
+from runtime.exposition import CONTENT_TYPE
 from stream_workers.parts import Worker
 from stream_workers.settings import Settings
 from stream_workers.web.serving import exposition
@@ -16,6 +17,6 @@ def mount_metrics(worker: Worker, settings: Settings) -> None:
     async def metrics(request: Request) -> StreamResponse:
         if not access.may_look(request):
             return Response(text="A token is needed: Authorization: Bearer …", status=401)
-        return Response(body=exposition.page(worker), headers={"Content-Type": exposition.CONTENT_TYPE})
+        return Response(body=exposition.page(worker), headers={"Content-Type": CONTENT_TYPE})
 
     add_page(worker.app, "/metrics", get=metrics)

@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from cli.config import masked
-from contracts import DatabaseUrl, hosts_of
+from runtime.database_url import DatabaseUrl, hosts_of
 
 URL = TypeAdapter(DatabaseUrl)
 

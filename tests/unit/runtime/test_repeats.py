@@ -2,7 +2,7 @@
 
 import logging
 
-from contracts.repeats import Repeats
+from runtime.repeats import Repeats
 
 
 def test_what_a_library_repeats_is_told_once() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from contracts import Topics, to_headers, to_key
+from contracts import Topics, time_of, to_headers, to_key
 from gateway.admission.joined_writes import JoinedWrites
-from gateway.database.ids import new_id, time_of
+from gateway.database.ids import new_id
 from gateway.service import Gateway, running
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, served

@@ -12,7 +12,8 @@ from sqlalchemy import ClauseElement
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from gateway.database.ids import first_id, new_id
+from contracts import first_id
+from gateway.database.ids import new_id
 from gateway.database.partitions import make_months
 from gateway.database.tables import applications
 from gateway.read.reads import _FIELDS, _page

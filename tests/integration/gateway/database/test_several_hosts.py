@@ -7,10 +7,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from contracts import NoPrimaryError, Topics
+from contracts import Topics
 from gateway.database.connection import open_engine
 from gateway.problems.errors import DatabaseAwayError
 from gateway.service import Gateway, running
+from runtime.primary import NoPrimaryError
 from stream_workers.web.look.gateways import Database
 from tests.integration.cli.test_doctor import run_doctor
 from tests.support.failover import Pair

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contracts import created_at_text
-from gateway.database.ids import first_id
+from contracts import created_at_text, first_id
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, served
 

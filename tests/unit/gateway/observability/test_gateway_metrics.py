@@ -10,9 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.routing import Route
 
 from gateway.api import exposition, health_routes, metrics_route, routes
-from gateway.observability.metrics import UNMATCHED, Histogram, Metrics, route_of
+from gateway.observability.metrics import UNMATCHED, Metrics, route_of
 from gateway.observability.siblings import Siblings
 from gateway.pages import docs, form, problem_pages
+from runtime.exposition import Histogram, page
 
 
 def test_ten_thousand_paths_make_few_series() -> None:
@@ -50,7 +51,7 @@ def test_buckets_are_cumulative_and_inclusive() -> None:
     metrics.commit_size = Histogram((1, 2, 5))
     for size in (1, 2, 2, 5, 6):
         metrics.commit_size.observe(size)
-    text = exposition.page(exposition.counted(metrics)).decode()
+    text = page(exposition.counted(metrics)).decode()
     lines = [line for line in text.splitlines() if line.startswith("headgate_commit_batch_size")]
     assert lines == [
         'headgate_commit_batch_size_bucket{le="1.0"} 1.0',
@@ -76,7 +77,7 @@ async def test_siblings_tell_each_others_figures(tmp_path: Path) -> None:
     await first.start(lambda: figures(3))
     await second.start(lambda: figures(4))
     try:
-        told = exposition.page([*figures(3), *await first.families()]).decode()
+        told = page([*figures(3), *await first.families()]).decode()
     finally:
         first.stop()
         second.stop()

@@ -9,9 +9,7 @@ import pytest
 
 from gateway.publish.topic import look
 
-ANSWER = SimpleNamespace(
-    topics=[(0, "applications", UUID(int=1).bytes, False, [(0, 0, 1, 0, [1], [1], [], [])], 0, [])]
-)
+ANSWER = SimpleNamespace(topics=[(0, "applications", UUID(int=1), False, [(0, 0, 1, 0, [1], [1], [], [])], 0, [])])
 
 
 class Client:

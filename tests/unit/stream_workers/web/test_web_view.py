@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import stream_workers.web
+from contracts import milliseconds_of
 from stream_workers.books.series import HOUR
 from stream_workers.web.facts.diagnosis import Finding
 from stream_workers.web.facts.letters_page import instant, positions_of, pretty, shown, text_of
 from stream_workers.web.facts.overview import counted_today, rate_points
 from stream_workers.web.facts.partitions_page import at_least
 from stream_workers.web.facts.tables_page import flattened
-from stream_workers.web.facts.trace_page import instant_of, parsed
+from stream_workers.web.facts.trace_page import parsed
 from stream_workers.web.look.polled import Polled
 from stream_workers.web.look.rates import Rates
 from stream_workers.web.look.snapshot import Sample
@@ -236,6 +237,6 @@ def test_values_become_paths() -> None:
 def test_ids_are_told_apart_and_carry_their_time() -> None:
     id_ = parsed(" 01a20a39-c266-70ab-8a0d-95f81efe32a0 ")
     assert id_ is not None
-    assert instant_of(id_) == 0x01A20A39C266
+    assert milliseconds_of(id_) == 0x01A20A39C266
     assert parsed("7c9e6679-7425-40de-944b-e07fc1f90ae7") is None
     assert parsed("<script>") is None
