@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from cli.settings import Shape
-from cli.topics.create import admin, create
+from cli.topics.admin import admin
+from cli.topics.create import create
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.postgres import Postgres

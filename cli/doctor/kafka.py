@@ -8,7 +8,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from cli.doctor.finding import Finding, failed, ok, warning
 from cli.errors import CommandError
-from cli.topics.create import admin
+from cli.topics.admin import admin
 from contracts import Topics
 from gateway.settings import Settings
 from stream_workers.books.states import metrics_totals, read_states

@@ -14,7 +14,7 @@ from cli.load.load import Plan, Traffic
 _REFRESH_SECONDS = 0.25
 
 
-def load(plan: Plan) -> None:
+def show(plan: Plan) -> None:
     """Run the plan with a live line on a terminal, then print the summary; CommandError if not all were accepted."""
     console = Console(highlight=False)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

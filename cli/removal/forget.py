@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.errors import CommandError
 from cli.removal.removal import IDS, count, in_steps, waiting
-from cli.topics.create import admin
+from cli.topics.admin import admin
 from contracts import Topics, time_of
 from gateway.database.tables import applications
 

@@ -1,14 +1,12 @@
 """Creates the topics: one step of every installation, since brokers and services create none by themselves."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
 
 from cli.errors import CommandError
 from cli.settings import Shape
+from cli.topics.admin import admin
 from contracts import Topics
 
 _ALREADY_EXISTS = 36
@@ -44,28 +42,6 @@ def new_topics(topics: Topics, shape: Shape) -> list[NewTopic]:
         _new_topic(topics.journal_changelog, shape, compacted),
         _new_topic(topics.metrics_changelog, shape, compacted),
     ]
-
-
-async def partitions_of(bootstrap: str, topic: str) -> list[int]:
-    """The numbers of the topic's partitions; CommandError if there is no such topic."""
-    async with admin(bootstrap) as client:
-        found = (await client.describe_topics([topic]))[0]["partitions"]
-    if not found:
-        raise CommandError(f"there is no topic {topic}: `headgate topics create` makes it")
-    return sorted(partition["partition"] for partition in found)
-
-
-@asynccontextmanager
-async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A connected admin client; CommandError if no broker answers."""
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    try:
-        await client.start()
-        yield client
-    except KafkaError as error:
-        raise CommandError(f"Kafka at {bootstrap}: {error}") from error
-    finally:
-        await client.close()
 
 
 def _new_topic(name: str, shape: Shape, config: dict[str, str]) -> NewTopic:

@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.errors import KafkaError
 
 from cli.errors import CommandError
-from cli.topics.create import admin
+from cli.topics.admin import admin
 from contracts import Topics
 
 _READY_SECONDS = 30.0

@@ -1,8 +1,9 @@
-"""What `headgate topics grow` says and asks."""
+"""`headgate topics grow`: what it says and asks."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -19,8 +20,16 @@ before the growth stay where they are, so somebody may read a later one first; f
 Partitions cannot be taken away. Gateways and workers may run: within a minute they use the new ones."""
 
 
-def grow(*, yes: bool, dry_run: bool, as_json: bool) -> None:
-    """Say what is to be done and what it means, do it unless it is a dry run, and say what was done."""
+def grow(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,
+) -> None:
+    """Give the events and both changelogs as many partitions as KAFKA_PARTITIONS says. Nothing is counted again.
+
+    Safe to repeat, also after an interruption and twice at once.
+    """
     settings = environment.read(Settings)
     partitions = environment.read(TopicSettings).kafka_partitions
     steps = finish(plan(settings.kafka_bootstrap_servers, settings.topics, partitions))

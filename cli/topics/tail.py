@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from cli.errors import CommandError
-from cli.topics.create import partitions_of
+from cli.topics.admin import partitions_of
 
 
 async def tail(

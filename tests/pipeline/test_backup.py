@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 
 from cli.main import add_asked_for, app
 from cli.settings import Shape
-from cli.topics.create import admin, create
+from cli.topics.admin import admin
+from cli.topics.create import create
 from contracts import Topics
 from devstack.ports import free_port
 from devstack.postgres import Postgres

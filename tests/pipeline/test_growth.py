@@ -13,9 +13,9 @@ from aiokafka.admin import NewPartitions
 from typer.testing import CliRunner, Result
 
 from cli.errors import CommandError
-from cli.main import app
-from cli.topics.create import admin
+from cli.topics.admin import admin
 from cli.topics.grow import grow, plan
+from cli.topics.topics_command import app
 from contracts import Topics
 from stream_workers.books.states import journal_positions, metrics_totals
 from tests.pipeline.test_worker_lifecycle import answer, ready, until
@@ -42,7 +42,7 @@ async def workers(kafka: str, topics: Topics, tmp_path: Path) -> AsyncIterator[S
 
 async def headgate(kafka: str, topics: Topics, *args: str, partitions: int) -> Result:
     env = environment(kafka, topics, KAFKA_PARTITIONS=str(partitions))
-    return await asyncio.to_thread(CliRunner().invoke, app, ["topics", *args], env=env)
+    return await asyncio.to_thread(CliRunner().invoke, app, list(args), env=env)
 
 
 async def partitions_of(kafka: str, topics: Topics) -> dict[str, int]:

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from cli.topics.create import admin
+from cli.topics.admin import admin
 from contracts import Topics
 from devstack.ports import free_port
 

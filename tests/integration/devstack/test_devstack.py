@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from cli.settings import Shape
-from cli.topics.create import admin, create
+from cli.topics.admin import admin
+from cli.topics.create import create
 from contracts import Topics
 from devstack.broker import Broker
 from devstack.postgres import Postgres

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.writing.documentation import documents, settings
+from cli.writing.documentation import documents
+from cli.writing.settings_pages import settings
 from tests.support.commands import ROOT
 
 WRITTEN = documents(ROOT)

@@ -1,0 +1,50 @@
+"""`headgate topics`: create them, let them grow, look at what is on them."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Annotated
+
+import typer
+
+from cli import environment
+from cli.settings import Settings as TopicSettings
+from cli.topics import create, grow_command, tail
+from gateway.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="The topics: create them, let them grow, look at what is on them.")
+
+
+@app.command("create")
+def create_topics() -> None:
+    """Create the topics that are missing. Safe to repeat, also twice at once."""
+    settings = environment.read(Settings)
+    shape = environment.read(TopicSettings).shape()
+    for name, new in asyncio.run(create.create(settings.kafka_bootstrap_servers, settings.topics, shape)).items():
+        typer.echo(f"{name}  {'created' if new else 'was there'}")
+
+
+app.command("grow")(grow_command.grow)
+
+
+@app.command("tail")
+def tail_topic(
+    *,
+    dead_letters: Annotated[bool, typer.Option("--dead-letters", help="The dead letters instead.")] = False,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="From the oldest record on.")] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many records.")] = None,
+) -> None:
+    """Print events with their headers as a consumer sees them, until Ctrl-C."""
+    settings = environment.read(Settings)
+    topic = settings.topics.dead_letters if dead_letters else settings.topics.applications
+    _until_interrupted(
+        tail.tail(settings.kafka_bootstrap_servers, topic, from_beginning=from_beginning, count=count, show=typer.echo)
+    )
+
+
+def _until_interrupted(work: Coroutine[object, object, None]) -> None:
+    """Ctrl-C is how one leaves a command that never ends by itself: no error."""
+    try:
+        asyncio.run(work)
+    except KeyboardInterrupt:
+        sys.exit(0)
