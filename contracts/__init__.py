@@ -7,6 +7,7 @@ from contracts.application import (
     Description,
     NewApplication,
     UserName,
+    content_of,
     created_at_text,
 )
 from contracts.codec import (
@@ -14,6 +15,7 @@ from contracts.codec import (
     EVENT_TYPE,
     REPLAYED_HEADER,
     Header,
+    Stored,
     UndecodableError,
     fresh_traceparent,
     from_record,
@@ -21,7 +23,7 @@ from contracts.codec import (
     id_of,
     to_headers,
     to_key,
-    to_value,
+    value_of,
 )
 from contracts.ids import first_id, last_id, milliseconds_of, time_of
 from contracts.lease_figures import LeaseFigures
@@ -40,9 +42,11 @@ __all__ = [
     "Header",
     "LeaseFigures",
     "NewApplication",
+    "Stored",
     "Topics",
     "UndecodableError",
     "UserName",
+    "content_of",
     "created_at_text",
     "first_id",
     "fresh_traceparent",
@@ -54,5 +58,5 @@ __all__ = [
     "time_of",
     "to_headers",
     "to_key",
-    "to_value",
+    "value_of",
 ]

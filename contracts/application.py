@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated
+from operator import attrgetter
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
@@ -30,8 +31,17 @@ class NewApplication(BaseModel):
     description: Description
 
 
+_content: Any = attrgetter(*NewApplication.model_fields)
+
+
+def content_of(application: Any) -> tuple[Any, ...]:
+    """What the submitter said, of whatever has these fields: with the same content, two applications are the same."""
+    content: tuple[Any, ...] = _content(application)
+    return content
+
+
 class Application(BaseModel):
-    """An accepted application: the row, the answer 201 and the event's value have exactly these four fields.
+    """An accepted application: the row, the answer 201 and the event's value have exactly these fields.
 
     ``created_at`` has millisecond precision and equals the timestamp inside the UUIDv7 ``id`` (RFC 9562, 5.7).
     """

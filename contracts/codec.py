@@ -6,6 +6,7 @@ Source: CloudEvents Kafka protocol binding 1.0.2, section 3.2; W3C Trace Context
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from json.encoder import encode_basestring as _quoted  # JSON's own form of a string; nothing else needs escaping here
+from typing import Protocol
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -37,10 +38,23 @@ class UndecodableError(ValueError):
         self.detail = detail
 
 
-def to_value(*, id: UUID, user_name: str, description: str, created_at: datetime) -> bytes:  # noqa: A002 -- the field's name
-    """The four fields as JSON: the body of the answer 201 and the value on Kafka, byte for byte the same."""
-    name, text, at = _quoted(user_name), _quoted(description), created_at_text(created_at)
-    return f'{{"id":"{id!s}","user_name":{name},"description":{text},"created_at":"{at}"}}'.encode()
+class Stored(Protocol):
+    """Whatever has the fields of an application: a row, a submission, an event that was read."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def user_name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def created_at(self) -> datetime: ...
+
+
+def value_of(stored: Stored) -> bytes:
+    """The fields as JSON: the body of the answer 201 and the value on Kafka, byte for byte the same."""
+    name, text, at = _quoted(stored.user_name), _quoted(stored.description), created_at_text(stored.created_at)
+    return f'{{"id":"{stored.id!s}","user_name":{name},"description":{text},"created_at":"{at}"}}'.encode()
 
 
 def to_key(user_name: str) -> bytes:

@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID
 
-from contracts import REPLAYED_HEADER, Header, to_headers, to_key, to_value
+from contracts import REPLAYED_HEADER, Header, Stored, to_headers, to_key, value_of
 
 NOW_MS = 1_795_000_000_000
 
@@ -21,6 +23,11 @@ class Record:
     partition: int = 0
     topic: str = "applications"
     timestamp: int = NOW_MS
+
+
+def to_value(**fields: Any) -> bytes:
+    """An event's value from its fields by name."""
+    return value_of(cast("Stored", SimpleNamespace(**fields)))
 
 
 def good(

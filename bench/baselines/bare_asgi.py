@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from contracts import NewApplication, time_of, to_value
+from bench.baselines.fields import Fields
+from contracts import NewApplication, time_of, value_of
 from gateway.database.ids import new_id
 
 _VALIDATE = NewApplication.__pydantic_validator__.validate_json
@@ -26,7 +27,7 @@ async def _answer(scope: Any, receive: Any, send: Any) -> None:
             body += message.get("body", b"")
         new, id_ = _VALIDATE(body), new_id()
         status = 201
-        value = to_value(id=id_, user_name=new.user_name, description=new.description, created_at=time_of(id_))
+        value = value_of(Fields(id_, new.user_name, new.description, time_of(id_)))
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(value))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": value})

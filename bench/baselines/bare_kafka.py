@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from bench.baselines.fields import Fields
 from bench.baselines.outcome import Stopwatch
 from bench.load import DESCRIPTION, USERS
-from contracts import Header, to_headers, to_key, to_value
+from contracts import Header, to_headers, to_key, value_of
 from gateway.database.ids import new_id
 from gateway.settings import Settings
 
@@ -27,7 +28,7 @@ def events(count: int, users: int) -> Iterator[tuple[bytes, bytes, list[Header]]
     now = datetime.now(UTC)
     for number in range(count):
         id_, name = new_id(), f"user-{number * 7919 % users:06}"
-        value = to_value(id=id_, user_name=name, description="d" * DESCRIPTION, created_at=now)
+        value = value_of(Fields(id_, name, "d" * DESCRIPTION, now))
         yield to_key(name), value, to_headers(id=id_, created_at=now)
 
 

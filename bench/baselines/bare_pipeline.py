@@ -11,9 +11,10 @@ import asyncpg
 import uvloop
 from aiokafka import AIOKafkaProducer
 
+from bench.baselines.fields import Fields
 from bench.baselines.outcome import Stopwatch
 from bench.load import DESCRIPTION, USERS
-from contracts import time_of, to_headers, to_key, to_value
+from contracts import time_of, to_headers, to_key, value_of
 from gateway.database.ids import new_id
 from gateway.settings import Settings
 
@@ -57,7 +58,7 @@ async def _once(pool: asyncpg.Pool, producer: AIOKafkaProducer, topic: str, part
         await connection.execute(_INSERT, ids, names, texts, times)
     batch = producer.create_batch()
     for id_, name, text, created_at in zip(ids, names, texts, times, strict=True):
-        value = to_value(id=id_, user_name=name, description=text, created_at=created_at)
+        value = value_of(Fields(id_, name, text, created_at))
         headers = to_headers(id=id_, created_at=created_at)
         batch.append(timestamp=int.from_bytes(id_.bytes[:6]), key=to_key(name), value=value, headers=headers)
     batch.close()

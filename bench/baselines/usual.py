@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from contracts import Application, NewApplication, time_of, to_headers, to_key, to_value
+from contracts import Application, NewApplication, time_of, to_headers, to_key, value_of
 from gateway.database.ids import new_id
 from gateway.database.tables import applications
 from gateway.settings import Settings
@@ -43,7 +43,7 @@ def create_app() -> FastAPI:
         await request.app.state.producer.send_and_wait(
             settings.topics.applications,
             key=to_key(stored.user_name),
-            value=to_value(**stored.model_dump()),
+            value=value_of(stored),
             headers=to_headers(id=stored.id, created_at=stored.created_at),
         )
         return stored

@@ -2,15 +2,14 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts import Topics, UndecodableError, from_record, to_value
+from contracts import Stored, Topics, UndecodableError, from_record, value_of
 from gateway.database.tables import applications, outbox, unpublishable
 from stream_workers.kafka.events import is_replay
 from stream_workers.kafka.reader import batches
@@ -31,23 +30,22 @@ class Entry:
 _DEAD = Entry(0, 0, "dead")
 
 
-def digest(id_: UUID, user_name: str, description: str, created_at: datetime) -> int:
-    """64 bits of the four values, in their one canonical spelling: how a record spells them does not matter."""
-    value = to_value(id=id_, user_name=user_name, description=description, created_at=created_at)
-    return int.from_bytes(blake2b(value, digest_size=8).digest())
+def digest(stored: Stored) -> int:
+    """64 bits of all fields, in their one canonical spelling: how a record spells them does not matter."""
+    return int.from_bytes(blake2b(value_of(stored), digest_size=8).digest())
 
 
 async def rows(connection: AsyncConnection, first: UUID, last: UUID) -> AsyncIterator[Sequence[Entry]]:
     """The rows of [first, last] in order of their ids."""
     table, after = applications.c, None
-    query = select(table.id, table.user_name, table.description, table.created_at).order_by(table.id).limit(PAGE)
+    query = select(applications).order_by(table.id).limit(PAGE)
     while True:
         begin = table.id >= first if after is None else table.id > after
-        page = (await connection.execute(query.where(begin, table.id <= last))).all()
+        page: Sequence[Any] = (await connection.execute(query.where(begin, table.id <= last))).all()
         if not page:
             return
-        yield [Entry(id_.int, digest(id_, *values)) for id_, *values in page]
-        after = page[-1][0]
+        yield [Entry(row.id.int, digest(row)) for row in page]
+        after = page[-1].id
 
 
 async def events(
@@ -64,7 +62,7 @@ def _entry(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Entry:
     except UndecodableError:
         return _DEAD
     kind: Literal["application", "replayed"] = "replayed" if is_replay(headers) else "application"
-    return Entry(event.id.int, digest(event.id, event.user_name, event.description, event.created_at), kind)
+    return Entry(event.id.int, digest(event), kind)
 
 
 async def oldest(connection: AsyncConnection) -> UUID | None:

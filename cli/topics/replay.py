@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.errors import CommandError
 from cli.finish import Report
-from contracts import REPLAYED_HEADER, Topics, first_id, id_of, last_id, to_headers, to_key, to_value
+from contracts import REPLAYED_HEADER, Stored, Topics, first_id, id_of, last_id, to_headers, to_key, value_of
 from gateway.database.tables import applications, outbox
 from stream_workers.kafka.reader import batches, bounds
 
@@ -37,20 +38,10 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One accepted application."""
-
-    id: UUID
-    user_name: str
-    description: str
-    created_at: datetime
-
-
-@dataclass(frozen=True)
 class Missing:
     """What `--missing` found: to be published, held by a gateway's outbox, and too old for the topic to tell."""
 
-    rows: Sequence[Row]
+    rows: Sequence[Stored]
     held: int
     before_topic: int
 
@@ -76,7 +67,7 @@ async def find_missing(
 
 
 async def publish(
-    bootstrap: str, topics: Topics, rows: Sequence[Row], *, again: bool, rate: float, report: Report
+    bootstrap: str, topics: Topics, rows: Sequence[Stored], *, again: bool, rate: float, report: Report
 ) -> AsyncIterator[UUID]:
     """Publish rows in order, ``rate`` a second at most (0: any); yields the last id of each page once Kafka has it."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5)
@@ -97,32 +88,31 @@ async def publish(
         await producer.stop()
 
 
-async def _send(producer: AIOKafkaProducer, topics: Topics, row: Row, *, again: bool) -> "asyncio.Future[object]":
+async def _send(producer: AIOKafkaProducer, topics: Topics, row: Stored, *, again: bool) -> "asyncio.Future[object]":
     headers = to_headers(id=row.id, created_at=row.created_at)
     if again:
         headers.append((REPLAYED_HEADER, b"1"))
-    value = to_value(id=row.id, user_name=row.user_name, description=row.description, created_at=row.created_at)
     sent: asyncio.Future[object] = await producer.send(
-        topics.applications, value, key=to_key(row.user_name), headers=headers
+        topics.applications, value_of(row), key=to_key(row.user_name), headers=headers
     )
     return sent
 
 
-async def pages(connection: AsyncConnection, choice: Choice, *, until: datetime) -> AsyncIterator[Sequence[Row]]:
+async def pages(connection: AsyncConnection, choice: Choice, *, until: datetime) -> AsyncIterator[Sequence[Stored]]:
     """The chosen rows in the order of their ids, page by page."""
     after = choice.after
     while True:
         found = await connection.execute(_query(choice, until, after))
-        page = [Row(**row) for row in found.mappings()]
+        page: Sequence[Any] = found.all()
         if not page:
             return
         yield page
         after = page[-1].id
 
 
-def _query(choice: Choice, until: datetime, after: UUID | None) -> Select[tuple[UUID, str, str, datetime]]:
+def _query(choice: Choice, until: datetime, after: UUID | None) -> Select[Any]:
     table = applications.c
-    query = select(table.id, table.user_name, table.description, table.created_at).order_by(table.id).limit(PAGE)
+    query = select(applications).order_by(table.id).limit(PAGE)
     query = query.where(table.id.in_(choice.ids) if choice.ids else table.id <= last_id(until))
     if choice.since is not None:
         query = query.where(table.id >= first_id(choice.since))

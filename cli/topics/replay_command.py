@@ -9,7 +9,8 @@ import typer
 from cli import environment
 from cli.errors import CommandError
 from cli.finish import finish, progress
-from cli.topics.replay import Choice, Row, find_missing, pages, publish
+from cli.topics.replay import Choice, find_missing, pages, publish
+from contracts import Stored
 from gateway.database.connection import open_engine
 from gateway.settings import Settings
 
@@ -61,7 +62,7 @@ async def _replay(settings: Settings, choice: Choice, *, again: bool, rate: floa
     typer.echo(f"{len(rows)} published")
 
 
-async def _chosen(settings: Settings, choice: Choice, *, again: bool) -> list[Row]:
+async def _chosen(settings: Settings, choice: Choice, *, again: bool) -> list[Stored]:
     engine = open_engine(settings.database_url.get_secret_value())
     now = datetime.now(UTC)
     try:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from contracts import NewApplication
 from gateway.intake import body
 from gateway.problems.document import MEDIA_TYPE, example, texts
 
@@ -15,7 +16,7 @@ APPLICATION = {
     "description": "A pass for the reading room",
     "created_at": "2025-09-15T19:43:07.614Z",
 }
-NEW_APPLICATION = {"user_name": APPLICATION["user_name"], "description": APPLICATION["description"]}
+NEW_APPLICATION = {name: APPLICATION[name] for name in NewApplication.model_fields}
 
 # Every limited call can be answered with these.
 _COMMON = ("unauthenticated", "forbidden", "rate-limited", "internal-error", "overloaded")

@@ -6,8 +6,9 @@ from urllib.parse import urlencode
 from fastapi import Response
 from pydantic_core import to_json
 
+from contracts import value_of
 from gateway.intake.body import JSON
-from gateway.read.reads import Page, value_of
+from gateway.read.reads import Page
 from gateway.read.search import DEPTH_MAX, Search
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from contracts import to_value
+from contracts import content_of, value_of
 from gateway.commit.statements import KEY_HOLDERS
 from gateway.commit.submission import Accepted, Outcome, Submission
 from gateway.database.connection import DATABASE_ERRORS, Session
@@ -79,9 +79,6 @@ async def answer(session: Session, losers: Sequence[Submission]) -> None:
 def _replay(loser: Submission, holder: Any) -> Accepted | Exception:
     if holder is None:
         return KeyInFlightError("The key's first answer has just been removed; try again.")
-    if (holder.user_name, holder.description) != (loser.user_name, loser.description):
+    if content_of(holder) != content_of(loser):
         return KeyReusedError("This Idempotency-Key was used with another body before.")
-    value = to_value(
-        id=holder.id, user_name=holder.user_name, description=holder.description, created_at=holder.created_at
-    )
-    return Accepted(value, replayed=True)
+    return Accepted(value_of(holder), replayed=True)

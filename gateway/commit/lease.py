@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row
 
 from contracts import LeaseFigures
-from gateway.commit.lease_statements import ADOPT_ORPHANS, CHECK, CLAIM, GIVE_BACK, NOBODY, RENEW, TAKE
+from gateway.commit.lease_statements import ADOPT_ORPHANS, CHECK, CLAIM, FIELDS, GIVE_BACK, NOBODY, RENEW, TAKE
 from gateway.database.connection import DATABASE_ERRORS, Session
 from gateway.settings import Settings
 
@@ -51,6 +51,7 @@ class LeaseKeeper:
         self.lease: UUID | None = None
         self.former: UUID | None = None
         self.leases: dict[UUID, Row[Any]] = {}
+        self.left_to_newer: dict[UUID, Row[Any]] = {}
         self._watched: dict[UUID, _Watched] = {}
         self._held = asyncio.Event()
         self._change = asyncio.Event()
@@ -186,8 +187,9 @@ class LeaseKeeper:
         self._watched = {id_: watched for id_, watched in self._watched.items() if id_ in self.leases}
 
     async def _claim_the_dead(self) -> None:
+        self._leave_to_newer()
         for row in list(self.leases.values()):
-            if self.lease is None or not self._claimable(row):
+            if self.lease is None or row.id in self.left_to_newer or not self._is_dead(row):
                 continue
             values = {"dead": row.id, "heartbeat": row.heartbeat, "claimed_by": row.claimed_by, "lease": self.lease}
             if await self._session.execute(CLAIM, values):
@@ -196,7 +198,14 @@ class LeaseKeeper:
                 )
                 self._hurry.set()
 
-    def _claimable(self, row: Row[Any]) -> bool:
+    def _leave_to_newer(self) -> None:
+        """What a gateway that knew more columns has left is for one that knows them too: here a field would be lost."""
+        before = self.left_to_newer
+        self.left_to_newer = {row.id: row for row in self.leases.values() if row.fields > FIELDS and self._is_dead(row)}
+        for id_ in self.left_to_newer.keys() - before.keys():
+            log.warning("A gateway of a newer version is gone; one of its version must drain its lease: %s", id_)
+
+    def _is_dead(self, row: Row[Any]) -> bool:
         if row.id == self.lease or row.claimed_by == self.lease:
             return False
         if row.claimed_by is not None:

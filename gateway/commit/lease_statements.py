@@ -5,7 +5,12 @@ import uuid
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, TEXT, UUID
 
+from gateway.database.tables import applications
+
 NOBODY = uuid.UUID(int=0)
+
+# Columns are only ever added: who knows as many knows the same ones, and publishes an application with all of them.
+FIELDS = len(applications.columns)
 
 _UUID = UUID(as_uuid=True)
 _LEASE = bindparam("lease", type_=_UUID)
@@ -15,7 +20,8 @@ _TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8) AS timeline"
 
 TAKE = text(f"""
 WITH mine AS (
-    INSERT INTO gateway_leases (id, instance, former, seconds) VALUES (:lease, :instance, :former, :seconds)
+    INSERT INTO gateway_leases (id, instance, former, seconds, fields)
+    VALUES (:lease, :instance, :former, :seconds, {FIELDS})
 )
 SELECT true AS renewed, {_TIMELINE}, l.* FROM (SELECT) AS one LEFT JOIN gateway_leases l ON true
 """).bindparams(
@@ -40,10 +46,11 @@ SELECT clock_timestamp() AT TIME ZONE 'UTC' AS now FROM gateway_leases WHERE id 
 """).bindparams(_LEASE)
 
 # FOR UPDATE waits for every commit under way that has locked the row FOR KEY SHARE; later ones find it claimed.
-CLAIM = text("""
+CLAIM = text(f"""
 WITH dead AS (
     SELECT id FROM gateway_leases
     WHERE id = :dead AND heartbeat = :heartbeat AND claimed_by IS NOT DISTINCT FROM :claimed_by
+      AND fields <= {FIELDS}
       AND EXISTS (SELECT FROM gateway_leases WHERE id = :lease AND claimed_by IS NULL)
     FOR UPDATE
 )
@@ -51,10 +58,13 @@ UPDATE gateway_leases l SET claimed_by = :lease FROM dead WHERE l.id = dead.id
 RETURNING l.id
 """).bindparams(_LEASE, bindparam("dead", type_=_UUID), bindparam("claimed_by", type_=_UUID))
 
-# Outbox rows whose lease row is missing belong to nobody: give them one that anybody may claim.
+# Outbox rows whose lease row is missing belong to nobody: give them one that anybody may claim who knows all columns.
 ADOPT_ORPHANS = text(f"""
-INSERT INTO gateway_leases (id, instance, claimed_by, seconds)
-SELECT DISTINCT o.lease, 'unknown', uuid '{NOBODY}', 0 FROM outbox o
+INSERT INTO gateway_leases (id, instance, claimed_by, seconds, fields)
+SELECT DISTINCT o.lease, 'unknown', uuid '{NOBODY}', 0,
+       (SELECT count(*) FROM pg_attribute
+        WHERE attrelid = 'applications'::regclass AND attnum > 0 AND NOT attisdropped)
+FROM outbox o
 WHERE NOT EXISTS (SELECT FROM gateway_leases l WHERE l.id = o.lease)
 ON CONFLICT (id) DO NOTHING
 """)

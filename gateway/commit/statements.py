@@ -4,13 +4,19 @@ The outbox row takes its lease from a sub-select that locks the lease row agains
 claimed, the column is null, the statement fails and nothing of it stays.
 """
 
-from sqlalchemy import bindparam, text
+from typing import Any
+
+from sqlalchemy import BindParameter, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, JSONB, TEXT, TIMESTAMP, UUID
 
 from gateway.database.connection import Compiled
+from gateway.database.tables import applications
 
 _UUID, _UUIDS, _TEXTS = UUID(as_uuid=True), ARRAY(UUID(as_uuid=True)), ARRAY(TEXT)
-_TIMES = ARRAY(TIMESTAMP(timezone=True))
+
+# What is stored of an application, in the table's own order: each column comes as an array, one element a row.
+COLUMNS = tuple(column.name for column in applications.columns)
+_NAMES, _EACH = ", ".join(COLUMNS), ", ".join(f":each_{name}" for name in COLUMNS)
 
 # A gateway whose clock is further off the database's than this does not commit (protocol, rule 10).
 CLOCK_BOUND_SECONDS = 30
@@ -21,14 +27,11 @@ _LEASE = f"""({_LEASE_HELD}
                       AND clock_timestamp() + interval '{CLOCK_BOUND_SECONDS} seconds'
     FOR KEY SHARE)"""
 
-_BATCH = (
+_BATCH: tuple[BindParameter[Any], ...] = (
     bindparam("batch", type_=_UUID),
     bindparam("lease", type_=_UUID),
     bindparam("oldest", type_=TIMESTAMP(timezone=True)),
-    bindparam("ids", type_=_UUIDS),
-    bindparam("user_names", type_=_TEXTS),
-    bindparam("descriptions", type_=_TEXTS),
-    bindparam("times", type_=_TIMES),
+    *(bindparam(f"each_{column.name}", type_=ARRAY(column.type)) for column in applications.columns),
     bindparam("traces", type_=_TEXTS),
     bindparam("positions", type_=JSONB),
     bindparam("confirmed", type_=_UUIDS),
@@ -38,11 +41,11 @@ _BATCH = (
 COMMIT = Compiled(
     text(f"""
 WITH stored AS (
-    INSERT INTO applications (id, user_name, description, created_at)
-    SELECT * FROM unnest(:ids, :user_names, :descriptions, :times)
+    INSERT INTO applications ({_NAMES})
+    SELECT * FROM unnest({_EACH})
 ), batch AS (
     INSERT INTO outbox (id, lease, ids, positions, traces)
-    VALUES (:batch, {_LEASE}, :ids, :positions, :traces)
+    VALUES (:batch, {_LEASE}, :each_id, :positions, :traces)
 )
 DELETE FROM outbox WHERE id = ANY(:confirmed)
 """).bindparams(*_BATCH)
@@ -60,12 +63,10 @@ WITH won AS (
         WHERE idempotency_keys.expires_at <= clock_timestamp()
     RETURNING application_id
 ), accepted AS (
-    SELECT * FROM unnest(:ids, :user_names, :descriptions, :times, :traces)
-        WITH ORDINALITY AS new (id, user_name, description, created_at, trace, n)
+    SELECT * FROM unnest({_EACH}, :traces) WITH ORDINALITY AS new ({_NAMES}, trace, n)
     WHERE id <> ALL(:key_ids) OR id IN (SELECT application_id FROM won)
 ), stored AS (
-    INSERT INTO applications (id, user_name, description, created_at)
-    SELECT id, user_name, description, created_at FROM accepted
+    INSERT INTO applications ({_NAMES}) SELECT {_NAMES} FROM accepted
 ), batch AS (
     INSERT INTO outbox (id, lease, ids, positions, traces)
     SELECT :batch, {_LEASE}, coalesce(array_agg(id ORDER BY n), '{{}}'), :positions, array_agg(trace ORDER BY n)
@@ -84,7 +85,7 @@ SELECT id FROM accepted
 
 # What the losers of a key are answered with: the application that won it, looked up in its month (hence the limit).
 KEY_HOLDERS = text("""
-SELECT k.client, k.key, a.id, a.user_name, a.description, a.created_at
+SELECT k.client, k.key, a.*
 FROM unnest(:clients, :keys) AS lost (client, key)
 JOIN idempotency_keys k USING (client, key)
 JOIN LATERAL (SELECT * FROM applications WHERE id = k.application_id LIMIT 1) a ON true

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from contracts import NewApplication, time_of, to_value
+from contracts import NewApplication, time_of, value_of
 from gateway.database.ids import new_id
 
 Outcome = asyncio.Future["Accepted"]
@@ -79,6 +79,7 @@ def from_new(
     """
     id_ = new_id()
     created_at = time_of(id_)
-    value = to_value(id=id_, user_name=new.user_name, description=new.description, created_at=created_at)
     done: Outcome = (loop or asyncio.get_running_loop()).create_future()
-    return Submission(id_, new.user_name, new.description, created_at, value, done, 0.0, traceparent, claim)
+    submission = Submission(id_, new.user_name, new.description, created_at, b"", done, 0.0, traceparent, claim)
+    submission.value = value_of(submission)
+    return submission

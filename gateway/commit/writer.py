@@ -8,13 +8,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from operator import attrgetter
 from typing import Any, Literal
 from uuid import UUID
 
 from gateway.commit import key_holders
 from gateway.commit.commit_queue import CommitQueue
 from gateway.commit.lease import LeaseKeeper
-from gateway.commit.statements import COMMIT, COMMIT_WITH_KEYS, DELETE_CONFIRMED, SETTLE
+from gateway.commit.statements import COLUMNS, COMMIT, COMMIT_WITH_KEYS, DELETE_CONFIRMED, SETTLE
 from gateway.commit.submission import Accepted, Batch, Submission
 from gateway.database.connection import (
     DATABASE_ERRORS,
@@ -35,6 +36,11 @@ log = logging.getLogger(__name__)
 _IDLE_DELETE_SECONDS = 0.2
 _RETRY_SECONDS = 0.2
 _DEADLINE_LOOK_SECONDS = 0.25
+
+
+# A submission as a row of `applications`, and the names under which the statements take its columns.
+_row = attrgetter(*COLUMNS)
+_EACH = tuple(f"each_{name}" for name in COLUMNS)
 
 
 class Writer:
@@ -242,11 +248,8 @@ def _columns(batch: Batch) -> dict[str, Any]:
     return {
         "batch": batch.id,
         "oldest": submissions[0].created_at,
-        "ids": [submission.id for submission in submissions],
-        "user_names": [submission.user_name for submission in submissions],
-        "descriptions": [submission.description for submission in submissions],
-        "times": [submission.created_at for submission in submissions],
         "traces": traces if any(traces) else None,
+        **dict(zip(_EACH, zip(*map(_row, submissions), strict=True), strict=True)),
     }
 
 

@@ -27,6 +27,17 @@ _LOCK_ID = 0x686561646D6F6E  # "headmon" in ASCII
 _LOCK_TIMEOUT = "500ms"
 _CHECK = "ck_applications_range"
 
+# The indexes of a partition, each with the one of `applications` that it belongs to.
+_INDEXES = text("""
+SELECT child.relname, parent.relname
+FROM pg_index x
+JOIN pg_inherits i ON i.inhrelid = x.indexrelid
+JOIN pg_class child ON child.oid = i.inhrelid
+JOIN pg_class parent ON parent.oid = i.inhparent
+WHERE x.indrelid = CAST(:table AS regclass)
+ORDER BY child.relname
+""")
+
 
 @asynccontextmanager
 async def alone(engine: AsyncEngine) -> AsyncIterator[bool]:
@@ -94,18 +105,22 @@ async def _make(engine: AsyncEngine, month: Month) -> None:
             f"LOCK TABLE {DEFAULT_PARTITION} IN ACCESS EXCLUSIVE MODE",
             _moving(DEFAULT_PARTITION, f"id >= '{first}' AND id < '{end}'", to=month.table),
             f"ALTER TABLE applications ATTACH PARTITION {month.table} FOR VALUES FROM ('{first}') TO ('{end}')",
-            f"ALTER INDEX IF EXISTS {month.table}_user_name_idx RENAME TO ix_{month.table}_user_name_trgm",
         )
+        await _name_indexes(connection, month.table)
 
 
 async def _build(connection: AsyncConnection, table: str) -> None:
-    """A table like `applications`, with names of its own for what cannot share them."""
-    await _run(
-        connection,
-        f"CREATE TABLE {table} (LIKE applications INCLUDING COMMENTS INCLUDING CONSTRAINTS INCLUDING STORAGE)",
-        f"ALTER TABLE {table} ADD CONSTRAINT pk_{table} PRIMARY KEY (id)",
-        f"CREATE INDEX ix_{table}_user_name_id ON {table} (user_name, id DESC)",
-    )
+    """A table like `applications`, its indexes under names that PostgreSQL finds, until it is attached."""
+    what = "INCLUDING COMMENTS INCLUDING CONSTRAINTS INCLUDING INDEXES INCLUDING STORAGE"
+    await _run(connection, f"CREATE TABLE {table} (LIKE applications {what})")
+
+
+async def _name_indexes(connection: AsyncConnection, table: str) -> None:
+    """Each index of a partition is called as its parent's, with the partition's name in place of the table's."""
+    for index, parent in (await connection.execute(_INDEXES, {"table": table})).all():
+        name = parent.replace("applications", table, 1)
+        if index != name:
+            await _run(connection, f"ALTER INDEX {index} RENAME TO {name}")
 
 
 def _moving(table: str, which: str, *, to: str) -> str:
@@ -137,8 +152,6 @@ async def _close(engine: AsyncEngine, found: Partitions, now: datetime) -> None:
             connection,
             f"ALTER TABLE applications DETACH PARTITION {DEFAULT_PARTITION}",
             f"ALTER TABLE {DEFAULT_PARTITION} RENAME TO {table}",
-            f"ALTER TABLE {table} RENAME CONSTRAINT pk_{DEFAULT_PARTITION} TO pk_{table}",
-            f"ALTER INDEX ix_{DEFAULT_PARTITION}_user_name_id RENAME TO ix_{table}_user_name_id",
         )
         await _build(connection, DEFAULT_PARTITION)
         await _run(
@@ -148,6 +161,8 @@ async def _close(engine: AsyncEngine, found: Partitions, now: datetime) -> None:
             f"ALTER TABLE applications ATTACH PARTITION {table} FOR VALUES FROM ('{first}') TO ('{end}')",
             f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {_CHECK}",
         )
+        for attached in (table, DEFAULT_PARTITION):  # in this order: the new one takes the names of the old
+            await _name_indexes(connection, attached)
     log.warning("Months were missing: what came meanwhile is now in %s", table)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     Index,
+    Integer,
     MetaData,
     Table,
     Text,
@@ -29,7 +30,7 @@ metadata = MetaData(
 )
 
 # The newest migration that this code needs; a newer schema is fine, migrations keep the code before them working.
-SCHEMA = "0003"
+SCHEMA = "0004"
 
 _Instant = DateTime(timezone=True)
 
@@ -100,6 +101,13 @@ gateway_leases = Table(
     ),
     Column(
         "figures", JSONB, nullable=False, server_default="{}", comment="rate, latency, queue, version: for the web view"
+    ),
+    Column(
+        "fields",
+        Integer,
+        nullable=False,
+        server_default="4",
+        comment="columns of `applications` that its holder knows; who knows fewer does not drain it",
     ),
     comment="One row for each living gateway process, and for each dead one whose outbox is being drained",
 )

@@ -14,6 +14,7 @@ from functools import partial
 
 from pydantic_core import to_json
 
+from contracts import content_of
 from gateway.admission.rate_limit import RateLimiter
 from gateway.admission.visit import Header, Visit
 from gateway.commit.submission import Accepted, KeyClaim, Submission, from_new
@@ -102,7 +103,7 @@ class _Firsts:
 
 
 async def _repeated(item: BatchItem, first: BatchItem, done: asyncio.Future[Accepted]) -> Outcome:
-    if (item.user_name, item.description) != (first.user_name, first.description):
+    if content_of(item) != content_of(first):
         return KeyReusedError()
     outcome = await _settled(done)
     return Accepted(outcome.value, replayed=True) if isinstance(outcome, Accepted) else outcome

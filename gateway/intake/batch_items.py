@@ -43,9 +43,6 @@ _from_object = BatchItem.__pydantic_validator__.validate_python
 _WHOLE_BYTES = 256 * 1024
 _from_plain_array = TypeAdapter(list[BatchItem]).validate_json
 
-# {"user_name": "…", "description": "…"} without escapes, and the same with a key of its own.
-_PLAIN_QUOTES, _PLAIN_QUOTES_WITH_KEY = 8, 12
-
 
 async def from_lines(pieces: AsyncIterator[bytes], *, limit: int) -> list[Item]:
     """NDJSON: each line by itself. Empty lines are skipped."""
@@ -90,7 +87,7 @@ def _plain_items(body: bytes, limit: int) -> list[Item] | None:
         items = _from_plain_array(body)
     except PydanticError:
         return None
-    quotes = sum(_PLAIN_QUOTES if item.idempotency_key is None else _PLAIN_QUOTES_WITH_KEY for item in items)
+    quotes = sum(map(json_body.plain_quotes, items))
     return list(items) if len(items) <= limit and body.count(b'"') == quotes else None
 
 
@@ -104,8 +101,7 @@ def _extend(items: list[Item], more: Iterator[Item], limit: int) -> None:
 def _from_line(line: bytes) -> Item:
     try:
         item: BatchItem = _from_json(line)
-        plain = _PLAIN_QUOTES if item.idempotency_key is None else _PLAIN_QUOTES_WITH_KEY
-        if line.count(b'"') != plain:
+        if line.count(b'"') != json_body.plain_quotes(item):
             json_body.refuse_repeated_members(line)
     except PydanticError as error:
         return Invalid(json_body.error_of(error, line))

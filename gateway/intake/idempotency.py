@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from contracts import NewApplication
+from contracts import NewApplication, content_of
 from gateway.commit.submission import KeyClaim
 from gateway.problems.errors import KeyInvalidError
 
@@ -31,5 +31,5 @@ def parse(header: bytes) -> str:
 
 def of_content(new: NewApplication, *, seconds: float) -> KeyClaim:
     """The claim by which the same name and description within ``seconds`` are one application, whoever sends them."""
-    digest = hashlib.sha256(f"{new.user_name}\0{new.description}".encode()).hexdigest()
+    digest = hashlib.sha256("\0".join(map(str, content_of(new))).encode()).hexdigest()
     return KeyClaim("", _CONTENT + digest, seconds)

@@ -11,8 +11,8 @@ from gateway.problems.errors import MalformedJsonError, RepeatedMemberError, Val
 
 _validate = NewApplication.__pydantic_validator__.validate_json
 
-# Two members with text values and nothing escaped have exactly so many quotation marks.
-_PLAIN_QUOTES = 8
+# A member has so many quotation marks around its name, and as many around its value where that is text.
+_QUOTES = 2
 
 
 def new_application(body: bytes) -> NewApplication:
@@ -25,9 +25,18 @@ def new_application(body: bytes) -> NewApplication:
         new: NewApplication = _validate(body)
     except PydanticError as error:
         raise error_of(error, body) from None
-    if body.count(b'"') != _PLAIN_QUOTES:
+    if body.count(b'"') != plain_quotes(new):
         refuse_repeated_members(body)
     return new
+
+
+def plain_quotes(new: NewApplication) -> int:
+    """The quotation marks of its JSON where nothing is escaped and no member is named twice: the least possible.
+
+    Every member is text or null.
+    """
+    values, named = new.__dict__, new.__pydantic_fields_set__
+    return 2 * _QUOTES * len(named) - _QUOTES * [values[name] for name in named].count(None)
 
 
 def error_of(error: PydanticError, body: bytes) -> MalformedJsonError | RepeatedMemberError | ValidationError:

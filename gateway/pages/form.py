@@ -26,7 +26,8 @@ router = APIRouter(include_in_schema=False)
 
 _FORM = "application/x-www-form-urlencoded"
 _NEWEST = 10
-_FIELDS = ("user_name", "description")
+# A field that need not be filled in is left out where it is empty.
+_FIELDS = {name: field.is_required() for name, field in NewApplication.model_fields.items()}
 
 
 @router.get("/")
@@ -44,7 +45,9 @@ async def submit(request: Request) -> Response:
     _refuse_other_sites(request)
     values = await _values(request, front.settings.body_max_bytes)
     try:
-        new = NewApplication(user_name=values.get("user_name", ""), description=values.get("description", ""))
+        new = NewApplication.model_validate(
+            {name: values.get(name, "") for name, required in _FIELDS.items() if required or values.get(name)}
+        )
     except PydanticError as error:
         return await _page(request, status=422, values=values, wrong=_wrong(request, error))
     try:

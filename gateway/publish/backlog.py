@@ -20,7 +20,7 @@ FIRST = UUID(int=0)
 # much load hundreds. A batch is bounded in bytes by the writer. The limit of one makes each row be looked up in its
 # month; without it a join may read all months for the sake of a few rows.
 _READ = text("""
-SELECT b.id AS batch, b.positions, a.id, a.user_name, a.description, a.created_at, u.trace
+SELECT b.id AS batch, b.positions, a.*, u.trace
 FROM (
     SELECT * FROM (
         SELECT *, sum(cardinality(ids)) OVER (ORDER BY id) - cardinality(ids) AS events_before
@@ -61,17 +61,7 @@ async def read(session: Session, *, lease: UUID, after: UUID, events: int) -> li
 def _batches(rows: Sequence[Any]) -> Iterator[StoredBatch]:
     for id_, group in groupby(rows, key=lambda row: row.batch):
         members = list(group)
-        events = [
-            from_row(
-                id=row.id,
-                user_name=row.user_name,
-                description=row.description,
-                created_at=row.created_at,
-                trace=row.trace,
-            )
-            for row in members
-            if row.id is not None
-        ]
+        events = [from_row(row) for row in members if row.id is not None]
         yield StoredBatch(id_, members[0].positions, events)
 
 

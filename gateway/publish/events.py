@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from contracts import Header, to_headers, to_key, to_value
+from contracts import Header, to_headers, to_key, value_of
 from gateway.commit.submission import Submission
 
 
@@ -26,10 +26,9 @@ def from_submission(submission: Submission) -> Event:
     return _event(submission.id, submission.user_name, submission.value, submission.created_at, submission.traceparent)
 
 
-def from_row(*, id: UUID, user_name: str, description: str, created_at: datetime, trace: str | None) -> Event:  # noqa: A002 -- the column's name
-    """The event of an application that was read back from PostgreSQL."""
-    value = to_value(id=id, user_name=user_name, description=description, created_at=created_at)
-    return _event(id, user_name, value, created_at, trace)
+def from_row(row: Any) -> Event:
+    """The event of an application that was read back from PostgreSQL: all of its columns, and its ``trace``."""
+    return _event(row.id, row.user_name, value_of(row), row.created_at, row.trace)
 
 
 def _event(id_: UUID, user_name: str, value: bytes, created_at: datetime, trace: str | None) -> Event:

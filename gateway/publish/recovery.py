@@ -37,6 +37,8 @@ _EVENTS_AT_ONCE = 4_000
 _RETRY_SECONDS = 2.0
 _STOPPED_RETRY_SECONDS = 30.0
 
+_NEWER = "its gateway was of a newer version: one of that version publishes what it left, with all of its fields"
+
 
 class Recovery:
     """Runs one drain for each lease that this gateway has claimed; stops them all when its own lease is lost."""
@@ -49,7 +51,7 @@ class Recovery:
         self._drains: dict[UUID, asyncio.Task[None]] = {}
         self._portion = asyncio.Lock()
         self.phases: dict[UUID, str] = {}
-        self.stopped: dict[UUID, str] = {}
+        self._stopped: dict[UUID, str] = {}
         self.claimed = self.already_there = self.sent = self.set_aside = 0
         keeper.before_the_next(self.stop)
 
@@ -69,6 +71,11 @@ class Recovery:
                     if not drain.cancelled():
                         drain.result()
             await self._keeper.next_change()
+
+    @property
+    def stopped(self) -> dict[UUID, str]:
+        """What waits for a person, or for a gateway that knows more columns, and why; by lease."""
+        return self._stopped | dict.fromkeys(self._keeper.left_to_newer, _NEWER)
 
     @property
     def busy(self) -> bool:
@@ -96,7 +103,7 @@ class Recovery:
         try:
             await self._keeper.until_drained(row.former)
             while not await self._attempt(row.id, session):  # noqa: ASYNC110 -- an attempt is not a state to wait for
-                await asyncio.sleep(_STOPPED_RETRY_SECONDS if row.id in self.stopped else _RETRY_SECONDS)
+                await asyncio.sleep(_STOPPED_RETRY_SECONDS if row.id in self._stopped else _RETRY_SECONDS)
             log.info("A claimed lease is drained", extra={"lease": str(row.id)})
             self._keeper.look_soon()
         finally:
@@ -106,10 +113,10 @@ class Recovery:
         try:
             settled = await self._settle(lease, session)
             await self._publish_missing(lease, session, settled)
-            self.stopped.pop(lease, None)
+            self._stopped.pop(lease, None)
             return bool(await session.execute(END, {"lease": lease}))
         except PositionError as error:
-            self.stopped[lease] = str(error)
+            self._stopped[lease] = str(error)
             log.error("A claimed lease cannot be drained: %s", error, extra={"lease": str(lease)})  # noqa: TRY400 -- it says all
         except (*DATABASE_ERRORS, *BROKER_ERRORS, SendError) as error:
             log.warning("Draining a claimed lease starts over: %r", error, extra={"lease": str(lease)})

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from sqlalchemy import Row, Select, func, literal, select, true
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from contracts import to_value
+from contracts import value_of
 from gateway.database.connection import DATABASE_ERRORS, STATEMENT_SECONDS, sqlstate
 from gateway.database.tables import applications
 from gateway.problems.errors import DatabaseAwayError, SearchTooBroadError
@@ -30,11 +29,11 @@ _READ_SECONDS = STATEMENT_SECONDS + 1.5
 _QUERY_CANCELED = "57014"
 
 Relation = Literal["exact", "at_least"]
-Application = Row[UUID, str, str, datetime]
+Application = Row[Any]
 
 _Answer = TypeVar("_Answer")
 
-_FIELDS = select(applications.c.id, applications.c.user_name, applications.c.description, applications.c.created_at)
+_FIELDS = select(applications)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +76,7 @@ async def read_page(engine: AsyncEngine, search: Search, replica: Replica | None
     return await _first_of(engine, replica, read)
 
 
-def value_of(row: Application) -> bytes:
-    """The application's JSON."""
-    return to_value(id=row.id, user_name=row.user_name, description=row.description, created_at=row.created_at)
-
-
-def _page(search: Search, after: UUID | None) -> Select[UUID, str, str, datetime]:
+def _page(search: Search, after: UUID | None) -> Select[Any]:
     """One row more than the page has: it tells whether anything follows.
 
     What an offset skips is skipped in the index; only the rows of the page itself are fetched, each from its month: the

@@ -39,6 +39,9 @@ Part = Annotated[
 Time = Annotated[AwareDatetime, BeforeValidator(_rfc_3339)]
 Order = Literal["created_at", "-created_at"]
 
+# Which part of the list is asked for; all other parameters say which list.
+_PLACE = {"page", "size", "cursor"}
+
 
 class Search(BaseModel):
     """Filters, order and place of one page."""
@@ -73,10 +76,8 @@ class Search(BaseModel):
 
     def filters(self) -> Mapping[str, str]:
         """Filters and order as text: what a cursor is bound to, and what a link repeats."""
-        names = {"user_name", "user_name__like", "created_from", "created_to", "order_by"}
-        return {
-            name: str(value) for name, value in self.model_dump(mode="json", include=names, exclude_none=True).items()
-        }
+        found = self.model_dump(mode="json", exclude=_PLACE, exclude_none=True)
+        return {name: str(value) for name, value in found.items()}
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The filters as SQL. Time is filtered by id: the id begins with it, and the primary key is its index."""

@@ -8,12 +8,13 @@ from uuid import UUID
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from contracts import Topics, to_value
+from contracts import Topics
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.reader import backwards, bounds
 from stream_workers.letters.dead_letters import DeadLetter, Origin
 from stream_workers.letters.letters import MARK_HEADER, Letter, Limits, Positions, Stretch, newest_letters, read_letters
 from stream_workers.web.facts.letters_page import Letters
+from tests.records import to_value
 
 REASONS = ("invalid", "tombstone", "unknown-version")
 START_MS = 1_700_000_000_000

@@ -13,10 +13,11 @@ from pathlib import Path
 import uuid_utils.compat as uuids
 from aiokafka import AIOKafkaProducer
 
-from contracts import Topics, to_headers, to_key, to_value
+from contracts import Topics, to_headers, to_key
 from devstack.child import Child, spawn
 from devstack.ports import free_port
 from stream_workers.books.states import Totals, metrics_totals
+from tests.records import to_value
 
 COMMAND = (sys.executable, "-m", "cli", "worker")
 # Ends that a supervisor answers with a new start.

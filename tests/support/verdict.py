@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from uuid import UUID
 
-from contracts import to_value
+from tests.records import to_value
 from tests.support.crowd import Receipt
 from tests.support.write_path import Record, records, rows
 

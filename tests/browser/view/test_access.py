@@ -10,10 +10,10 @@ import pytest
 from playwright.sync_api import Browser, expect
 from uuid_utils.compat import uuid7
 
-from contracts import to_value
 from stream_workers.letters.dead_letters import DeadLetter, Origin
 from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack, until
 from tests.browser.view.test_reading import tab_to
+from tests.records import to_value
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 

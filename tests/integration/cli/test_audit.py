@@ -16,10 +16,11 @@ from aiokafka import AIOKafkaProducer
 
 from cli.audit import compare
 from cli.audit.audit import Audit, audit
-from contracts import REPLAYED_HEADER, Application, Topics, to_headers, to_key, to_value
+from contracts import REPLAYED_HEADER, Application, Topics, to_headers, to_key
 from stream_workers.books.journal import Position, position_to_json
 from stream_workers.books.repair import write_states
 from stream_workers.kafka.reader import bounds
+from tests.records import to_value
 from tests.support.write_path import settings_for
 
 HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)

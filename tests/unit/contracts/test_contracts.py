@@ -22,8 +22,8 @@ from contracts import (
     id_of,
     to_headers,
     to_key,
-    to_value,
 )
+from tests.records import to_value
 from tests.support.commands import ROOT
 
 EXAMPLES = sorted((ROOT / "contracts" / "examples").glob("*.json"))

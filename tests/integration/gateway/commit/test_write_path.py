@@ -9,7 +9,7 @@ from asyncpg.exceptions import InternalClientError
 from sqlalchemy import Executable
 from sqlalchemy.exc import DBAPIError
 
-from contracts import Topics, from_record, to_value
+from contracts import Topics, from_record
 from gateway.commit.statements import COMMIT, DELETE_CONFIRMED, SETTLE
 from gateway.commit.submission import Accepted, Batch, KeyClaim, Submission
 from gateway.commit.writer import Writer, _columns
@@ -24,6 +24,7 @@ from gateway.problems.errors import (
 )
 from gateway.service import Gateway, running
 from gateway.settings import Settings
+from tests.records import to_value
 from tests.support.write_path import eventually, ids_on_topic, outbox_is_empty, records, rows, submission, unchecked
 
 

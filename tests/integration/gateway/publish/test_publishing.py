@@ -12,10 +12,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.producer.message_accumulator import MessageAccumulator
+from sqlalchemy import text
 
 from contracts import Topics, from_record
 from devstack.broker import Broker
 from devstack.postgres import Postgres
+from gateway.commit.lease_statements import ADOPT_ORPHANS, CLAIM, FIELDS
 from gateway.commit.submission import Submission
 from gateway.health import Health
 from gateway.problems.errors import DatabaseAwayError
@@ -235,6 +237,32 @@ async def test_a_recoverer_that_died_is_itself_recovered_and_former_leases_come_
     async with running(settings):
         await eventually(lambda: outbox_is_empty(database_url), what="an empty outbox")
     assert await ids_on_topic(kafka, topics.applications) == [each.id for each in older + newer]
+
+
+async def test_what_a_gateway_with_a_further_field_left_is_not_published_without_it(
+    settings: Settings, database_url: str, kafka: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease, left = uuid4(), [submission(description=str(number)) for number in range(10)]
+    await leave_behind(database_url, lease, [left], fields=FIELDS + 1)
+    async with running(settings) as older:
+        own = submission("Bob")
+        await older.writer.submit(own)
+        await eventually(lambda: _stopped(older, lease), what="a lease that is left to a newer version")
+        assert "newer version" in older.recovery.stopped[lease]
+        assert (await health_report(older))["status"] == "degraded"
+        await older.publisher.until_idle()
+        # Such a gateway may also have left orphans: rows whose lease row is gone are as new as the table.
+        await rows(database_url, "ALTER TABLE applications ADD COLUMN further text")
+        await rows(database_url, f"DELETE FROM gateway_leases WHERE id = '{lease}'")
+        await rows(database_url, str(ADOPT_ORPHANS))
+        await eventually(lambda: _stopped(older, lease), what="an adopted lease that is left to a newer version")
+    assert await ids_on_topic(kafka, topics.applications) == [own.id]
+    monkeypatch.setattr("gateway.commit.lease.FIELDS", FIELDS + 1)
+    monkeypatch.setattr("gateway.commit.lease.CLAIM", text(str(CLAIM).replace(f"<= {FIELDS}", f"<= {FIELDS + 1}")))
+    async with running(settings) as newer:
+        await eventually(lambda: outbox_is_empty(database_url), what="an empty outbox")
+        assert newer.recovery.stopped == {}
+    assert sorted(await ids_on_topic(kafka, topics.applications)) == sorted([own.id, *(each.id for each in left)])
 
 
 async def test_outbox_rows_without_any_lease_are_adopted(
