@@ -27,14 +27,12 @@ from contracts.codec import (
 )
 from contracts.ids import first_id, last_id, milliseconds_of, time_of
 from contracts.lease_figures import LeaseFigures
-from contracts.topics import JOURNAL_TABLE, METRICS_TABLE, Topics
+from contracts.topics import Topics
 
 __all__ = [
     "DESCRIPTION_MAX",
     "EVENT_SOURCE",
     "EVENT_TYPE",
-    "JOURNAL_TABLE",
-    "METRICS_TABLE",
     "REPLAYED_HEADER",
     "USER_NAME_MAX",
     "Application",

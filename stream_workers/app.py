@@ -3,16 +3,13 @@
 import asyncio
 import os
 import socket
-import sys
 from typing import Any
 
 import mode
 from faust import StreamT
-from faust.types import EventT, TopicT
+from faust.types import EventT
 
-from contracts import JOURNAL_TABLE, METRICS_TABLE
-from stream_workers.books.counters import Counters
-from stream_workers.books.journal import Journal
+from stream_workers.books.shelf import BOOKS
 from stream_workers.errors import KafkaAwayError, ReplacedError
 from stream_workers.exact.changelog import Follower
 from stream_workers.exact.lag import Lag
@@ -25,8 +22,9 @@ from stream_workers.kafka.batches import BatchApp, by_hand
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.group import CommonPartitions, members, with_instance_id
 from stream_workers.kafka.room import Room
+from stream_workers.kinds import Kind
 from stream_workers.parts import Worker
-from stream_workers.settings import Kind, Settings
+from stream_workers.settings import Settings
 from stream_workers.web.look.read_model import ReadModel
 from stream_workers.web.serving.metrics_page import mount_metrics
 from stream_workers.web.serving.mounting import mount
@@ -61,9 +59,9 @@ def create_app(settings: Settings, kind: Kind, *, broker: Broker, partition_coun
 
 def _worker(settings: Settings, kind: Kind, *, broker: Broker, partition_count: int) -> Worker:
     app = _app(settings, kind, partition_count)
-    table = app.state_table(METRICS_TABLE if kind == "metrics" else JOURNAL_TABLE, partition_count)
+    table = app.state_table(kind.table, partition_count)
     telemetry = Telemetry(settings, kind)
-    book = _book(settings, kind, app)
+    book = BOOKS[kind.name].opened(app, settings, owner=owner_name(settings, kind))
     partitions: Partitions[Any] = Partitions(
         app, table, book, broker, write_seconds=settings.worker_write_seconds, telemetry=telemetry
     )
@@ -80,7 +78,7 @@ def _worker(settings: Settings, kind: Kind, *, broker: Broker, partition_count: 
         follower=follower,
         backlog=backlog,
         watchdog=Watchdog(app, partitions, backlog, stuck_seconds=settings.worker_stuck_seconds),
-        read_model=ReadModel(follower, backlog, lag) if kind == "metrics" else None,
+        read_model=ReadModel(follower, backlog, lag) if kind.serves_view else None,
         lag=lag,
         telemetry=telemetry,
         failed=asyncio.get_running_loop().create_future(),
@@ -110,7 +108,7 @@ def _answer_the_group(worker: Worker, settings: Settings) -> None:
 def _add_agent(worker: Worker) -> None:
     app = worker.app
 
-    @app.agent(_raw_topic(app, app.source), name=f"{app.conf.id}-agent")
+    @app.agent(app.raw_topic(app.source), name=f"{app.conf.id}-agent")
     async def fold(stream: StreamT[bytes]) -> None:
         async for event in by_hand(stream).events():
             await _take(worker, event)
@@ -141,22 +139,10 @@ def owner_name(settings: Settings, kind: Kind) -> str:
     return settings.worker_instance_id or f"{socket.gethostname()}:{settings.web_port(kind)}#{os.getpid()}"
 
 
-def _book(settings: Settings, kind: Kind, app: BatchApp) -> Any:
-    owner = owner_name(settings, kind)
-    if kind == "journal":
-        return Journal(sys.stdout.buffer, owner=owner, user_names=settings.journal_user_names, form=settings.log_format)
-    letters = _raw_topic(app, settings.topics.dead_letters, allow_empty=True)
-    return Counters(app.source, letters, owner=owner)
-
-
-def _raw_topic(app: BatchApp, name: str, **more: Any) -> TopicT:
-    return app.topic(name, key_type=bytes, key_serializer="raw", value_type=bytes, value_serializer="raw", **more)
-
-
 def _app(settings: Settings, kind: Kind, partition_count: int) -> BatchApp:
     topics = settings.topics
     app = BatchApp(
-        topics.metrics if kind == "metrics" else topics.journal,
+        kind.group(topics),
         broker_client_id=owner_name(settings, kind),
         broker=[f"kafka://{address.strip()}" for address in settings.kafka_bootstrap_servers.split(",")],
         store="memory://",

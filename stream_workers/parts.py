@@ -12,7 +12,7 @@ from stream_workers.exact.telemetry import Telemetry
 from stream_workers.exact.watchdog import Watchdog
 from stream_workers.kafka.backlog import POLL_SECONDS, Backlog
 from stream_workers.kafka.batches import BatchApp, StateTable
-from stream_workers.settings import Kind
+from stream_workers.kinds import Kind
 from stream_workers.web.look.read_model import ReadModel
 
 

@@ -1,15 +1,10 @@
 """Settings of the stream workers, read from the environment and `.env` in the entry points only."""
 
-from typing import Literal
-
 from pydantic import Field, SecretStr
 
 from runtime.database_url import DatabaseUrl
 from runtime.settings import ServiceSettings
-
-Kind = Literal["journal", "metrics"]
-
-WEB_PORTS: dict[Kind, int] = {"metrics": 6066, "journal": 6067}
+from stream_workers.kinds import KINDS, Kind
 
 
 class Settings(ServiceSettings):
@@ -17,7 +12,9 @@ class Settings(ServiceSettings):
 
     database_url: DatabaseUrl | None = Field(None, description="the PostgreSQL that holds the applications")
     worker_web_host: str = Field("127.0.0.1", description="the address that the web view listens on")
-    worker_web_port: int | None = Field(None, ge=1, le=65535, description="6066 for metrics, 6067 for the journal")
+    worker_web_port: int | None = Field(
+        None, ge=1, le=65535, description=", ".join(f"{kind.port} for {kind.name}" for kind in KINDS.values())
+    )
     worker_web_token: SecretStr | None = Field(None, description="whoever opens the web view must know it")
     worker_web_open: bool = Field(False, description="show the web view to other machines without a token")
     worker_instance_id: str | None = Field(
@@ -31,4 +28,9 @@ class Settings(ServiceSettings):
 
     def web_port(self, kind: Kind) -> int:
         """The port of one kind of worker: the one that is set, else the kind's own."""
-        return self.worker_web_port or WEB_PORTS[kind]
+        return self.worker_web_port or kind.port
+
+    def neighbours(self) -> dict[Kind, int]:
+        """The ports of all kinds on one machine: a port that is set is the first one's, and the others follow it."""
+        first = self.worker_web_port
+        return {kind: first + place if first else kind.port for place, kind in enumerate(KINDS.values())}

@@ -14,9 +14,10 @@ from runtime import collector
 from stream_workers.app import create_app
 from stream_workers.errors import KafkaAwayError, PartitionsDifferError, ReplacedError, WorkerError
 from stream_workers.kafka.broker import Broker
+from stream_workers.kinds import Kind
 from stream_workers.logs import configure_logs
 from stream_workers.parts import Worker
-from stream_workers.settings import Kind, Settings
+from stream_workers.settings import Settings
 from stream_workers.web.serving.access import refuse_open_bind
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def _on_signal(stop: asyncio.Event) -> None:
 async def _work(settings: Settings, kind: Kind, stop: asyncio.Event) -> BaseException | None:
     """Everything from the first connection on; returns why it ended, None when it was asked to."""
     try:
-        if kind == "metrics":
+        if kind.serves_view:
             refuse_open_bind(settings)
         broker = await _until(stop, _connected(settings))
         if broker is None:
@@ -132,7 +133,7 @@ async def _connected(settings: Settings) -> Broker:
 async def _partition_count(settings: Settings, kind: Kind, broker: Broker) -> int:
     """The topic's partitions, which the changelog must have too; waits for topics that are not there yet."""
     topics = settings.topics
-    changelog = topics.metrics_changelog if kind == "metrics" else topics.journal_changelog
+    changelog = kind.changelog(topics)
     told = False
     while True:
         source = len(await broker.partitions(topics.applications))

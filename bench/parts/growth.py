@@ -7,6 +7,7 @@ from bench.rounds import COLUMNS, Subject, measure, plain, row
 from bench.rows import fill
 from bench.series import number
 from bench.stage import Stage
+from stream_workers.kinds import METRICS
 
 USERS = (1_000, 10_000, 100_000)
 ROWS, QUICK_ROWS = (0, 1_000_000, 10_000_000), (0, 30_000, 300_000)
@@ -56,5 +57,5 @@ async def _counted(
     stage: Stage, name: str, events: int, *, users: int | None = None, partitions: int = 4
 ) -> tuple[str, ...]:
     topics = await filled(stage, events, partitions=partitions, users=users)
-    outcome = await worker_outcome(stage, "metrics", topics, events, partitions=partitions)
+    outcome = await worker_outcome(stage, METRICS, topics, events, partitions=partitions)
     return name, number(outcome.rate), number(outcome.cpu_us)

@@ -6,6 +6,7 @@ from bench.findings import Finding, Table
 from bench.processes import Meter
 from bench.stage import Server, Stage
 from contracts import Topics
+from stream_workers.kinds import KINDS
 
 SECONDS, QUICK_SECONDS = 60.0, 15.0
 # Joining the groups, first heartbeats, first metadata.
@@ -40,7 +41,7 @@ async def run(stage: Stage) -> Finding:
 
 async def workers(stage: Stage, database: str, topics: Topics) -> list[Server]:
     """One worker of each kind, ready."""
-    started = [stage.program(kind, ["-m", "cli", "worker", kind], database, topics) for kind in ("metrics", "journal")]
+    started = [stage.program(kind, ["-m", "cli", "worker", kind], database, topics) for kind in KINDS]
     for worker in started:
         await stage.until_open(worker)
     return started

@@ -25,6 +25,7 @@ from bench.rows import fill
 from bench.series import number
 from bench.stage import Stage, raised
 from devstack.standby import Standby
+from stream_workers.kinds import METRICS
 
 MOST = 3
 # Two for each of three workers.
@@ -86,7 +87,7 @@ async def _counted(stage: Stage, count: int, events: int) -> Outcome:
     ]
     for worker in workers:
         await stage.until_open(worker)
-    partitions = [TopicPartition(topics.metrics_changelog, number) for number in range(_PARTITIONS)]
+    partitions = [TopicPartition(METRICS.changelog(topics), number) for number in range(_PARTITIONS)]
     meter = Meter(*(worker.child.pid for worker in workers))
     filling = asyncio.create_task(stage.outcome("bare_kafka", ["batch", str(events)], "postgres", topics))
     progress = await progressed(stage, meter, partitions, events)

@@ -6,6 +6,7 @@ from time import perf_counter
 from bench.findings import Finding, Table
 from bench.series import Series
 from bench.stage import Server, Stage, poll
+from stream_workers.kinds import KINDS
 
 _ASSIGNED = "partitions assigned"
 
@@ -19,7 +20,7 @@ async def run(stage: Stage) -> Finding:
         gateway = await stage.gateway(database, topics)
         taken["gateway"].append(perf_counter() - began)
         stage.end(gateway)
-        for kind in ("metrics", "journal"):
+        for kind in KINDS:
             began = perf_counter()
             worker = stage.program(kind, ["-m", "cli", "worker", kind], database, topics)
             await poll(_assigned(worker), what=f"partitions for {kind}", child=worker.child)

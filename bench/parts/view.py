@@ -15,6 +15,7 @@ from bench.series import Series
 from bench.stage import Server, Stage
 from contracts import Topics
 from devstack.ports import HOST
+from stream_workers.kinds import METRICS
 
 SECONDS, QUICK_SECONDS = 60.0, 15.0
 EVENTS, QUICK_EVENTS = 1_500_000, 300_000
@@ -77,7 +78,7 @@ async def _cpu_us(stage: Stage, pages: int, events: int) -> float:
     topics = await filled(stage, events)
     worker = await _worker(stage, "postgres", topics)
     async with opened(worker, _paths(pages)):
-        partitions = [TopicPartition(topics.metrics_changelog, number) for number in range(PARTITIONS)]
+        partitions = [TopicPartition(METRICS.changelog(topics), number) for number in range(PARTITIONS)]
         progress = await progressed(stage, worker.meter, partitions, events)
     stage.end(worker)
     return between([each for each in progress if each.events >= events / 2]).cpu_us

@@ -13,7 +13,7 @@ from bench.processes import Meter
 from bench.series import Series
 from bench.stage import Stage
 from contracts import Topics
-from stream_workers.settings import Kind
+from stream_workers.kinds import JOURNAL, METRICS, Kind
 
 EVENTS, QUICK_EVENTS = 600_000, 150_000
 # The stock agent takes about a second for ten thousand.
@@ -39,8 +39,8 @@ async def run(stage: Stage) -> Finding:
         topics = await filled(stage, events)
         arguments = ["read", str(events)]
         results["bare consumer"].append(await stage.outcome("bare_kafka", arguments, "postgres", topics))
-        results["metrics"].append(await worker_outcome(stage, "metrics", topics, events))
-        results["journal"].append(await worker_outcome(stage, "journal", topics, events))
+        results["metrics"].append(await worker_outcome(stage, METRICS, topics, events))
+        results["journal"].append(await worker_outcome(stage, JOURNAL, topics, events))
         stock = await filled(stage, stock_events)
         results["empty agent"].append(await stage.outcome("empty_agent", [str(stock_events)], "postgres", stock))
     _tell(finding, results)
@@ -59,8 +59,8 @@ async def worker_outcome(
     stage: Stage, kind: Kind, topics: Topics, events: int, *, partitions: int = PARTITIONS
 ) -> Outcome:
     """From the first state that the worker writes to the one that holds every event."""
-    changelog = topics.metrics_changelog if kind == "metrics" else topics.journal_changelog
-    server = stage.program(kind, ["-m", "cli", "worker", kind], "postgres", topics, log_format="json")
+    changelog = kind.changelog(topics)
+    server = stage.program(kind.name, ["-m", "cli", "worker", kind.name], "postgres", topics, log_format="json")
     progress = await progressed(
         stage, server.meter, [TopicPartition(changelog, number) for number in range(partitions)], events
     )

@@ -1,7 +1,7 @@
 """One audit: what can be judged now, the comparison, and the counters beside it."""
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.audit import removed, sides
 from cli.audit.compare import RANGES_AT_ONCE, Differences, Ranges, look_closer, sum_up
-from cli.audit.counted import Booked, counted, journaled
+from cli.audit.counted import Booked, books
 from cli.audit.lines import Lines, journal_lines
 from cli.audit.sides import Entry
 from cli.finish import Report
@@ -33,24 +33,22 @@ class Audit:
     differences: Differences
     held: int
     refused: int
-    counted: Booked | None
-    journaled: Booked | None
+    books: Mapping[str, Booked | None]
     lines: Lines | None = None
 
     @property
     def drift(self) -> int:
         found = self.differences
-        books = sum(booked.drift for booked in (self.counted, self.journaled) if booked)
+        books = sum(booked.drift for booked in self.books.values() if booked)
         return found.missing + found.duplicate + found.differing + books + (self.lines.absent if self.lines else 0)
 
     def to_fields(self) -> dict[str, Any]:
-        """Plain numbers; ``metrics`` and ``journal`` are null until these workers have begun."""
+        """Plain numbers; those of a kind of worker are null until it has begun."""
         numbers = asdict(self.differences)
         examples = [_line(what, id_) for what, id_ in numbers.pop("examples")]
         span = {"since": self.since.isoformat(), "until": self.until.isoformat()}
         rest = {"held": self.held, "unpublishable": self.refused, "drift": self.drift}
-        books = {"metrics": self.counted, "journal": self.journaled}
-        workers = {name: booked.to_fields() if booked else None for name, booked in books.items()}
+        workers = {name: booked.to_fields() if booked else None for name, booked in self.books.items()}
         lines = {"journal_lines": self.lines.to_fields() if self.lines else None}
         return numbers | rest | workers | lines | {"examples": examples} | span
 
@@ -112,8 +110,7 @@ async def _audit(
         differences=found,
         held=len(held),
         refused=len(refused),
-        counted=await counted(bootstrap, topics, stretches),
-        journaled=await journaled(bootstrap, topics, stretches),
+        books=await books(bootstrap, topics, stretches),
     )
 
 

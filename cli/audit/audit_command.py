@@ -67,7 +67,7 @@ def _show(found: Audit, fields: dict[str, Any]) -> None:
     for name, meaning in _MEANINGS.items():
         table.add_row(str(fields[name]), name, meaning)
     Console().print(table)
-    for name in ("metrics", "journal"):
+    for name in found.books:
         typer.echo(f"{name}: {_told(fields[name]) if fields[name] else 'not begun'}")
     if fields["journal_lines"]:
         typer.echo(f"journal's files: {_told(fields['journal_lines'])}")

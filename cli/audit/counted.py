@@ -1,10 +1,13 @@
-"""Both workers' books against the topic: what they booked = last - first + 1, on every partition."""
+"""The workers' books against the topic: what they booked = last - first + 1, on every partition."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contracts import Topics
-from stream_workers.books.states import journal_positions, metrics_totals
+from stream_workers.books.shelf import BOOKS
+from stream_workers.books.states import read_states
+from stream_workers.exact.ledger import Ledger
+from stream_workers.kinds import KINDS, Kind
 
 
 @dataclass
@@ -25,49 +28,29 @@ class Booked:
         return self.counts | rest
 
 
-@dataclass(frozen=True)
-class Span:
-    """The books of one partition."""
-
-    first: int
-    last: int
-    counts: Mapping[str, int]
-
-
 Stretches = Mapping[int, tuple[int, int]]
 
 
-async def counted(bootstrap: str, topics: Topics, stretches: Stretches) -> Booked | None:
-    """The metrics worker's; None until it has begun. ``stretches`` are the topic's first and end offsets."""
-    names = ("counted", "dead", "replayed", "missing")
-    totals = await metrics_totals(bootstrap, topics)
-    spans = {p: Span(t.first, t.last, {name: getattr(t, name) for name in names}) for p, t in totals.items()}
-    return _sum(names, spans, stretches)
+async def books(bootstrap: str, topics: Topics, stretches: Stretches) -> dict[str, Booked | None]:
+    """The books of each kind of worker; None until it has begun. ``stretches``: the topic's first and end offsets."""
+    return {kind.name: await _booked(bootstrap, topics, kind, stretches) for kind in KINDS.values()}
 
 
-async def journaled(bootstrap: str, topics: Topics, stretches: Stretches) -> Booked | None:
-    """The journal's; None until it has begun."""
-    names = ("logged", "unreadable", "missing")
-    positions = await journal_positions(bootstrap, topics)
-    spans = {
-        p: Span(held.first, held.last_offset, {name: getattr(held, name) for name in names})
-        for p, held in positions.items()
-    }
-    return _sum(names, spans, stretches)
-
-
-def _sum(names: tuple[str, ...], spans: Mapping[int, Span], stretches: Stretches) -> Booked | None:
-    if not spans:
+async def _booked(bootstrap: str, topics: Topics, kind: Kind, stretches: Stretches) -> Booked | None:
+    book = BOOKS[kind.name]
+    values = await read_states(bootstrap, kind.changelog(topics))
+    if not values:
         return None
-    found = Booked(dict.fromkeys(names, 0))
+    states = {partition: book.decode(value) for partition, value in values.items()}
+    found = Booked({})
     for partition, (start, end) in stretches.items():
-        _add(found, spans.get(partition, Span(start, start - 1, {})), start, end)
+        _add(found, states.get(partition) or book.fresh("", start), start, end)
     return found
 
 
-def _add(found: Booked, span: Span, start: int, end: int) -> None:
-    for name, count in span.counts.items():
-        found.counts[name] += count
-    found.before_first += span.first
-    found.behind += max(0, end - 1 - span.last)
-    found.drift += abs(span.last - span.first + 1 - sum(span.counts.values())) + max(0, span.first - start)
+def _add(found: Booked, state: Ledger, start: int, end: int) -> None:
+    for name, count in state.classes.items():
+        found.counts[name] = found.counts.get(name, 0) + count
+    found.before_first += state.first
+    found.behind += max(0, end - 1 - state.last_offset)
+    found.drift += abs(state.last_offset - state.first + 1 - sum(state.classes.values())) + max(0, state.first - start)

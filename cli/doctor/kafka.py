@@ -15,6 +15,7 @@ from stream_workers.books.states import metrics_totals, read_states
 from stream_workers.errors import KafkaAwayError
 from stream_workers.exact.ledger import rank
 from stream_workers.kafka.broker import Broker
+from stream_workers.kinds import KINDS
 
 LAG_EVENTS = 10_000
 # What a record of the largest application needs, headers and batch included.
@@ -56,14 +57,18 @@ async def _configs(client: AIOKafkaAdminClient, topics: Topics) -> dict[str, dic
 
 
 def _names(topics: Topics) -> list[str]:
-    return [topics.applications, topics.dead_letters, topics.journal_changelog, topics.metrics_changelog]
+    return [topics.applications, topics.dead_letters, *_changelogs(topics)]
+
+
+def _changelogs(topics: Topics) -> list[str]:
+    return [kind.changelog(topics) for kind in KINDS.values()]
 
 
 def _topics(
     topics: Topics, shapes: Mapping[str, list[dict[str, Any]]], configs: Mapping[str, Mapping[str, str]]
 ) -> Iterator[Finding]:
     source = len(shapes.get(topics.applications, ()))
-    changelogs = {topics.journal_changelog, topics.metrics_changelog}
+    changelogs = _changelogs(topics)
     for name in _names(topics):
         partitions = shapes.get(name, [])
         what, config = f"topic {name}", configs.get(name, {})
@@ -117,8 +122,7 @@ async def _workers(bootstrap: str, topics: Topics) -> list[Finding]:
         async with await Broker.connected(bootstrap) as broker:
             ends = await broker.end_offsets(topics.applications, await broker.partitions(topics.applications))
         found = [
-            _behind(kind, ends, await read_states(bootstrap, changelog))
-            for kind, changelog in (("journal", topics.journal_changelog), ("metrics", topics.metrics_changelog))
+            _behind(kind.name, ends, await read_states(bootstrap, kind.changelog(topics))) for kind in KINDS.values()
         ]
         totals = await metrics_totals(bootstrap, topics)
     except KafkaAwayError as error:

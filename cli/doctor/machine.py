@@ -14,7 +14,6 @@ from redis.exceptions import RedisError
 from cli.doctor.finding import Finding, failed, ok, warning
 from devstack.ports import is_free
 from gateway.settings import Settings
-from stream_workers.settings import WEB_PORTS, Kind
 from stream_workers.settings import Settings as WorkerSettings
 
 SECONDS = 8.0
@@ -27,15 +26,9 @@ async def examine(settings: Settings, workers: WorkerSettings, data_dir: Path) -
     """The gateway and the workers as these settings place them, and the disk."""
     gateway = await asyncio.to_thread(_get, settings.gateway_host, settings.gateway_port, "/healthz")
     found = list(_gateway(settings, gateway))
-    for kind, port in _ports(workers).items():
-        found.append(_worker(kind, port, await asyncio.to_thread(_get, workers.worker_web_host, port, "/readyz")))
+    for kind, port in workers.neighbours().items():
+        found.append(_worker(kind.name, port, await asyncio.to_thread(_get, workers.worker_web_host, port, "/readyz")))
     return [*found, *await _limiter(settings.rate_limit_storage), _disk(data_dir)]
-
-
-def _ports(workers: WorkerSettings) -> dict[Kind, int]:
-    """As `make run` places them: a port that is set is the metrics worker's, and the next one the journal's."""
-    first = workers.worker_web_port
-    return {"metrics": first, "journal": first + 1} if first else dict(WEB_PORTS)
 
 
 def _gateway(settings: Settings, report: dict[str, Any] | None) -> Iterator[Finding]:

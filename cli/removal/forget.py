@@ -14,6 +14,7 @@ from cli.removal.removal import IDS, count, in_steps, waiting
 from cli.topics.admin import admin
 from contracts import Topics, time_of
 from gateway.database.tables import applications
+from stream_workers.kinds import METRICS
 
 # The ids are kept: without them the events that the topic still holds would look like another producer's.
 _ERASE = text("""
@@ -79,7 +80,7 @@ async def remains(bootstrap: str, topics: Topics, newest: datetime) -> list[Rema
         Remains(topics.applications, "the events, up to a segment's time longer", until(topics.applications)),
         Remains(topics.dead_letters, "events of theirs that could not be read", until(topics.dead_letters)),
         Remains(
-            topics.metrics_changelog, "the name while it is one of the most active; counts, which name nobody", None
+            METRICS.changelog(topics), "the name while it is one of the most active; counts, which name nobody", None
         ),
         Remains("the journal's log", "lines with the id, and the name if JOURNAL_USER_NAMES is set", None),
         Remains("backups of PostgreSQL, consumers of the topic", "copies that Headgate does not know", None),

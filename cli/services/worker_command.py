@@ -1,31 +1,28 @@
-"""`headgate worker journal` and `headgate worker metrics`: one worker in the foreground."""
+"""`headgate worker KIND`: one worker in the foreground, one command for each kind."""
 
 import signal
 import sys
+from collections.abc import Callable
 
 import typer
 
 from cli import environment
-from stream_workers.settings import Kind, Settings
+from stream_workers.kinds import KINDS, Kind
+from stream_workers.settings import Settings
 
 app = typer.Typer(help="Run one stream worker in the foreground.", no_args_is_help=True)
 
 
-@app.command()
-def journal() -> None:
-    """Write one line for each event."""
-    _run("journal")
+def _command(kind: Kind) -> Callable[[], None]:
+    def worker() -> None:
+        # Until the worker takes over, nothing is begun that would have to be ended.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        from stream_workers.worker import run
+
+        raise typer.Exit(run(environment.read(Settings), kind))
+
+    return worker
 
 
-@app.command()
-def metrics() -> None:
-    """Keep the exact counters, and serve the web view."""
-    _run("metrics")
-
-
-def _run(kind: Kind) -> None:
-    # Until the worker takes over, nothing is begun that would have to be ended.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    from stream_workers.worker import run
-
-    raise typer.Exit(run(environment.read(Settings), kind))
+for _kind in KINDS.values():
+    app.command(_kind.name, help=_kind.does)(_command(_kind))

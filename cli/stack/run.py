@@ -95,8 +95,7 @@ def _start_services(wanted: list[services.Service], logs: Path, running: ExitSta
     children: list[Child] = []
     running.callback(services.stop, children)
     running.callback(typer.echo, "stopping …")
-    many = len(wanted) > 3
-    with step("both gateways and all workers are ready" if many else "the gateway and both workers are ready"):
+    with step("all gateways and workers are ready"):
         services.start(wanted, logs, children)
     return children
 

@@ -10,6 +10,7 @@ import typer
 from cli.config import masked
 from cli.stack.services import Service
 from devstack.ports import HOST
+from stream_workers.kinds import KINDS, METRICS
 
 _BODY = '{"user_name": "ada", "description": "A bridge over the river"}'
 
@@ -56,8 +57,13 @@ def _others(services: Sequence[Service]) -> str:
 
 
 def _web_views(services: Sequence[Service]) -> str:
-    [journal] = _addresses(services, "worker-journal")
-    return f"{', '.join(_addresses(services, 'worker-metrics'))}   (the journal's: {journal})"
+    others = [
+        f"the {kind}'s: {address}"
+        for kind in KINDS.values()
+        if not kind.serves_view
+        for address in _addresses(services, f"worker-{kind}")
+    ]
+    return f"{', '.join(_addresses(services, f'worker-{METRICS}'))}   ({', '.join(others)})"
 
 
 def _replica(settings: Mapping[str, str]) -> str:

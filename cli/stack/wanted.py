@@ -11,12 +11,14 @@ from devstack.ports import free_port, required_port, usual_port
 from devstack.servers import Servers
 from devstack.settings import Settings as DevstackSettings
 from gateway.settings import Settings as GatewaySettings
-from stream_workers.settings import WEB_PORTS
+from stream_workers.kinds import KINDS, METRICS
 from stream_workers.settings import Settings as WorkerSettings
 
 # One person's load test is no crowd of visitors.
 _RATE_LIMIT_PER_MINUTE = "1000000"
 _LAST_PORT = 65535
+# The metrics workers that a cluster has beside the first.
+_MORE = (2, 3)
 
 
 @dataclass(frozen=True)
@@ -65,18 +67,19 @@ class Wanted:
         return settings
 
     def services(self, settings: dict[str, str]) -> list[Service]:
-        """The gateway, the metrics worker on the port that is set, the journal on the next; a cluster's more after."""
+        """The gateway, the metrics worker on the port that is set, the others on the next; a cluster's more after."""
         gateway_port, web_port = int(settings["GATEWAY_PORT"]), int(settings["WORKER_WEB_PORT"])
         wanted = [
             _service("gateway", settings, gateway_port),
-            _service("worker-metrics", settings, web_port),
-            _service("worker-journal", settings, web_port + 1),
+            *(_service(f"worker-{name}", settings, web_port + place) for place, name in enumerate(KINDS)),
         ]
         if self.devstack.cluster:
             wanted += [
                 _service("gateway", settings, gateway_port + 1, number=2),
-                _service("worker-metrics", self._of_worker(settings, 2), web_port + 2, number=2),
-                _service("worker-metrics", self._of_worker(settings, 3), web_port + 3, number=3),
+                *(
+                    _service(f"worker-{METRICS}", self._of_worker(settings, number), web_port + place, number=number)
+                    for place, number in enumerate(_MORE, start=len(KINDS))
+                ),
             ]
         return wanted
 
@@ -100,14 +103,14 @@ class Wanted:
         return _usual_row(self.gateway.gateway_port, count)
 
     def _worker_web_port(self) -> int:
-        count = 4 if self.devstack.cluster else 2
+        count = len(KINDS) + (len(_MORE) if self.devstack.cluster else 0)
         if self.worker.worker_web_port is not None:
             return _required_row(self.worker.worker_web_port, count, "WORKER_WEB_PORT")
-        return _usual_row(WEB_PORTS["metrics"], count)
+        return _usual_row(METRICS.port, count)
 
 
 def _service(name: str, settings: dict[str, str], port: int, *, number: int = 1) -> Service:
-    """One of the commands `gateway`, `worker metrics`, `worker journal`; the second of a kind has its number."""
+    """One of the commands `gateway` and `worker KIND`; the second of a kind has its number."""
     own = {**settings, "GATEWAY_PORT" if name == "gateway" else "WORKER_WEB_PORT": str(port)}
     return Service(name if number == 1 else f"{name}-{number}", tuple(name.split("-")), own, port, "/readyz")
 

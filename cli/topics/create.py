@@ -8,6 +8,7 @@ from cli.errors import CommandError
 from cli.settings import Shape
 from cli.topics.admin import admin
 from contracts import Topics
+from stream_workers.kinds import KINDS
 
 _ALREADY_EXISTS = 36
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -32,15 +33,14 @@ async def create(bootstrap: str, topics: Topics, shape: Shape) -> dict[str, bool
 
 
 def new_topics(topics: Topics, shape: Shape) -> list[NewTopic]:
-    """All topics of the two services. The changelogs have the source topic's partition count, as Faust requires."""
+    """All topics. The changelogs have the source topic's partition count, as Faust requires."""
     forever = "-1"
     retention = str(shape.retention_days * _DAY_MS) if shape.retention_days else forever
     compacted = {"cleanup.policy": "compact"}
     return [
         _new_topic(topics.applications, shape, {"retention.ms": retention}),
         _new_topic(topics.dead_letters, shape, {"retention.ms": forever}),
-        _new_topic(topics.journal_changelog, shape, compacted),
-        _new_topic(topics.metrics_changelog, shape, compacted),
+        *(_new_topic(kind.changelog(topics), shape, compacted) for kind in KINDS.values()),
     ]
 
 

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from cli.errors import CommandError
 from cli.topics.admin import admin
 from contracts import Topics
+from stream_workers.kinds import KINDS
 
 _READY_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
@@ -32,7 +33,7 @@ class Step:
 
 async def plan(bootstrap: str, topics: Topics, partitions: int) -> list[Step]:
     """What is left to do, in order; empty if all have so many. CommandError where it cannot be."""
-    order = [topics.journal_changelog, topics.metrics_changelog, topics.applications]
+    order = [*(kind.changelog(topics) for kind in KINDS.values()), topics.applications]
     async with admin(bootstrap) as client:
         steps = [Step(topic, (await _shape(client, topic))[0], partitions) for topic in order]
     for step in steps:

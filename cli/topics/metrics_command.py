@@ -1,42 +1,44 @@
 """`headgate metrics`: the counters built anew, and holes of the topic booked."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from cli import environment
 from cli.finish import finish, progress
-from contracts import JOURNAL_TABLE, METRICS_TABLE
 from stream_workers.books import repair
+from stream_workers.kinds import METRICS, OF_TABLE
 from stream_workers.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The states of the workers: rebuild them, book what the topic lost.")
 
 
-class Table(StrEnum):
-    """Whose state."""
+def _known(table: str) -> str:
+    if table not in OF_TABLE:
+        raise typer.BadParameter(f"there are {' and '.join(OF_TABLE)}")
+    return table
 
-    COUNTERS = METRICS_TABLE
-    POSITIONS = JOURNAL_TABLE
+
+Table = Annotated[str, typer.Option(callback=_known, metavar="|".join(OF_TABLE), help="Whose state.")]
 
 
 @app.command()
 def rebuild(
     *,
-    table: Annotated[Table, typer.Option(help="The counters, or the journal's positions.")] = Table.COUNTERS,
+    table: Table = METRICS.table,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Count the whole topic again beside the running workers, then switch to the result.
 
-    Only what the topic still holds is counted; the journal begins again with its first event.
+    Only what the topic still holds is counted; every other kind begins again with its first event.
     """
     settings = environment.read(Settings)
     if not yes:
         typer.confirm(f"What the topic no longer holds will be missing from the {table}. Go on?", abort=True)
-    if table is Table.POSITIONS:
-        finish(repair.restart_journal(settings.kafka_bootstrap_servers, settings.topics))
-        typer.echo("the journal begins again at the topic's first event")
+    kind = OF_TABLE[table]
+    if kind != METRICS:
+        finish(repair.restart(settings.kafka_bootstrap_servers, settings.topics, kind))
+        typer.echo(f"the {kind} begins again at the topic's first event")
         return
     with progress("counting the topic") as report:
         states = finish(repair.rebuild_counters(settings.kafka_bootstrap_servers, settings.topics, progress=report))
@@ -48,12 +50,14 @@ def rebuild(
 def book_missing(
     *,
     partition: Annotated[int, typer.Option(min=0)],
-    table: Annotated[Table, typer.Option(help="Whose state.")] = Table.COUNTERS,
+    table: Table = METRICS.table,
 ) -> None:
     """Go on without offsets that the topic lost before they were read; they are booked as missing."""
     settings = environment.read(Settings)
     booked = finish(
-        repair.book_missing(settings.kafka_bootstrap_servers, settings.topics, table=table, partition=partition)
+        repair.book_missing(
+            settings.kafka_bootstrap_servers, settings.topics, kind=OF_TABLE[table], partition=partition
+        )
     )
     if booked is None:
         typer.echo("nothing is missing there")

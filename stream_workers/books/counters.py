@@ -1,27 +1,29 @@
 """The metrics worker: counts a partition's events exactly, and puts what it cannot read among the dead letters."""
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import ClassVar, Self
 
 from faust import TopicT
 
-from contracts import METRICS_TABLE
 from stream_workers.books import breaker
 from stream_workers.books.apply import Applied, apply
 from stream_workers.books.state import State, fresh, from_json, to_json
-from stream_workers.errors import BreakerOpenError, StateNotWrittenError
+from stream_workers.errors import BreakerOpenError
 from stream_workers.exact.ledger import FoldedPartlyError
-from stream_workers.kafka.batches import Record
+from stream_workers.kafka.batches import BatchApp, Record
 from stream_workers.kafka.events import Bad
+from stream_workers.kafka.sending import send_all
+from stream_workers.kinds import METRICS, Kind
 from stream_workers.letters.dead_letters import DeadLetter, from_bad
+from stream_workers.settings import Settings
 
 
 class Counters:
     """The book of the metrics worker."""
 
-    table = METRICS_TABLE
+    kind: ClassVar[Kind] = METRICS
 
     def __init__(
         self, source: str, dead_letters: TopicT, *, owner: str, clock: Callable[[], float] = time.time
@@ -31,13 +33,21 @@ class Counters:
         self._owner = owner
         self._clock = clock
 
-    def fresh(self, topic_id: str, first: int) -> State:
+    @classmethod
+    def opened(cls, app: BatchApp, settings: Settings, *, owner: str) -> Self:
+        """Dead letters go to the topic that the settings name."""
+        return cls(app.source, app.raw_topic(settings.topics.dead_letters, allow_empty=True), owner=owner)
+
+    @staticmethod
+    def fresh(topic_id: str, first: int) -> State:
         return fresh(topic_id, first)
 
-    def decode(self, value: bytes) -> State:
+    @staticmethod
+    def decode(value: bytes) -> State:
         return from_json(value)
 
-    def encode(self, state: State) -> bytes:
+    @staticmethod
+    def encode(state: State) -> bytes:
         return to_json(state)
 
     async def fold(self, partition: int, state: State, records: Sequence[Record]) -> State:
@@ -59,14 +69,10 @@ class Counters:
         return counted
 
     async def _send(self, letters: Sequence[DeadLetter]) -> None:
-        try:
-            sent = [
-                await self._dead_letters.send(key=letter.origin.key(), value=letter.value, headers=letter.to_headers())
-                for letter in letters
-            ]
-            await asyncio.gather(*sent)
-        except Exception as error:
-            raise StateNotWrittenError(f"Kafka did not take {len(letters)} dead letters: {error!r}") from error
+        messages = (
+            {"key": letter.origin.key(), "value": letter.value, "headers": letter.to_headers()} for letter in letters
+        )
+        await send_all(self._dead_letters, messages, what=f"{len(letters)} dead letters")
 
     def _breaker(self, partition: int, applied: Applied, tripped: Bad) -> BreakerOpenError:
         return BreakerOpenError(

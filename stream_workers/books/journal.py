@@ -4,17 +4,19 @@ The lines of a batch are written at once, and only then does the position move; 
 with the same partition and offset.
 """
 
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, ClassVar, Literal, Self
 
 import orjson
 
-from contracts import JOURNAL_TABLE
-from stream_workers.kafka.batches import Record
+from stream_workers.kafka.batches import BatchApp, Record
 from stream_workers.kafka.events import Bad, is_replay, read
+from stream_workers.kinds import JOURNAL, Kind
+from stream_workers.settings import Settings
 
 VERSION = 1
 
@@ -34,11 +36,23 @@ class Position:
     consumed_at: int | None = None
     owner: str = ""
 
+    @property
+    def taken(self) -> int:
+        return self.logged
+
+    @property
+    def bad(self) -> int:
+        return self.unreadable
+
+    @property
+    def classes(self) -> Mapping[str, int]:
+        return {"logged": self.logged, "unreadable": self.unreadable, "missing": self.missing}
+
 
 class Journal:
     """Writes lines to ``out``; user names are masked unless ``user_names``; the description is never shown."""
 
-    table = JOURNAL_TABLE
+    kind: ClassVar[Kind] = JOURNAL
 
     def __init__(
         self,
@@ -55,13 +69,22 @@ class Journal:
         self._line = _json_line if form == "json" else _console_line
         self._clock = clock
 
-    def fresh(self, topic_id: str, first: int) -> Position:
+    @classmethod
+    def opened(cls, app: BatchApp, settings: Settings, *, owner: str) -> Self:  # noqa: ARG003 -- as every book is opened
+        """Lines go to standard output."""
+        names = settings.journal_user_names
+        return cls(sys.stdout.buffer, owner=owner, user_names=names, form=settings.log_format)
+
+    @staticmethod
+    def fresh(topic_id: str, first: int) -> Position:
         return Position(topic_id=topic_id, first=first, last_offset=first - 1)
 
-    def decode(self, value: bytes) -> Position:
+    @staticmethod
+    def decode(value: bytes) -> Position:
         return position_from_json(value)
 
-    def encode(self, state: Position) -> bytes:
+    @staticmethod
+    def encode(state: Position) -> bytes:
         return position_to_json(state)
 
     async def fold(self, partition: int, state: Position, records: Sequence[Record]) -> Position:

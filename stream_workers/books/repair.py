@@ -6,41 +6,37 @@ holds from then on: workers that run take it over, those that start find it.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from contracts import JOURNAL_TABLE, METRICS_TABLE, Topics
+from contracts import Topics
 from stream_workers.books.apply import apply
-from stream_workers.books.journal import Position, position_from_json, position_to_json
+from stream_workers.books.shelf import BOOKS
 from stream_workers.books.state import State, fresh, from_json, to_json
 from stream_workers.books.states import read_states
 from stream_workers.errors import WorkerError
+from stream_workers.exact.ledger import rank
 from stream_workers.kafka.batches import state_key
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.group import members
 from stream_workers.kafka.reader import batches, bounds
+from stream_workers.kinds import METRICS, Kind
 
 Progress = Callable[[int, int], None]
-TABLES = (METRICS_TABLE, JOURNAL_TABLE)
 
 
 class NotNowError(WorkerError):
     """The command cannot be carried out as things are; the message says what to do first."""
 
 
-def changelog_of(topics: Topics, table: str) -> str:
-    """The topic that keeps the states of a table."""
-    return topics.metrics_changelog if table == METRICS_TABLE else topics.journal_changelog
-
-
-async def book_missing(bootstrap: str, topics: Topics, *, table: str, partition: int) -> tuple[int, int] | None:
+async def book_missing(bootstrap: str, topics: Topics, *, kind: Kind, partition: int) -> tuple[int, int] | None:
     """Book offsets that are gone before they were read as missing; returns the first and the last, None if none is."""
-    await refuse_while_running(bootstrap, topics, table)
-    value = (await read_states(bootstrap, changelog_of(topics, table))).get(partition)
+    await refuse_while_running(bootstrap, topics, kind)
+    book, changelog = BOOKS[kind.name], kind.changelog(topics)
+    value = (await read_states(bootstrap, changelog)).get(partition)
     if value is None:
         return None
-    state: Any = from_json(value) if table == METRICS_TABLE else position_from_json(value)
+    state = book.decode(value)
     due = state.last_offset + 1
     async with await Broker.connected(bootstrap) as broker:
         record = await broker.record_from(topics.applications, partition, due)
@@ -49,16 +45,16 @@ async def book_missing(bootstrap: str, topics: Topics, *, table: str, partition:
     if found <= due:
         return None
     booked = replace(state, last_offset=found - 1, missing=state.missing + found - due)
-    await write_states(bootstrap, changelog_of(topics, table), {partition: _to_json(booked)})
+    await write_states(bootstrap, changelog, {partition: book.encode(booked)})
     return due, found - 1
 
 
 async def release_breaker(bootstrap: str, topics: Topics) -> list[int]:
     """Forget the bad events that opened the breaker; returns the partitions. Bad events become dead letters again."""
-    await refuse_while_running(bootstrap, topics, METRICS_TABLE)
-    states = {p: from_json(value) for p, value in (await read_states(bootstrap, topics.metrics_changelog)).items()}
+    await refuse_while_running(bootstrap, topics, METRICS)
+    states = {p: from_json(value) for p, value in (await read_states(bootstrap, METRICS.changelog(topics))).items()}
     released = {p: to_json(replace(state, outcomes=0)) for p, state in states.items() if state.outcomes}
-    await write_states(bootstrap, topics.metrics_changelog, released)
+    await write_states(bootstrap, METRICS.changelog(topics), released)
     return sorted(released)
 
 
@@ -67,7 +63,7 @@ async def rebuild_counters(bootstrap: str, topics: Topics, *, progress: Progress
 
     Only what the topic still holds can be counted; latencies are kept, since the topic does not know them.
     """
-    old = {p: from_json(value) for p, value in (await read_states(bootstrap, topics.metrics_changelog)).items()}
+    old = {p: from_json(value) for p, value in (await read_states(bootstrap, METRICS.changelog(topics))).items()}
     stretches = await bounds(bootstrap, topics.applications)
     new = await _fresh_states(bootstrap, topics, {p: start for p, (start, _) in stretches.items()}, old)
     size, done = sum(end - start for start, end in stretches.values()), 0
@@ -80,22 +76,22 @@ async def rebuild_counters(bootstrap: str, topics: Topics, *, progress: Progress
     for partition, state in new.items():
         if partition in old and old[partition].topic_id == state.topic_id:
             new[partition] = replace(state, latency=old[partition].latency, recent=old[partition].recent)
-    await write_states(bootstrap, topics.metrics_changelog, {p: to_json(state) for p, state in new.items()})
+    await write_states(bootstrap, METRICS.changelog(topics), {p: to_json(state) for p, state in new.items()})
     return new
 
 
-async def restart_journal(bootstrap: str, topics: Topics) -> None:
-    """Let the journal begin again at the topic's first record: every event gets one more line."""
-    old = await read_states(bootstrap, topics.journal_changelog)
-    edition = 1 + max((position_from_json(value).edition for value in old.values()), default=0)
+async def restart(bootstrap: str, topics: Topics, kind: Kind) -> None:
+    """Let a kind of worker begin again at the topic's first record; the journal writes every line once more."""
+    book = BOOKS[kind.name]
+    old = await read_states(bootstrap, kind.changelog(topics))
+    edition = 1 + max((rank(value)[0] for value in old.values()), default=0)
     stretches = await bounds(bootstrap, topics.applications)
     topic_id = await _topic_id(bootstrap, topics)
-    positions = {
-        partition: Position(topic_id=topic_id, first=start, last_offset=start - 1, edition=edition)
+    values = {
+        partition: book.encode(replace(book.fresh(topic_id, start), edition=edition))
         for partition, (start, _) in stretches.items()
     }
-    values = {partition: position_to_json(position) for partition, position in positions.items()}
-    await write_states(bootstrap, topics.journal_changelog, values)
+    await write_states(bootstrap, kind.changelog(topics), values)
 
 
 async def write_states(bootstrap: str, changelog: str, values: dict[int, bytes]) -> None:
@@ -109,12 +105,11 @@ async def write_states(bootstrap: str, changelog: str, values: dict[int, bytes])
         await producer.stop()
 
 
-async def refuse_while_running(bootstrap: str, topics: Topics, table: str) -> None:
-    """NotNowError if a worker of this table is in its group: it would not see the new state."""
-    group = topics.metrics if table == METRICS_TABLE else topics.journal
-    running = await members(bootstrap, group)
+async def refuse_while_running(bootstrap: str, topics: Topics, kind: Kind) -> None:
+    """NotNowError if a worker of this kind is in its group: it would not see the new state."""
+    running = await members(bootstrap, kind.group(topics))
     if running:
-        raise NotNowError(f"{len(running)} workers of the group {group} are running: stop them first")
+        raise NotNowError(f"{len(running)} workers of the group {kind.group(topics)} are running: stop them first")
 
 
 async def _fresh_states(
@@ -128,7 +123,3 @@ async def _fresh_states(
 async def _topic_id(bootstrap: str, topics: Topics) -> str:
     async with await Broker.connected(bootstrap) as broker:
         return await broker.topic_id(topics.applications) or ""
-
-
-def _to_json(state: State | Position) -> bytes:
-    return to_json(state) if isinstance(state, State) else position_to_json(state)

@@ -50,9 +50,24 @@ class State:
     users: Users = field(default_factory=Users.nobody)
 
     @property
+    def taken(self) -> int:
+        """Applications, each counted once."""
+        return self.total
+
+    @property
+    def bad(self) -> int:
+        """What is among the dead letters."""
+        return self.dead
+
+    @property
+    def classes(self) -> Mapping[str, int]:
+        """What each offset was booked as, by the names that the audit shows."""
+        return {"counted": self.total, "dead": self.dead, "replayed": self.replayed, "missing": self.missing}
+
+    @property
     def booked(self) -> int:
         """Offsets that are accounted for."""
-        return self.total + self.dead + self.replayed + self.missing
+        return sum(self.classes.values())
 
     @property
     def exact(self) -> bool:

@@ -7,6 +7,7 @@ from stream_workers.books.journal import Position, position_from_json
 from stream_workers.books.state import from_json
 from stream_workers.exact.ledger import rank
 from stream_workers.kafka.reader import batches, bounds
+from stream_workers.kinds import JOURNAL, METRICS
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Totals:
 async def metrics_totals(bootstrap: str, topics: Topics) -> dict[int, Totals]:
     """The metrics worker's totals of each partition that it has begun; KafkaAwayError if Kafka does not answer."""
     found = {}
-    for partition, value in (await read_states(bootstrap, topics.metrics_changelog)).items():
+    for partition, value in (await read_states(bootstrap, METRICS.changelog(topics))).items():
         state = from_json(value)
         found[partition] = Totals(
             topic_id=state.topic_id,
@@ -41,7 +42,7 @@ async def metrics_totals(bootstrap: str, topics: Topics) -> dict[int, Totals]:
 
 async def journal_positions(bootstrap: str, topics: Topics) -> dict[int, Position]:
     """How far the journal is on each partition; KafkaAwayError if Kafka does not answer."""
-    states = await read_states(bootstrap, topics.journal_changelog)
+    states = await read_states(bootstrap, JOURNAL.changelog(topics))
     return {partition: position_from_json(value) for partition, value in states.items()}
 
 

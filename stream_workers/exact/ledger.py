@@ -1,20 +1,27 @@
 """What every state of a partition carries, and what one kind of worker brings to it."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import orjson
 
 from stream_workers.errors import WorkerError
-from stream_workers.kafka.batches import Record
+from stream_workers.kafka.batches import BatchApp, Record
+from stream_workers.kinds import Kind
+from stream_workers.settings import Settings
 
 
 class Ledger(Protocol):
-    """Which topic, from where, up to where.
+    """A frozen dataclass that says which topic, from where, up to where, and how each offset was booked.
 
-    ``edition`` rises with each rebuild. Of two states of a partition the one with the higher (edition, last_offset)
-    holds.
+    ``classes`` say by name how many offsets were booked as what, each offset once: their sum is
+    last_offset - first + 1, always. Among them are ``taken`` as applications, ``bad`` as what cannot be read and
+    ``missing`` as gone before it was read, by whatever names the kind has for them.
+
+    ``edition`` rises with each rebuild: of two states of a partition the one with the higher (edition, last_offset)
+    holds. Its JSON has these two at the top level. ``newest_at`` is the last record's timestamp and ``consumed_at``
+    when it was read, in milliseconds since 1970; ``owner`` is who read it.
     """
 
     @property
@@ -25,19 +32,42 @@ class Ledger(Protocol):
     def first(self) -> int: ...
     @property
     def last_offset(self) -> int: ...
+    @property
+    def missing(self) -> int: ...
+    @property
+    def taken(self) -> int: ...
+    @property
+    def bad(self) -> int: ...
+    @property
+    def classes(self) -> Mapping[str, int]: ...
+    @property
+    def newest_at(self) -> int | None: ...
+    @property
+    def consumed_at(self) -> int | None: ...
+    @property
+    def owner(self) -> str: ...
 
 
 S = TypeVar("S", bound=Ledger)
 
 
 class Book(Protocol[S]):
-    """What one kind of worker does with the events of a partition; ``fold`` returns a new state."""
+    """What one kind of worker does with the events of a partition.
 
-    @property
-    def table(self) -> str: ...
-    def fresh(self, topic_id: str, first: int) -> S: ...
-    def decode(self, value: bytes) -> S: ...
-    def encode(self, state: S) -> bytes: ...
+    ``fresh``, ``decode`` and ``encode`` need no book to be open; ``decode`` raises ValueError for what a later version
+    wrote. ``fold`` returns a new state: once it does, whatever else it wrote is safe.
+    """
+
+    kind: ClassVar[Kind]
+
+    @classmethod
+    def opened(cls, app: BatchApp, settings: Settings, *, owner: str) -> Self: ...
+    @staticmethod
+    def fresh(topic_id: str, first: int) -> S: ...
+    @staticmethod
+    def decode(value: bytes) -> S: ...
+    @staticmethod
+    def encode(state: S) -> bytes: ...
     async def fold(self, partition: int, state: S, records: Sequence[Record]) -> S: ...
 
 

@@ -80,7 +80,7 @@ class Partitions(Generic[S]):
 
     @property
     def table_name(self) -> str:
-        return self._book.table
+        return self._book.kind.table
 
     async def assign(self, partitions: set[int]) -> Mapping[int, int]:
         """Load the states of newly assigned partitions, check them against the topic; return where to read each."""
@@ -211,12 +211,12 @@ class Partitions(Generic[S]):
         elif due > end:
             why = f"the state reaches to offset {state.last_offset}, the topic to {end - 1}"
         if why:
-            raise RecreatedTopicError(table=self._book.table, topic=self._app.source, partition=partition, why=why)
+            raise RecreatedTopicError(table=self._book.kind.table, topic=self._app.source, partition=partition, why=why)
         if first > due:
             raise self._hole(partition, due, first - 1)
 
     def _hole(self, partition: int, start: int, end: int) -> HoleError:
-        return HoleError(table=self._book.table, topic=self._app.source, partition=partition, start=start, end=end)
+        return HoleError(table=self._book.kind.table, topic=self._app.source, partition=partition, start=start, end=end)
 
     async def _check_partitions(self, partitions: set[int]) -> None:
         """A partition whose changelog partition is not ours would be counted from nothing, one without any nowhere."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from runtime.exposition import SIZES, Histogram
 from stream_workers.exact import tracing
 from stream_workers.kafka.batches import Record
-from stream_workers.settings import Kind, Settings
+from stream_workers.kinds import Kind
+from stream_workers.settings import Settings
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 # Seconds that an application may be under way: an outage may last for hours.

@@ -15,7 +15,8 @@ from opentelemetry.trace import Link, SpanKind
 from contracts import header, id_of
 from runtime.tracing import Spans, below, exporter, is_sampled, remote
 from stream_workers.kafka.batches import Record
-from stream_workers.settings import Kind, Settings
+from stream_workers.kinds import Kind
+from stream_workers.settings import Settings
 
 STOP_SECONDS = 2.0
 
@@ -24,7 +25,7 @@ class Tracing:
     """Writes the spans of one worker process, after the fact."""
 
     def __init__(self, exporter: SpanExporter, *, kind: Kind, topic: str, group: str) -> None:
-        self._spans = Spans(exporter, service=f"headgate-{kind}", seconds=STOP_SECONDS)
+        self._spans = Spans(exporter, service=f"headgate-{kind.name}", seconds=STOP_SECONDS)
         self._tracer = self._spans.tracer
         self._name = f"process {topic}"
         self._attributes: dict[str, Any] = {
@@ -75,9 +76,10 @@ def start(settings: Settings, kind: Kind) -> Tracing | None:
     endpoint = settings.otel_exporter_otlp_endpoint
     if endpoint is None:
         return None
-    group = settings.topics.metrics if kind == "metrics" else settings.topics.journal
-    topic = settings.topics.applications
-    return Tracing(exporter(endpoint, seconds=STOP_SECONDS), kind=kind, topic=topic, group=group)
+    topics = settings.topics
+    return Tracing(
+        exporter(endpoint, seconds=STOP_SECONDS), kind=kind, topic=topics.applications, group=kind.group(topics)
+    )
 
 
 def _identity(events: Sequence[Record]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from aiokafka.errors import IllegalStateError
 from faust import Stream, StreamT
 from faust.stores.memory import Store
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, ConsumerMessage
+from faust.types import TP, ConsumerMessage, TopicT
 from faust.web.drivers.aiohttp import Web
 
 from stream_workers.kafka.room import Room
@@ -252,6 +252,10 @@ class BatchApp(faust.App):
         """Read a partition of the source topic again from ``offset`` on."""
         consumer = cast("BatchConsumer", self.consumer)
         await consumer.rewind(tp, offset)
+
+    def raw_topic(self, name: str, **more: Any) -> TopicT:
+        """A topic whose keys and values are bytes, for Faust and for whoever sends to it."""
+        return self.topic(name, key_type=bytes, key_serializer="raw", value_type=bytes, value_serializer="raw", **more)
 
     def state_table(self, name: str, partitions: int) -> StateTable:
         """Declare the table; its changelog exists beforehand, with the source topic's number of partitions."""

@@ -18,6 +18,7 @@ from cli.topics.grow import grow, plan
 from cli.topics.topics_command import app
 from contracts import Topics
 from stream_workers.books.states import journal_positions, metrics_totals
+from stream_workers.kinds import JOURNAL, METRICS
 from tests.pipeline.test_worker_lifecycle import answer, ready, until
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
 from tests.support.write_path import eventually, records
@@ -46,7 +47,7 @@ async def headgate(kafka: str, topics: Topics, *args: str, partitions: int) -> R
 
 
 async def partitions_of(kafka: str, topics: Topics) -> dict[str, int]:
-    names = [topics.applications, topics.journal_changelog, topics.metrics_changelog]
+    names = [topics.applications, JOURNAL.changelog(topics), METRICS.changelog(topics)]
     async with admin(kafka) as client:
         return {found["topic"]: len(found["partitions"]) for found in await client.describe_topics(names)}
 
@@ -104,7 +105,7 @@ async def test_growing_at_once_or_again_does_nothing_more_and_shrinking_is_refus
 async def test_workers_start_and_count_in_the_middle_of_a_growth(kafka: str, topics: Topics, tmp_path: Path) -> None:
     """The command was interrupted after the changelogs: they have eight partitions, the source topic four."""
     async with admin(kafka) as client:
-        for changelog in (topics.journal_changelog, topics.metrics_changelog):
+        for changelog in (JOURNAL.changelog(topics), METRICS.changelog(topics)):
             await client.create_partitions({changelog: NewPartitions(8)})
     found = [WorkerProcess("metrics", environment(kafka, topics), tmp_path / f"{name}.log") for name in "ab"]
     for worker in found:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from contracts import Topics
+from stream_workers.kinds import METRICS
 from stream_workers.web.look.groups import Group, Groups
 from tests.pipeline.test_worker_lifecycle import ready, until
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
@@ -38,9 +39,9 @@ class Pair:
         await until(self.shared)
 
     async def owners(self) -> Mapping[int, str]:
-        groups = Groups(self.kafka, self.topics.applications, [self.topics.metrics])
+        groups = Groups(self.kafka, self.topics.applications, [METRICS.group(self.topics)])
         try:
-            group: Group = (await groups.ask())[self.topics.metrics]
+            group: Group = (await groups.ask())[METRICS.group(self.topics)]
         finally:
             await groups.close()
         return group.owners() if group.settled else {}

@@ -9,6 +9,7 @@ import pytest
 
 from contracts import Topics
 from devstack.ports import free_port
+from stream_workers.kinds import JOURNAL
 from tests.pipeline.workers import WorkerProcess, environment
 from tests.support.inside import served
 from tests.support.otlp import Collector, collector
@@ -62,7 +63,9 @@ async def test_one_trace_holds_the_whole_way(database_url: str, kafka: str, topi
         assert request.id in batches[link].links, "the batch links back to every request in it"
         assert batches[link].service == service
     assert below["headgate-gateway", f"send {topic}"].attributes["messaging.message.id"] == id_
-    assert below["headgate-journal", f"process {topic}"].attributes["messaging.consumer.group.name"] == topics.journal
+    assert below["headgate-journal", f"process {topic}"].attributes["messaging.consumer.group.name"] == JOURNAL.group(
+        topics
+    )
 
 
 @pytest.mark.timeout(300)

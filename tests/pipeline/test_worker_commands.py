@@ -24,6 +24,7 @@ from stream_workers.books.repair import rebuild_counters, write_states
 from stream_workers.books.state import from_json
 from stream_workers.books.states import Totals, journal_positions, metrics_totals, read_states
 from stream_workers.kafka.broker import Broker
+from stream_workers.kinds import METRICS
 from stream_workers.letters.letters import read_letters
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
 from tests.records import POISON, bad, good
@@ -180,7 +181,7 @@ async def test_a_rebuild_takes_over_from_the_running_worker(stack: Stack) -> Non
     totals = await stack.booked(len(ids))
     assert drift(totals, len(ids)) == []
     assert stack.worker.running
-    states = await read_states(stack.kafka, stack.topics.metrics_changelog)
+    states = await read_states(stack.kafka, METRICS.changelog(stack.topics))
     assert {from_json(value).edition for value in states.values()} == {1}
 
 
@@ -200,7 +201,7 @@ async def test_a_worker_counts_on_from_a_state_of_the_version_before(stack: Stac
     booked = fields["last_offset"] - fields["first"] + 1
     async with await Broker.connected(stack.kafka) as broker:
         fields |= {"topic_id": await broker.topic_id(stack.topics.applications), "first": 0, "last_offset": booked - 1}
-    await write_states(stack.kafka, stack.topics.metrics_changelog, {0: json.dumps(fields).encode()})
+    await write_states(stack.kafka, METRICS.changelog(stack.topics), {0: json.dumps(fields).encode()})
     stack.worker.start()
     totals = await stack.booked(60)
     assert drift(totals, fields["total"] + 60 - booked) == []

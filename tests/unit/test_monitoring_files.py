@@ -17,6 +17,7 @@ from gateway.observability.metrics import Metrics
 from runtime.exposition import page
 from stream_workers.exact.partitions import Figures
 from stream_workers.exact.telemetry import Telemetry
+from stream_workers.kinds import METRICS
 from stream_workers.settings import Settings
 from stream_workers.web.look.snapshot import Snapshot
 from stream_workers.web.serving import exposition as worker_exposition
@@ -51,7 +52,7 @@ def _gateway_families() -> list[Metric]:
 
 def _worker_families() -> list[Metric]:
     return [
-        *worker_exposition.histograms(Telemetry(Settings(_env_file=None), "metrics")),
+        *worker_exposition.histograms(Telemetry(Settings(_env_file=None), METRICS)),
         *worker_exposition.figures(Figures()),
         *worker_exposition.lags(_plain(behind=dict), {}),
         *worker_exposition.states(_worker()),

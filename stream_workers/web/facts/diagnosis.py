@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from contracts import Topics
+from stream_workers.kinds import KINDS, METRICS, Kind
 from stream_workers.web.look.board import Look
 from stream_workers.web.look.gateways import GatewayRow, Intake
 from stream_workers.web.look.groups import Group
@@ -28,9 +30,9 @@ class Finding:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def findings(look: Look, *, metrics: str, journal: str) -> list[Finding]:
-    """All findings, the worst first; ``metrics`` and ``journal`` are the names of the consumer groups."""
-    found = [*_kafka(look), *_counting(look, metrics), *_journal(look, journal), *_intake(look)]
+def findings(look: Look, topics: Topics) -> list[Finding]:
+    """All findings, the worst first."""
+    found = [*_kafka(look), *_counting(look), *_workers(look, topics), *_intake(look)]
     return sorted(found, key=lambda finding: _WEIGHT[finding.level])
 
 
@@ -52,34 +54,36 @@ def _kafka(look: Look) -> Iterator[Finding]:
         yield Finding("view-incomplete", "unknown")
 
 
-def _counting(look: Look, name: str) -> Iterator[Finding]:
+def _counting(look: Look) -> Iterator[Finding]:
     counters = look.counters
     if counters.missing:
         yield Finding("missing", "bad", {"n": counters.missing})
     if not all(view.exact for view in counters.partitions):
         yield Finding("inexact", "bad")
-    yield from _ownership(look, name, "metrics", [view.partition for view in counters.partitions])
     if look.kafka_silent_since is None and (counters.lag_seconds or 0) > LAG_SECONDS:
         yield Finding("lagging", "warn", {"seconds": counters.lag_seconds, "lag": counters.lag or 0})
 
 
-def _journal(look: Look, name: str) -> Iterator[Finding]:
-    yield from _ownership(look, name, "journal", [view.partition for view in look.counters.partitions])
+def _workers(look: Look, topics: Topics) -> Iterator[Finding]:
+    partitions = [view.partition for view in look.counters.partitions]
+    for kind in KINDS.values():
+        yield from _ownership(look, (look.groups.value or {}).get(kind.group(topics)), kind, partitions)
 
 
-def _ownership(look: Look, name: str, kind: str, partitions: Sequence[int]) -> Iterator[Finding]:
+def _ownership(look: Look, group: Group | None, kind: Kind, partitions: Sequence[int]) -> Iterator[Finding]:
     """Partitions that no worker of this kind owns; nothing is said while that is not known."""
-    group = (look.groups.value or {}).get(name)
     if group is None or look.groups.freshness != "fresh":
         return
     if not group.settled:
-        yield Finding("rebalancing", "note", {"kind": kind})
+        yield Finding("rebalancing", "note", {"kind": kind.name})
         return
     orphans = sorted(set(partitions) - set(group.owners()))
     if not group.members:
-        yield Finding(f"no-{kind}-worker", "bad" if kind == "metrics" else "warn")
+        yield Finding(f"no-{kind}-worker", "bad" if kind == METRICS else "warn")
     elif orphans:
-        yield Finding("no-owner", "bad", {"n": len(orphans), "partitions": ", ".join(map(str, orphans)), "kind": kind})
+        yield Finding(
+            "no-owner", "bad", {"n": len(orphans), "partitions": ", ".join(map(str, orphans)), "kind": kind.name}
+        )
 
 
 def _intake(look: Look) -> Iterator[Finding]:

@@ -43,7 +43,7 @@ class Facts:
     started_at: float
 
     def findings(self, look: Look) -> list[Finding]:
-        return findings(look, metrics=self.topics.metrics, journal=self.topics.journal)
+        return findings(look, self.topics)
 
     async def of(self, page: str, look: Look, query: Query, reader: Reader) -> dict[str, Any]:
         """The facts of a page, under the names that its template uses; NoSuchPageError if there is none."""
@@ -59,11 +59,11 @@ class Facts:
         return head | facts
 
     async def _overview(self, look: Look, _query: Query, reader: Reader) -> dict[str, Any]:
-        return overview(look, zone=reader.tzinfo, **self._groups)
+        return overview(look, zone=reader.tzinfo, topics=self.topics)
 
     async def _partitions(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
         sort = query.get("sort", "")
-        return partitions(look, sort=sort if sort in SORTS else SORTS[0], **self._groups)
+        return partitions(look, sort=sort if sort in SORTS else SORTS[0], topics=self.topics)
 
     async def _tables(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
         return tables(look, topics=self.topics, query=query.get("q", "").strip())
@@ -82,7 +82,7 @@ class Facts:
             owner=self.owner,
             started_at=self.started_at,
             handovers=self.read_model.handovers,
-            **self._groups,
+            topics=self.topics,
         )
 
     async def _live(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
@@ -138,12 +138,8 @@ class Facts:
         return facts | {"understood": True}
 
     async def _health(self, look: Look, _query: Query, reader: Reader) -> dict[str, Any]:
-        parts = overview(look, zone=reader.tzinfo, **self._groups)
+        parts = overview(look, zone=reader.tzinfo, topics=self.topics)
         return health(look, self.findings(look), parts, missing=self.missing())
-
-    @property
-    def _groups(self) -> dict[str, str]:
-        return {"metrics": self.topics.metrics, "journal": self.topics.journal}
 
 
 def whole_number(text: str) -> int | None:

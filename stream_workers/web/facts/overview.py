@@ -6,8 +6,10 @@ from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from contracts import Topics
 from stream_workers.books.journal import masked
 from stream_workers.books.series import HOUR, MINUTE
+from stream_workers.kinds import KINDS
 from stream_workers.web.facts.diagnosis import LAG_SECONDS, WAITING_SECONDS, Level, group_level
 from stream_workers.web.look.board import Look
 from stream_workers.web.look.snapshot import Sample, Snapshot
@@ -17,12 +19,12 @@ LATEST = 10
 CHART_SECONDS = 900
 
 
-def overview(look: Look, *, metrics: str, journal: str, zone: ZoneInfo) -> dict[str, Any]:
+def overview(look: Look, *, topics: Topics, zone: ZoneInfo) -> dict[str, Any]:
     """The facts of the page and of its JSON."""
     counters = look.counters
     today, today_zone = counted_today(counters.hours, look.at, zone)
     return {
-        "pipeline": _pipeline(look, metrics, journal),
+        "pipeline": _pipeline(look, topics),
         **_counted(counters),
         "today": today,
         "today_zone": today_zone,
@@ -32,15 +34,12 @@ def overview(look: Look, *, metrics: str, journal: str, zone: ZoneInfo) -> dict[
         "latest_freshness": look.newest.freshness,
         "gateways": look.intake.value.gateways if look.intake and look.intake.value else [],
         "gateways_freshness": look.intake.freshness if look.intake else "unknown",
-        "groups": {
-            "metrics": (look.groups.value or {}).get(metrics),
-            "journal": (look.groups.value or {}).get(journal),
-        },
+        "groups": {name: (look.groups.value or {}).get(kind.group(topics)) for name, kind in KINDS.items()},
         "groups_freshness": look.groups.freshness,
     }
 
 
-def _pipeline(look: Look, metrics: str, journal: str) -> dict[str, Any]:
+def _pipeline(look: Look, topics: Topics) -> dict[str, Any]:
     """Each stage of an application's way, with how it does."""
     counters = look.counters
     intake = look.intake.value if look.intake else None
@@ -56,7 +55,7 @@ def _pipeline(look: Look, metrics: str, journal: str) -> dict[str, Any]:
             "partitions": len(counters.partitions) or None,
             "end_offsets": _ends(look),
         },
-        "workers": {"level": _workers_level(look, metrics, journal), "lag": counters.lag, "rate": counters.rate},
+        "workers": {"level": _workers_level(look, topics), "lag": counters.lag, "rate": counters.rate},
     }
 
 
@@ -135,12 +134,12 @@ def _postgres_level(look: Look) -> Level:
     return "warn" if (look.intake.value.oldest or 0) > WAITING_SECONDS else "ok"
 
 
-def _workers_level(look: Look, metrics: str, journal: str) -> Level:
+def _workers_level(look: Look, topics: Topics) -> Level:
     if look.kafka_silent_since is not None or look.groups.freshness != "fresh":
         return "unknown"
     partitions = [view.partition for view in look.counters.partitions]
     groups = look.groups.value or {}
-    levels = {group_level(groups.get(name), partitions) for name in (metrics, journal)}
+    levels = {group_level(groups.get(kind.group(topics)), partitions) for kind in KINDS.values()}
     worst: Sequence[Level] = ("bad", "unknown", "note")
     for level in worst:
         if level in levels:

@@ -1,16 +1,20 @@
 """Partitions: who owns each one, how far it is counted, and what waits."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from contracts import Topics
+from stream_workers.kinds import JOURNAL, KINDS, METRICS
 from stream_workers.web.look.board import Look
+from stream_workers.web.look.groups import Group
 
 SORTS = ("partition", "lag", "rate", "total")
 
 
-def partitions(look: Look, *, metrics: str, journal: str, sort: str) -> dict[str, Any]:
+def partitions(look: Look, *, topics: Topics, sort: str) -> dict[str, Any]:
     """The facts of the page and of its JSON; ``sort`` is one of SORTS, largest first but for the partition."""
     groups = look.groups.value or {}
-    owners = {name: groups[name].owners() if name in groups else {} for name in (metrics, journal)}
+    owners = {name: _owners(groups.get(kind.group(topics))) for name, kind in KINDS.items()}
     positions = look.journal
     rows: list[dict[str, Any]] = []
     for view in look.counters.partitions:
@@ -21,7 +25,7 @@ def partitions(look: Look, *, metrics: str, journal: str, sort: str) -> dict[str
         rows.append(
             {
                 "partition": view.partition,
-                "owner": owners[metrics].get(view.partition),
+                "owner": owners[METRICS.name].get(view.partition),
                 "counted_last_by": view.owner,
                 "first": view.first,
                 "last_offset": view.last_offset,
@@ -34,7 +38,7 @@ def partitions(look: Look, *, metrics: str, journal: str, sort: str) -> dict[str
                 "missing": view.missing,
                 "exact": view.exact,
                 "counted_at": None if view.counted_at is None else view.counted_at / 1000,
-                "journal_owner": owners[journal].get(view.partition),
+                "journal_owner": owners[JOURNAL.name].get(view.partition),
                 "journal_offset": logged,
                 "journal_lag": None if logged is None or end is None else end - logged - 1,
             }
@@ -42,6 +46,10 @@ def partitions(look: Look, *, metrics: str, journal: str, sort: str) -> dict[str
     if sort in SORTS[1:]:
         rows.sort(key=lambda row: -(row[sort] or 0))
     return {"sort": sort, "partitions": rows, "groups_freshness": look.groups.freshness}
+
+
+def _owners(group: Group | None) -> Mapping[int, str]:
+    return group.owners() if group else {}
 
 
 def at_least(end: int | None, *offsets: int | None) -> int | None:

@@ -5,28 +5,29 @@ from typing import Any
 
 import orjson
 
-from contracts import JOURNAL_TABLE, METRICS_TABLE, Topics
+from contracts import Topics
+from stream_workers.books.shelf import BOOKS
 from stream_workers.exact.changelog import Newest
+from stream_workers.kinds import KINDS, OF_TABLE, Kind
 from stream_workers.web.look.board import Look
 
 FOUND_MAX = 300
-TABLES = (METRICS_TABLE, JOURNAL_TABLE)
 
 
 def tables(look: Look, *, topics: Topics, query: str) -> dict[str, Any]:
     """Every table with its keys; with a query, also the paths whose name or value contains it."""
     listed = [
         {
-            "table": name,
-            "changelog": _changelog(topics, name),
-            "complete": _complete(look, name),
-            "keys": _keys(look, name),
+            "table": kind.table,
+            "changelog": kind.changelog(topics),
+            "complete": look.complete.get(kind.name, False),
+            "keys": _keys(look, kind),
         }
-        for name in TABLES
+        for kind in KINDS.values()
     ]
     found = [
         {"table": name, "key": key, "path": path, "value": value}
-        for name in TABLES
+        for name in OF_TABLE
         for key, newest in sorted(values_of(look, name).items())
         for path, value in matching(newest, query)
     ]
@@ -58,7 +59,8 @@ def entry(look: Look, *, table: str, key: int, query: str) -> dict[str, Any] | N
 
 def values_of(look: Look, table: str) -> Mapping[int, Newest]:
     """The newest value of each key; empty for a table that is not there."""
-    return {METRICS_TABLE: look.counters_values, JOURNAL_TABLE: look.journal_values}.get(table, {})
+    kind = OF_TABLE.get(table)
+    return look.values.get(kind.name, {}) if kind else {}
 
 
 def matching(newest: Newest, query: str) -> list[tuple[str, Any]]:
@@ -83,27 +85,19 @@ def flattened(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _keys(look: Look, table: str) -> list[dict[str, Any]]:
+def _keys(look: Look, kind: Kind) -> list[dict[str, Any]]:
     rows = []
-    for key, newest in sorted(values_of(look, table).items()):
-        fields = orjson.loads(newest.value)
+    for key, newest in sorted(values_of(look, kind.table).items()):
+        state = BOOKS[kind.name].decode(newest.value)
         rows.append(
             {
                 "key": key,
-                "last_offset": fields["last_offset"],
-                "booked": fields.get("total", fields.get("logged")),
-                "edition": fields["edition"],
-                "owner": fields["owner"],
+                "last_offset": state.last_offset,
+                "booked": state.taken,
+                "edition": state.edition,
+                "owner": state.owner,
                 "bytes": len(newest.value),
                 "seen_at": newest.seen_at,
             }
         )
     return rows
-
-
-def _changelog(topics: Topics, table: str) -> str:
-    return topics.metrics_changelog if table == METRICS_TABLE else topics.journal_changelog
-
-
-def _complete(look: Look, table: str) -> bool:
-    return look.counters.complete if table == METRICS_TABLE else look.journal_complete

@@ -9,6 +9,7 @@ from contracts import Topics
 from stream_workers.books.journal import Position, position_from_json
 from stream_workers.exact.changelog import Follower, Newest
 from stream_workers.kafka.broker import Broker
+from stream_workers.kinds import JOURNAL, KINDS, METRICS, Kind
 from stream_workers.web.look.gateways import Database, Intake
 from stream_workers.web.look.groups import Group, Groups
 from stream_workers.web.look.polled import Polled, Reading
@@ -31,6 +32,7 @@ class Look:
     """Everything at one moment; ``at`` is in seconds since 1970.
 
     ``intake`` is None where no database is configured. ``rates``: events counted per second, where that is known.
+    ``values`` are the states of each kind of worker by partition, ``complete`` once all of a kind's were read.
     """
 
     at: float
@@ -40,9 +42,8 @@ class Look:
     groups: Reading[Mapping[str, Group]]
     newest: Reading[Tailed]
     rates: Mapping[int, float]
-    counters_values: Mapping[int, Newest]
-    journal_values: Mapping[int, Newest]
-    journal_complete: bool
+    values: Mapping[str, Mapping[int, Newest]]
+    complete: Mapping[str, bool]
 
     @property
     def kafka_silent_since(self) -> float | None:
@@ -55,7 +56,7 @@ class Look:
     @property
     def journal(self) -> Mapping[int, Position]:
         """How far the journal is on each partition."""
-        return {partition: position_from_json(newest.value) for partition, newest in self.journal_values.items()}
+        return {partition: position_from_json(newest.value) for partition, newest in self.values[JOURNAL.name].items()}
 
 
 class Board:
@@ -75,12 +76,11 @@ class Board:
         self.database = database
         self._read_model = read_model
         self._clock = clock
-        self._groups = Groups(bootstrap, topics.applications, [topics.metrics, topics.journal])
+        self._groups = Groups(bootstrap, topics.applications, [kind.group(topics) for kind in KINDS.values()])
         self._tail = Tail(bootstrap, topics.applications, broker)
-        self._new_follower: Callable[[], Follower] = lambda: Follower(bootstrap, topics.journal_changelog, broker)
-        self._journal = self._new_follower()
+        self._follower_of: Callable[[Kind], Follower] = lambda kind: Follower(bootstrap, kind.changelog(topics), broker)
         self._rates = Rates()
-        self._counters = follower
+        self._followers = {METRICS.name: follower}
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._polled_groups = Polled(self._groups.ask, every=2.0)
         self._polled_tail = Polled(self._tail.read, every=1.0)
@@ -111,8 +111,10 @@ class Board:
 
     async def _refresh(self) -> None:
         if not self._tasks:
-            self._journal = self._new_follower()
-            self._tasks = asyncio.create_task(self._journal.run()), asyncio.create_task(self._close_when_idle())
+            fresh = {kind.name: self._follower_of(kind) for kind in KINDS.values() if kind != METRICS}
+            self._followers |= fresh
+            following = [asyncio.create_task(follower.run()) for follower in fresh.values()]
+            self._tasks = (*following, asyncio.create_task(self._close_when_idle()))
         sources = (self._polled_groups, self._polled_tail, self._polled_intake)
         asking = {task for source in sources if source and (task := source.refresh())}
         if asking:
@@ -133,7 +135,6 @@ class Board:
             groups=self._polled_groups.seen(),
             newest=self._polled_tail.seen(),
             rates=self._rates.of(self._clock(), {view.partition: view.last_offset for view in counters.partitions}),
-            counters_values=dict(self._counters.newest),
-            journal_values=dict(self._journal.newest),
-            journal_complete=self._journal.complete,
+            values={name: dict(follower.newest) for name, follower in self._followers.items()},
+            complete={name: follower.complete for name, follower in self._followers.items()},
         )

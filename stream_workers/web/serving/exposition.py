@@ -31,7 +31,7 @@ _FIGURES = {
 
 def page(worker: Worker) -> bytes:
     """The text for Prometheus."""
-    return as_text(labelled(_families(worker), worker=worker.kind))
+    return as_text(labelled(_families(worker), worker=worker.kind.name))
 
 
 def _families(worker: Worker) -> Iterator[Metric]:

@@ -20,6 +20,7 @@ from contracts import REPLAYED_HEADER, Application, Topics, to_headers, to_key
 from stream_workers.books.journal import Position, position_to_json
 from stream_workers.books.repair import write_states
 from stream_workers.kafka.reader import bounds
+from stream_workers.kinds import JOURNAL
 from tests.records import to_value
 from tests.support.write_path import settings_for
 
@@ -178,7 +179,7 @@ async def test_both_workers_books_are_held_against_the_topic(database_url: str, 
         edition = next(editions)
         values = {p: replace(held, edition=edition) for p, held in (whole | {busy: position}).items()}
         written = {partition: position_to_json(held) for partition, held in values.items()}
-        await write_states(kafka, topics.journal_changelog, written)
+        await write_states(kafka, JOURNAL.changelog(topics), written)
         found = await audited(database_url, kafka, topics)
         books: dict[str, int] = found.to_fields()["journal"]
         assert found.drift == books["drift"]

@@ -14,6 +14,7 @@ import pytest
 from cli.topics.admin import admin
 from contracts import Topics
 from devstack.ports import free_port
+from stream_workers.kinds import METRICS
 
 Doctor = Callable[..., tuple[int, dict[str, dict[str, str]]]]
 
@@ -70,7 +71,7 @@ async def test_what_is_wrong_inside_the_servers(doctor: Doctor, database_url: st
     finally:
         await connection.close()
     async with admin(kafka) as client:
-        await client.delete_topics([topics.metrics_changelog])
+        await client.delete_topics([METRICS.changelog(topics)])
     code, found = doctor()
     assert code == 1
     assert {what for what, finding in found.items() if finding["status"] == "failed"} == {

@@ -9,6 +9,7 @@ from contracts import Topics
 from devstack.broker import Broker
 from devstack.postgres import Postgres
 from migrations import head, migrate
+from stream_workers.kinds import JOURNAL, METRICS
 
 
 async def test_topics_are_created_once(kafka: str, topics: Topics) -> None:
@@ -16,8 +17,8 @@ async def test_topics_are_created_once(kafka: str, topics: Topics) -> None:
     assert set(again) == {
         topics.applications,
         topics.dead_letters,
-        topics.journal_changelog,
-        topics.metrics_changelog,
+        JOURNAL.changelog(topics),
+        METRICS.changelog(topics),
     }
     assert not any(again.values())
 

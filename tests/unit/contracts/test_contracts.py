@@ -23,6 +23,7 @@ from contracts import (
     to_headers,
     to_key,
 )
+from stream_workers.kinds import JOURNAL, METRICS
 from tests.records import to_value
 from tests.support.commands import ROOT
 
@@ -159,5 +160,5 @@ def test_times_have_milliseconds_and_z() -> None:
 
 def test_a_prefix_is_on_every_name() -> None:
     topics = Topics("x.")
-    names = [topics.applications, topics.dead_letters, topics.journal, topics.metrics]
-    assert all(name.startswith("x.") for name in [*names, topics.journal_changelog, topics.metrics_changelog])
+    names = [topics.applications, topics.dead_letters, JOURNAL.group(topics), METRICS.group(topics)]
+    assert all(name.startswith("x.") for name in [*names, JOURNAL.changelog(topics), METRICS.changelog(topics)])

@@ -8,6 +8,7 @@ import pytest
 
 from stream_workers.exact.lag import Behind, Lag
 from stream_workers.exact.telemetry import Telemetry
+from stream_workers.kinds import METRICS
 from stream_workers.settings import Settings
 
 
@@ -61,7 +62,7 @@ def test_nothing_is_said_before_the_changelog_was_read() -> None:
 
 
 def test_ages_are_those_of_the_records() -> None:
-    telemetry = Telemetry(Settings(_env_file=None), "metrics", clock=lambda: 100.0)
+    telemetry = Telemetry(Settings(_env_file=None), METRICS, clock=lambda: 100.0)
     records: list[Any] = [SimpleNamespace(timestamp=at) for at in (99_990, 99_400, 40_000)]
     telemetry.folded(records, seconds=0.001)
     ages = telemetry.accepted_to_consumed

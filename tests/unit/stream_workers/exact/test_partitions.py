@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stream_workers.books.journal import Position, position_from_json, position_to_json
+from stream_workers.books.journal import Journal, Position, position_from_json, position_to_json
 from stream_workers.errors import HoleError, PartitionsDifferError, RecreatedTopicError, StateNotWrittenError
 from stream_workers.exact.ledger import following
 from stream_workers.exact.partitions import Partitions
@@ -17,19 +17,11 @@ from tests.records import Record, good
 TOPIC = "applications"
 
 
-class Offsets:
+class Offsets(Journal):
     """A book that only moves the position."""
 
-    table = "positions"
-
-    def fresh(self, topic_id: str, first: int) -> Position:
-        return Position(topic_id=topic_id, first=first, last_offset=first - 1)
-
-    def decode(self, value: bytes) -> Position:
-        return position_from_json(value)
-
-    def encode(self, state: Position) -> bytes:
-        return position_to_json(state)
+    def __init__(self) -> None:
+        """Nothing is written."""
 
     async def fold(self, partition: int, state: Position, records: Sequence[Any]) -> Position:  # noqa: ARG002 -- as a book is
         return replace(state, last_offset=records[-1].offset, logged=state.logged + len(records))
