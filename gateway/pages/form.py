@@ -78,6 +78,7 @@ async def _page(
         "form.html",
         status=status,
         closed=closed,
+        fields=_FIELDS,
         values=shown,
         wrong=wrong or {},
         problem=text and {"title": text.title[language], "mend": text.mend[language]},
