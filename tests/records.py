@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
-from contracts import REPLAYED_HEADER, Header, Stored, to_headers, to_key, value_of
+from contracts import REPLAYED_HEADER, Application, Header, Stored, to_headers, to_key, value_of
 
 NOW_MS = 1_795_000_000_000
 
@@ -26,8 +26,8 @@ class Record:
 
 
 def to_value(**fields: Any) -> bytes:
-    """An event's value from its fields by name."""
-    return value_of(cast("Stored", SimpleNamespace(**fields)))
+    """An event's value from its fields by name; those not named are not filled in."""
+    return value_of(cast("Stored", SimpleNamespace(**dict.fromkeys(Application.model_fields) | fields)))
 
 
 def good(
