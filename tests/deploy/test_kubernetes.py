@@ -8,7 +8,7 @@ import yaml
 
 from cli.environment import known_names
 from contracts import Topics
-from stream_workers.kinds import JOURNAL, METRICS
+from stream_workers.kinds import KINDS
 from tests.support.commands import ROOT, exists
 
 FOLDER = ROOT / "deploy/kubernetes"
@@ -109,7 +109,7 @@ def test_workers_follow_their_own_lag_and_are_no_more_than_the_partitions(scaled
     assert trigger["type"] == "kafka"
     assert trigger["metadata"]["topic"] == topics.applications
     assert trigger["metadata"]["bootstrapServers"] == values["KAFKA_BOOTSTRAP_SERVERS"]
-    assert trigger["metadata"]["consumerGroup"] in {JOURNAL.group(topics), METRICS.group(topics)}
+    assert trigger["metadata"]["consumerGroup"] in {kind.group(topics) for kind in KINDS.values()}
     assert scaled["metadata"]["name"].endswith(trigger["metadata"]["consumerGroup"])
     assert all(isinstance(value, str) for value in trigger["metadata"].values())
 

@@ -33,12 +33,14 @@ class WorkerProcess:
     log: Path
     command: Sequence[str] = COMMAND
     web_port: int = field(default_factory=free_port)
+    folder: Path | None = None
     child: Child | None = None
     ends: list[int] = field(default_factory=list)
 
     def start(self) -> None:
         env = {"WORKER_WEB_PORT": str(self.web_port), "LOG_FORMAT": "json", **self.env}
-        self.child = spawn([*self.command, self.kind], name=f"{self.kind} worker", log=self.log, env=env)
+        command = [*self.command, self.kind]
+        self.child = spawn(command, name=f"{self.kind} worker", log=self.log, env=env, cwd=self.folder)
 
     def kill(self) -> None:
         """SIGKILL, and gone."""

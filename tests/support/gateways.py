@@ -18,15 +18,17 @@ from devstack.ports import free_port
 class GatewayProcess:
     """One `python -m gateway` (or another module that behaves like it) on a port of its own.
 
-    ``generation`` counts its starts: promises about one process end with it.
+    ``generation`` counts its starts: promises about one process end with it. ``folder`` is where its code lies.
     """
 
-    def __init__(self, environment: Mapping[str, str], log: Path, *, module: str = "gateway") -> None:
+    def __init__(
+        self, environment: Mapping[str, str], log: Path, *, module: str = "gateway", folder: Path | None = None
+    ) -> None:
         self.port = free_port()
         self.generation = 0
         self.rss_max = 0
         self._environment = {**os.environ, **environment, "GATEWAY_PORT": str(self.port)}
-        self._log, self._module = log, module
+        self._log, self._module, self._folder = log, module, folder
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -42,7 +44,7 @@ class GatewayProcess:
         self.generation += 1
         with self._log.open("ab") as log:
             command = [sys.executable, "-m", self._module]
-            self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, cwd=self._folder, env=self._environment, stdout=log, stderr=log)
 
     async def ready(self, *, seconds: float = 150) -> None:
         """Returns once it says that it can accept."""

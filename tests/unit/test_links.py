@@ -19,8 +19,12 @@ COMMAND = re.compile(r"(?:`|^\s*|\.venv/bin/)headgate ((?:[a-z]+(?:-[a-z]+)*)(?:
 # The rest of the command: up to the end of the code, a comment or the cell of a table.
 USE = re.compile(COMMAND.pattern + r"([^`\n#|]*)", re.MULTILINE)
 
-# What `make bench` and `make bench-docs` write.
-_MADE = {"bench/results/", "docs/benchmark.svg"}
+# What `make bench` and `make bench-docs` write, and what the recipes of docs/extending.md make.
+_MADE = {"bench/results/", "docs/benchmark.svg"} | {
+    name
+    for patch in (ROOT / "tests/recipes").glob("*.patch")
+    for name in re.findall(r"^--- /dev/null\n\+\+\+ b/(.*)$", patch.read_text(), re.MULTILINE)
+}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -66,9 +66,11 @@ def test_it_has_a_command_and_a_service(kind: Kind) -> None:
 
 @each_kind
 def test_it_is_deployed_scraped_and_watched(kind: Kind) -> None:
-    manifest = (ROOT / f"deploy/kubernetes/worker-{kind}.yaml").read_text()
-    assert f'"{kind}"' in manifest or f"- {kind}" in manifest
-    assert f"worker-{kind}.yaml" in (ROOT / "deploy/kubernetes/kustomization.yaml").read_text()
+    kubernetes = ROOT / "deploy/kubernetes"
+    assert f'args: ["worker", "{kind}"]' in (kubernetes / f"worker-{kind}.yaml").read_text()
+    assert f"worker-{kind}.yaml" in (kubernetes / "kustomization.yaml").read_text()
+    for file in ("disruption.yaml", "network.yaml", "scaling.yaml"):
+        assert f"headgate-worker-{kind}" in (kubernetes / file).read_text(), file
     jobs = {job["job_name"]: job for job in PROMETHEUS["scrape_configs"]}
     assert f"worker-{kind}:{kind.port}" in str(jobs[f"headgate-{kind}"])
     down = re.search(r'up\{job=~"(headgate-[^"]*)"\}', ALERTS)
