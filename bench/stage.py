@@ -19,10 +19,10 @@ from bench.settings import Settings
 from cli.settings import Shape
 from cli.topics.create import create
 from contracts import Topics
-from devstack.brokers import Brokers
 from devstack.child import Child, spawn
+from devstack.kafka.brokers import Brokers
 from devstack.ports import HOST, free_port
-from devstack.postgres import Postgres
+from devstack.postgresql.postgres import Postgres
 from migrations import migrate
 
 _START_SECONDS = 60.0

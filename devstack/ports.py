@@ -8,7 +8,7 @@ import socket
 import time
 
 from devstack.errors import DevstackError
-from devstack.jars import cache_dir
+from devstack.kafka.jars import cache_dir
 
 HOST = "127.0.0.1"
 # Below the range that Linux and macOS give to outgoing connections: a port from there could be taken by some client

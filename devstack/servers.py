@@ -5,14 +5,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.brokers import Brokers
 from devstack.errors import DevstackError
-from devstack.jars import class_path
+from devstack.kafka.brokers import Brokers
+from devstack.kafka.jars import class_path
 from devstack.ports import required_port, usual_port
-from devstack.postgres import Postgres
+from devstack.postgresql.postgres import Postgres
+from devstack.postgresql.standby import Standby
 from devstack.server import Server
 from devstack.settings import Settings
-from devstack.standby import Standby
 
 _LEAST_FREE_BYTES = 300_000_000
 

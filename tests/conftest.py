@@ -15,9 +15,9 @@ from cli.settings import Shape
 from cli.topics.admin import admin
 from cli.topics.create import create
 from contracts import Topics
-from devstack.broker import Broker
-from devstack.postgres import Postgres
-from devstack.preparation import remember_classes
+from devstack.kafka.broker import Broker
+from devstack.kafka.preparation import remember_classes
+from devstack.postgresql.postgres import Postgres
 from migrations import migrate
 from tests.support.failover import Pair
 

@@ -24,7 +24,7 @@ from bench.rounds import COLUMNS, Round, Subject, measure, plain, row
 from bench.rows import fill
 from bench.series import number
 from bench.stage import Stage, raised
-from devstack.standby import Standby
+from devstack.postgresql.standby import Standby
 from stream_workers.kinds import METRICS
 
 MOST = 3

@@ -1,1 +1,4 @@
-"""`headgate audit`: rows against topic against counters, in constant memory."""
+"""PostgreSQL, topic, journal and counters held against each other, for all applications or for one.
+
+May import topics and the modules at the root.
+"""

@@ -1,1 +1,4 @@
-"""`headgate doctor`: what is wrong, and how to mend it."""
+"""What is wrong, and how to mend it; a look that changes nothing.
+
+May import topics and the modules at the root.
+"""

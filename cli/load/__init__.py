@@ -1,0 +1,4 @@
+"""A traffic generator with a live line.
+
+May import the modules at the root.
+"""

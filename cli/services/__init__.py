@@ -1,0 +1,4 @@
+"""One service in the foreground, and the schema that it needs.
+
+May import the modules at the root.
+"""

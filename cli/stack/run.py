@@ -18,8 +18,9 @@ from cli.stack.screen import screen, step
 from cli.stack.wanted import Wanted
 from cli.stack.watch import AWAY_SECONDS, Part
 from cli.topics import create as topics
-from devstack import addresses, jars, preparation, servers
+from devstack import addresses, servers
 from devstack.child import Child, spawn
+from devstack.kafka import jars, preparation
 from devstack.server import Server
 
 _WATCH_SECONDS = 0.5
@@ -115,7 +116,7 @@ def _of_services(wanted: list[services.Service], logs: Path, children: list[Chil
 
 
 def _prepare_next_start(logs: Path, running: ExitStack) -> None:
-    command = [sys.executable, "-m", "devstack.preparation"]
+    command = [sys.executable, "-m", "devstack.kafka.preparation"]
     child = spawn(command, name="the preparation of faster starts", log=logs / "preparation.log")
     running.callback(child.kill)
 

@@ -18,5 +18,5 @@ kafka=$(mktemp -d)
 trap 'rm -rf "$kafka"' EXIT
 cp kafka/* "$kafka"
 mkdir "$kafka/libs"
-(cd ../.. && scripts/uv run python -c 'from devstack.jars import class_path; print(class_path())') | tr : '\n' | xargs cp -t "$kafka/libs"
+(cd ../.. && scripts/uv run python -c 'from devstack.kafka.jars import class_path; print(class_path())') | tr : '\n' | xargs cp -t "$kafka/libs"
 build apache/kafka:4.4.0 "$kafka"

@@ -1,1 +1,4 @@
-"""What people and programs see of the counting: a read model over the changelog, and the pages on it."""
+"""The web view: look asks, facts works out, showing puts into words and shapes, serving answers.
+
+Any metrics worker shows all partitions, and old numbers are never shown as new.
+"""

@@ -11,7 +11,7 @@ import pytest
 from cli.settings import Shape
 from cli.topics.create import create
 from contracts import Topics
-from devstack.brokers import Brokers
+from devstack.kafka.brokers import Brokers
 from tests.pipeline.faults import torment
 from tests.pipeline.workers import COMMAND, WorkerProcess, drift, environment, produce, produce_during, until_booked
 

@@ -16,9 +16,9 @@ from sqlalchemy.engine import make_url
 
 from cli.settings import Shape
 from contracts import Topics
-from devstack.broker import Broker
-from devstack.brokers import Brokers
-from devstack.postgres import Postgres
+from devstack.kafka.broker import Broker
+from devstack.kafka.brokers import Brokers
+from devstack.postgresql.postgres import Postgres
 from tests.support import failover
 from tests.support import write_path_faults as faults
 from tests.support.chaos_series import Series, backlog_left_behind, broker_away, commits_cut, gateway_kills

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from contracts import Topics
-from devstack.broker import Broker
-from devstack.postgres import Postgres
+from devstack.kafka.broker import Broker
+from devstack.postgresql.postgres import Postgres
 from tests.support.write_path_series import OpenStack, stack
 
 

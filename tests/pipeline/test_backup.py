@@ -18,7 +18,7 @@ from cli.topics.admin import admin
 from cli.topics.create import create
 from contracts import Topics
 from devstack.ports import free_port
-from devstack.postgres import Postgres
+from devstack.postgresql.postgres import Postgres
 from migrations import migrate
 from tests.support import backup
 from tests.support.gateways import GatewayProcess

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contracts import Topics
-from devstack.broker import Broker
+from devstack.kafka.broker import Broker
 from tests.support import failover
 from tests.support.failover import Pair
 from tests.support.verdict import Verdict

@@ -16,7 +16,7 @@ from cli.audit.lines import journal_lines
 from cli.settings import Shape
 from cli.topics.create import create
 from contracts import Topics
-from devstack.broker import Broker
+from devstack.kafka.broker import Broker
 from stream_workers.books.states import journal_positions
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
 

@@ -10,7 +10,7 @@ import pytest
 from cli.settings import Shape
 from cli.topics.create import create
 from contracts import Topics
-from devstack.broker import Broker
+from devstack.kafka.broker import Broker
 from devstack.ports import free_port
 from stream_workers.worker import STOP_SECONDS
 from tests.pipeline.test_worker_lifecycle import answer, own_broker, ready, until

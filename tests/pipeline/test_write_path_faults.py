@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from cli.settings import Shape
-from devstack.brokers import Brokers
+from devstack.kafka.brokers import Brokers
 from tests.support import write_path_faults as faults
 from tests.support.proxy import Proxy, proxy
 from tests.support.verdict import Verdict

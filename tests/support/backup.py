@@ -3,9 +3,9 @@
 import subprocess
 from pathlib import Path
 
-from devstack.initdb import SUPERUSER, give_away, run
 from devstack.ports import HOST
-from devstack.postgres import Postgres
+from devstack.postgresql.initdb import SUPERUSER, give_away, run
+from devstack.postgresql.postgres import Postgres
 
 
 def archiving(folder: Path) -> Postgres:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cli.settings import Shape
 from contracts import Topics
-from devstack.broker import Broker
-from devstack.postgres import Postgres
+from devstack.kafka.broker import Broker
+from devstack.postgresql.postgres import Postgres
 from tests.support.proxy import Proxy
 from tests.support.series_report import Report
 from tests.support.verdict import Verdict, judge

@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.initdb import ROLE
 from devstack.ports import HOST
-from devstack.postgres import Postgres
-from devstack.standby import Standby
+from devstack.postgresql.initdb import ROLE
+from devstack.postgresql.postgres import Postgres
+from devstack.postgresql.standby import Standby
 from tests.support.write_path_series import Stack
 
 # pg_rewind reads the former primary's WAL back to the last checkpoint before the promotion. Not an option of the start:

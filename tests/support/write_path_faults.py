@@ -2,7 +2,7 @@
 
 import asyncio
 
-from devstack.brokers import Brokers
+from devstack.kafka.brokers import Brokers
 from tests.support.write_path_series import Stack
 
 

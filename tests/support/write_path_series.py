@@ -10,8 +10,8 @@ from pathlib import Path
 from cli.settings import Shape
 from cli.topics.create import create
 from contracts import Topics
-from devstack.broker import Broker
-from devstack.postgres import Postgres
+from devstack.kafka.broker import Broker
+from devstack.postgresql.postgres import Postgres
 from tests.support.crowd import Crowd
 from tests.support.gateways import GatewayProcess
 from tests.support.verdict import Verdict, judge

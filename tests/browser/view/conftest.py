@@ -13,8 +13,8 @@ from sqlalchemy.engine import make_url
 from cli.settings import Shape
 from cli.topics.create import create
 from contracts import Topics
-from devstack.broker import Broker
-from devstack.postgres import Postgres
+from devstack.kafka.broker import Broker
+from devstack.postgresql.postgres import Postgres
 from tests.browser.view.stack import OPEN, STACK, Stack, in_thread
 
 Opened = Callable[..., Iterator[Stack]]

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from devstack.broker import Broker
+from devstack.kafka.broker import Broker
 from tests.browser.view.conftest import Opened
 from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack
 from tests.browser.view.test_numbers import shown_total

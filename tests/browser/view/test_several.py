@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from devstack.broker import Broker
+from devstack.kafka.broker import Broker
 from tests.browser.view.conftest import Opened
 from tests.browser.view.stack import GUARDED, OPEN, STACK, Stack, until
 

@@ -6,8 +6,8 @@ from cli.settings import Shape
 from cli.topics.admin import admin
 from cli.topics.create import create
 from contracts import Topics
-from devstack.broker import Broker
-from devstack.postgres import Postgres
+from devstack.kafka.broker import Broker
+from devstack.postgresql.postgres import Postgres
 from migrations import head, migrate
 from stream_workers.kinds import JOURNAL, METRICS
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from devstack.postgres import Postgres
-from devstack.standby import Standby
+from devstack.postgresql.postgres import Postgres
+from devstack.postgresql.standby import Standby
 
 SECONDS = 60.0
 

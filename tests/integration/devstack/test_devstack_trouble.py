@@ -14,12 +14,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from devstack import addresses, jars
-from devstack.broker import Broker
-from devstack.brokers import Brokers
+from devstack import addresses
 from devstack.errors import DevstackError
+from devstack.kafka import jars
+from devstack.kafka.broker import Broker
+from devstack.kafka.brokers import Brokers
 from devstack.ports import HOST, free_port, is_free, required_port, usual_port
-from devstack.postgres import Postgres
+from devstack.postgresql.postgres import Postgres
 
 SECONDS = 90.0
 
@@ -109,8 +110,8 @@ def test_servers_die_with_their_parent(tmp_path: Path) -> None:
     script = f"""
         import time
         from pathlib import Path
-        from devstack.broker import Broker
-        from devstack.postgres import Postgres
+        from devstack.kafka.broker import Broker
+        from devstack.postgresql.postgres import Postgres
         postgres, broker = Postgres(Path({str(tmp_path)!r}) / "p"), Broker(Path({str(tmp_path)!r}) / "k")
         postgres.start()
         broker.start()

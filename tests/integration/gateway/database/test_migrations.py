@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from devstack.initdb import command
+from devstack.postgresql.initdb import command
 from gateway.database.partitions import make_months
 from gateway.database.tables import SCHEMA, metadata
 from migrations import MigrationError, downgrade, head, migrate, trigram

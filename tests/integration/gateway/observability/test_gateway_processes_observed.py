@@ -12,7 +12,7 @@ import pytest
 from cli.settings import Shape
 from cli.topics.create import create
 from contracts import Topics
-from devstack.broker import Broker
+from devstack.kafka.broker import Broker
 from tests.support.gateways import GatewayProcess
 from tests.support.write_path import eventually
 

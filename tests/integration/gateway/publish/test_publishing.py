@@ -15,8 +15,8 @@ from aiokafka.producer.message_accumulator import MessageAccumulator
 from sqlalchemy import text
 
 from contracts import Topics, from_record
-from devstack.broker import Broker
-from devstack.postgres import Postgres
+from devstack.kafka.broker import Broker
+from devstack.postgresql.postgres import Postgres
 from gateway.commit.lease_statements import ADOPT_ORPHANS, CLAIM, FIELDS
 from gateway.commit.submission import Submission
 from gateway.health import Health

@@ -10,8 +10,8 @@ from sqlalchemy.engine import make_url
 
 from cli.doctor import replica as doctor
 from contracts import Topics
-from devstack.postgres import Postgres
-from devstack.standby import Standby
+from devstack.postgresql.postgres import Postgres
+from devstack.postgresql.standby import Standby
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, served, settings_for
 from tests.support.proxy import proxy

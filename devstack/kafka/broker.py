@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack import java
 from devstack.child import Child, end_leftover, spawn
+from devstack.kafka import java
 from devstack.ports import HOST, free_port
 from devstack.server import Server
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from devstack.broker import Broker, Quorum, new_cluster_id
+from devstack.kafka.broker import Broker, Quorum, new_cluster_id
 from devstack.ports import free_port
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 
 from devstack.child import spawn
-from devstack.initdb import ROLE, SUPERUSER, command, create_cluster, refuse_other_version, run
 from devstack.ports import HOST, free_port
+from devstack.postgresql.initdb import ROLE, SUPERUSER, command, create_cluster, refuse_other_version, run
 from devstack.server import Server
 
 

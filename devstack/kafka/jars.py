@@ -1,6 +1,6 @@
 """The broker's jars: pinned by checksum, fetched once for each user, never resolved at run time.
 
-``kafka.lock`` lists the whole class path in order. ``python -m devstack.jars`` writes it anew (needs the network).
+``kafka.lock`` lists the whole class path in order. ``python -m devstack.kafka.jars`` writes it anew, from the network.
 """
 
 import errno

@@ -5,9 +5,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from devstack.broker import Broker
-from devstack.jars import cache_dir, one_at_a_time
-from devstack.java import loaded_classes
+from devstack.kafka.broker import Broker
+from devstack.kafka.jars import cache_dir, one_at_a_time
+from devstack.kafka.java import loaded_classes
 
 # Java writes its classes on exit, with both cores, for some seconds; more on a machine that is busy.
 _EXIT_SECONDS = 300.0
