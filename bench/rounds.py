@@ -81,13 +81,13 @@ async def measure(stage: Stage, subject: Subject, shot: Shot, *, connections: in
 async def alternate(
     stage: Stage, subjects: Sequence[Subject], shots: Mapping[str, Shot], *, connections: int
 ) -> dict[str, list[Round]]:
-    """Every subject in turn, so many rounds; each is warmed up once before."""
+    """Every subject in turn, so many rounds, every other one backwards; each is warmed up once before."""
     settings = stage.settings
     for subject in subjects:
         await fire(subject.server.address, shots[subject.name], connections=connections, seconds=1)
     rounds: dict[str, list[Round]] = {subject.name: [] for subject in subjects}
-    for _ in range(settings.round_count):
-        for subject in subjects:
+    for number in range(settings.round_count):
+        for subject in subjects[:: -1 if number % 2 else 1]:
             shot = shots[subject.name]
             rounds[subject.name].append(
                 await measure(stage, subject, shot, connections=connections, seconds=settings.load_seconds)

@@ -2,12 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, DirectoryPath, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PARTS = (
     "post", "batch", "get", "recovery", "workers", "view", "idle", "memory", "startup", "growth", "plural", "soak",
+    "parent",
 )  # fmt: skip
+_WHEN_ASKED = ("soak", "parent")
 
 
 def _names(value: object) -> object:
@@ -21,7 +23,7 @@ def _names(value: object) -> object:
 
 
 class Settings(BaseSettings):
-    """``only`` empty means every part but the soak, which takes its twenty minutes only when it is asked for."""
+    """``only`` empty means every part but two: the soak takes twenty minutes, and ``parent`` is for PARENT alone."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
 
@@ -29,11 +31,12 @@ class Settings(BaseSettings):
     quick: bool = False
     rounds: int | None = Field(None, ge=1, le=50, description="rounds of each comparison")
     seconds: float | None = Field(None, gt=0, le=120, description="of load in each round")
+    parent: DirectoryPath | None = Field(None, description="another checkout, to be compared with this one")
     soak_minutes: float = Field(20, gt=0, le=24 * 60)
 
     @property
     def parts(self) -> tuple[str, ...]:
-        return self.only or tuple(name for name in PARTS if name != "soak")
+        return self.only or (("parent",) if self.parent else tuple(name for name in PARTS if name not in _WHEN_ASKED))
 
     @property
     def round_count(self) -> int:

@@ -118,11 +118,16 @@ class Stage:
             "WORKER_WEB_PORT": str(port),
         }
 
-    async def gateway(self, database: str, topics: Topics, name: str = "headgate", **settings: Any) -> Server:
-        """A gateway with its defaults. The rate limit does its work, but is too high to refuse anything."""
+    async def gateway(
+        self, database: str, topics: Topics, name: str = "headgate", *, tree: Path | None = None, **settings: Any
+    ) -> Server:
+        """A gateway with its defaults, of this checkout or of the one in ``tree``.
+
+        The rate limit does its work, but is too high to refuse anything.
+        """
         port = free_port()
         environment = self.environment(database, topics, port) | {"RATE_LIMIT_PER_MINUTE": "100000000"}
-        server = self._spawn(name, ["-m", "gateway"], environment | _text(settings), port)
+        server = self._spawn(name, ["-m", "gateway"], environment | _of(tree) | _text(settings), port)
         await self.until_open(server)
         return server
 
@@ -135,10 +140,20 @@ class Stage:
         await self.until_open(server)
         return server
 
-    def program(self, name: str, arguments: list[str], database: str, topics: Topics, **settings: Any) -> Server:
+    def program(
+        self,
+        name: str,
+        arguments: list[str],
+        database: str,
+        topics: Topics,
+        *,
+        tree: Path | None = None,
+        **settings: Any,
+    ) -> Server:
         """Any other Python program of ours: a worker, or a baseline without a port."""
         port = free_port()
-        return self._spawn(name, arguments, self.environment(database, topics, port) | _text(settings), port)
+        environment = self.environment(database, topics, port) | _of(tree) | _text(settings)
+        return self._spawn(name, arguments, environment, port)
 
     async def outcome(self, baseline: str, arguments: list[str], database: str, topics: Topics) -> Outcome:
         """Run a baseline that ends by itself, to its end."""
@@ -202,6 +217,11 @@ async def raised(settings: Settings, *, brokers: int = 1) -> AsyncIterator[Stage
     finally:
         await asyncio.to_thread(stage.stop)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _of(tree: Path | None) -> dict[str, str]:
+    """What lets a program find its modules in another checkout."""
+    return {"PYTHONPATH": str(tree.absolute())} if tree else {}
 
 
 def _text(settings: Mapping[str, Any]) -> dict[str, str]:

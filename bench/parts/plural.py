@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 from aiokafka import TopicPartition
 
@@ -111,7 +112,7 @@ async def _reads(stage: Stage, finding: Finding) -> None:
 
 
 async def _read(stage: Stage, database: str, name: str, replica: Standby | None = None) -> tuple[str, ...]:
-    settings = {"database_read_url": replica.url(database)} if replica else {}
+    settings: dict[str, Any] = {"database_read_url": replica.url(database)} if replica else {}
     gateway = await stage.gateway(database, await stage.topics(), **settings)
     shot = Shot("get", "/applications")
     await fire(gateway.address, shot, connections=8, seconds=_WARM_UP_SECONDS)

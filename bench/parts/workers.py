@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -56,11 +57,19 @@ async def filled(stage: Stage, events: int, *, partitions: int = PARTITIONS, use
 
 
 async def worker_outcome(
-    stage: Stage, kind: Kind, topics: Topics, events: int, *, partitions: int = PARTITIONS
+    stage: Stage,
+    kind: Kind,
+    topics: Topics,
+    events: int,
+    *,
+    partitions: int = PARTITIONS,
+    tree: Path | None = None,
 ) -> Outcome:
     """From the first state that the worker writes to the one that holds every event."""
     changelog = kind.changelog(topics)
-    server = stage.program(kind.name, ["-m", "cli", "worker", kind.name], "postgres", topics, log_format="json")
+    server = stage.program(
+        kind.name, ["-m", "cli", "worker", kind.name], "postgres", topics, tree=tree, log_format="json"
+    )
     progress = await progressed(
         stage, server.meter, [TopicPartition(changelog, number) for number in range(partitions)], events
     )

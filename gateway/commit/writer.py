@@ -8,7 +8,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from operator import attrgetter
 from typing import Any, Literal
 from uuid import UUID
 
@@ -38,9 +37,10 @@ _RETRY_SECONDS = 0.2
 _DEADLINE_LOOK_SECONDS = 0.25
 
 
-# A submission as a row of `applications`, and the names under which the statements take its columns.
-_row = attrgetter(*COLUMNS)
-_EACH = tuple(f"each_{name}" for name in COLUMNS)
+# {"each_id": [row.id for row in rows], …}: the columns of `applications` as the statements take them. Written out from
+# the table's own names, because that takes a third of the time of any loop over them, for each application stored.
+_LISTS = ", ".join(f'"each_{name}": [row.{name} for row in rows]' for name in COLUMNS)
+_each: Callable[[Sequence[Submission]], dict[str, Any]] = eval(f"lambda rows: {{{_LISTS}}}")  # noqa: S307 -- see above
 
 
 class Writer:
@@ -249,7 +249,7 @@ def _columns(batch: Batch) -> dict[str, Any]:
         "batch": batch.id,
         "oldest": submissions[0].created_at,
         "traces": traces if any(traces) else None,
-        **dict(zip(_EACH, zip(*map(_row, submissions), strict=True), strict=True)),
+        **_each(submissions),
     }
 
 

@@ -87,8 +87,11 @@ def _plain_items(body: bytes, limit: int) -> list[Item] | None:
         items = _from_plain_array(body)
     except PydanticError:
         return None
-    quotes = sum(map(json_body.plain_quotes, items))
-    return list(items) if len(items) <= limit and body.count(b'"') == quotes else None
+    if len(items) > limit:
+        return None
+    quotes = body.count(b'"')
+    plain = quotes == len(items) * json_body.LEAST_QUOTES or quotes == sum(map(json_body.plain_quotes, items))
+    return list(items) if plain else None
 
 
 def _extend(items: list[Item], more: Iterator[Item], limit: int) -> None:
@@ -101,7 +104,7 @@ def _extend(items: list[Item], more: Iterator[Item], limit: int) -> None:
 def _from_line(line: bytes) -> Item:
     try:
         item: BatchItem = _from_json(line)
-        if line.count(b'"') != json_body.plain_quotes(item):
+        if not json_body.is_plain(line, item):
             json_body.refuse_repeated_members(line)
     except PydanticError as error:
         return Invalid(json_body.error_of(error, line))
