@@ -3,7 +3,7 @@
 from typing import Any
 
 from contracts import NewApplication
-from gateway.intake import body
+from gateway.intake import body, idempotency
 from gateway.problems.document import MEDIA_TYPE, example, texts
 
 Part = dict[str, Any]
@@ -51,9 +51,8 @@ _REQUEST_ID = _parameter(
 )
 _KEY = _parameter(
     "Idempotency-Key",
-    "repeats of the same request with the same key store it once; 1 to 255 printable ASCII characters",
-    maxLength=255,
-    pattern=r"^[!#-~]+$",
+    "repeats of the same request with the same key store it once; 1 to 255 printable ASCII characters, bare or quoted",
+    pattern=idempotency.PATTERN,
 )
 _TRACE = _parameter(
     "traceparent", "W3C Trace Context: goes with the event; without a valid one the event gets a fresh trace"

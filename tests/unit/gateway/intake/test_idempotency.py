@@ -1,11 +1,13 @@
 """The header Idempotency-Key, quoted and bare."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import NewApplication
-from gateway.intake.idempotency import of_content, parse
+from gateway.intake.idempotency import PATTERN, of_content, parse
 from gateway.problems.errors import KeyInvalidError
 
 _PRINTABLE = [chr(code) for code in range(0x20, 0x7F)]
@@ -24,6 +26,7 @@ _PRINTABLE = [chr(code) for code in range(0x20, 0x7F)]
 )
 def test_keys(header: bytes, key: str) -> None:
     assert parse(header) == key
+    assert re.search(PATTERN, header.decode().strip())  # what OpenAPI says
 
 
 @pytest.mark.parametrize(
@@ -46,6 +49,7 @@ def test_keys(header: bytes, key: str) -> None:
 def test_what_is_no_key(header: bytes) -> None:
     with pytest.raises(KeyInvalidError):
         parse(header)
+    assert not re.search(PATTERN, header.decode().strip())
 
 
 @given(st.text(alphabet=_PRINTABLE, min_size=1, max_size=255))
