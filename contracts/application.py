@@ -34,10 +34,13 @@ class NewApplication(BaseModel):
 _content: Any = attrgetter(*NewApplication.model_fields)
 
 
-def content_of(application: Any) -> tuple[Any, ...]:
-    """What the submitter said, of whatever has these fields: with the same content, two applications are the same."""
-    content: tuple[Any, ...] = _content(application)
-    return content
+def content_of(application: Any) -> dict[str, Any]:
+    """What the submitter said, of whatever has these fields: with the same content, two applications are the same.
+
+    By name and without what was not said, so that a field that is added later makes no old content another one.
+    """
+    said = zip(NewApplication.model_fields, _content(application), strict=True)
+    return {name: value for name, value in said if value is not None}
 
 
 class Application(BaseModel):

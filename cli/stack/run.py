@@ -1,4 +1,4 @@
-"""Everything on this machine: PostgreSQL and Kafka (unless settings name others), the gateway and both workers."""
+"""Everything on this machine: PostgreSQL and Kafka (unless settings name others), the gateway and the workers."""
 
 import asyncio
 import signal

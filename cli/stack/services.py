@@ -1,4 +1,4 @@
-"""The gateway and the two workers as child processes of `headgate run`."""
+"""The gateway and the workers as child processes of `headgate run`."""
 
 import http.client
 import signal

@@ -1,7 +1,7 @@
-"""`headgate topics grow`: more partitions for the events and both changelogs, in an order that may be interrupted.
+"""`headgate topics grow`: more partitions for events and changelogs, in an order that may be interrupted.
 
-The topic `applications` comes last: whoever sees its new partitions finds those of both changelogs, and until then the
-workers go on with the partitions that both have. The states stay as they are; a new partition is counted from offset 0.
+The topic `applications` comes last: whoever sees its new partitions finds those of every changelog, and until then the
+workers go on with the partitions that all have. The states stay as they are; a new partition is counted from offset 0.
 The dead letters do not grow: a letter and the mark that it was sent again have the same key, and so must stay together.
 """
 

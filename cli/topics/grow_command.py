@@ -26,7 +26,7 @@ def grow(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,
 ) -> None:
-    """Give the events and both changelogs as many partitions as KAFKA_PARTITIONS says. Nothing is counted again.
+    """Give the events and all changelogs as many partitions as KAFKA_PARTITIONS says. Nothing is counted again.
 
     Safe to repeat, also after an interruption and twice at once.
     """

@@ -103,7 +103,9 @@ def standing(gateway: Gateway) -> Iterator[Metric]:
     )
     yield GaugeMetricFamily("headgate_recovery_draining", "Claimed leases being drained", value=len(recovery.phases))
     yield GaugeMetricFamily(
-        "headgate_recovery_stopped", "Claimed leases that a person must decide about", value=len(recovery.stopped)
+        "headgate_recovery_stopped",
+        "Leases that wait for a person or for a newer version",
+        value=len(recovery.stopped),
     )
 
 

@@ -5,7 +5,7 @@ import uuid
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, TEXT, UUID
 
-from gateway.database.tables import applications
+from gateway.database.tables import SCHEMA, applications
 
 NOBODY = uuid.UUID(int=0)
 
@@ -58,14 +58,13 @@ UPDATE gateway_leases l SET claimed_by = :lease FROM dead WHERE l.id = dead.id
 RETURNING l.id
 """).bindparams(_LEASE, bindparam("dead", type_=_UUID), bindparam("claimed_by", type_=_UUID))
 
-# Outbox rows whose lease row is missing belong to nobody: give them one that anybody may claim who knows all columns.
+# Outbox rows whose lease row is missing belong to nobody: whoever knows the newest schema gives them one to be claimed.
 ADOPT_ORPHANS = text(f"""
 INSERT INTO gateway_leases (id, instance, claimed_by, seconds, fields)
-SELECT DISTINCT o.lease, 'unknown', uuid '{NOBODY}', 0,
-       (SELECT count(*) FROM pg_attribute
-        WHERE attrelid = 'applications'::regclass AND attnum > 0 AND NOT attisdropped)
+SELECT DISTINCT o.lease, 'unknown', uuid '{NOBODY}', 0, {FIELDS}
 FROM outbox o
 WHERE NOT EXISTS (SELECT FROM gateway_leases l WHERE l.id = o.lease)
+  AND (SELECT max(version_num) FROM alembic_version) <= '{SCHEMA}'
 ON CONFLICT (id) DO NOTHING
 """)
 

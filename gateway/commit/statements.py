@@ -16,6 +16,7 @@ _UUID, _UUIDS, _TEXTS = UUID(as_uuid=True), ARRAY(UUID(as_uuid=True)), ARRAY(TEX
 
 # What is stored of an application, in the table's own order: each column comes as an array, one element a row.
 COLUMNS = tuple(column.name for column in applications.columns)
+OF_APPLICATION = ", ".join(f"a.{name}" for name in COLUMNS)
 _NAMES, _EACH = ", ".join(COLUMNS), ", ".join(f":each_{name}" for name in COLUMNS)
 
 # A gateway whose clock is further off the database's than this does not commit (protocol, rule 10).
@@ -84,8 +85,9 @@ SELECT id FROM accepted
 )
 
 # What the losers of a key are answered with: the application that won it, looked up in its month (hence the limit).
-KEY_HOLDERS = text("""
-SELECT k.client, k.key, a.*
+# Columns by name, here and in the backlog: with `*`, a column that is added breaks the statement that is prepared.
+KEY_HOLDERS = text(f"""
+SELECT k.client, k.key, {OF_APPLICATION}
 FROM unnest(:clients, :keys) AS lost (client, key)
 JOIN idempotency_keys k USING (client, key)
 JOIN LATERAL (SELECT * FROM applications WHERE id = k.application_id LIMIT 1) a ON true

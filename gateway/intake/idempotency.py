@@ -1,6 +1,7 @@
 """Idempotency keys as the client sends them (IETF draft "The Idempotency-Key HTTP Header Field", version 07)."""
 
 import hashlib
+import json
 import re
 
 from contracts import NewApplication, content_of
@@ -30,5 +31,5 @@ def parse(header: bytes) -> str:
 
 def of_content(new: NewApplication, *, seconds: float) -> KeyClaim:
     """The claim by which the same name and description within ``seconds`` are one application, whoever sends them."""
-    digest = hashlib.sha256("\0".join(map(str, content_of(new))).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(content_of(new), default=str).encode()).hexdigest()
     return KeyClaim("", _CONTENT + digest, seconds)

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, INTEGER
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 
+from gateway.commit.statements import OF_APPLICATION
 from gateway.database.connection import Session
 from gateway.publish.events import Event, from_row
 
@@ -19,8 +20,8 @@ FIRST = UUID(int=0)
 # Whole batches, as many as have about that many events: after a crash under little load a batch has one or two, under
 # much load hundreds. A batch is bounded in bytes by the writer. The limit of one makes each row be looked up in its
 # month; without it a join may read all months for the sake of a few rows.
-_READ = text("""
-SELECT b.id AS batch, b.positions, a.*, u.trace
+_READ = text(f"""
+SELECT b.id AS batch, b.positions, {OF_APPLICATION}, u.trace
 FROM (
     SELECT * FROM (
         SELECT *, sum(cardinality(ids)) OVER (ORDER BY id) - cardinality(ids) AS events_before

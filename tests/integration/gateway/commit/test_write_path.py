@@ -133,6 +133,16 @@ async def test_a_key_replays_the_first_answer(gateway: Gateway, database_url: st
     assert len(await stored_ids(database_url)) == 2
 
 
+async def test_a_column_that_a_migration_adds_breaks_no_statement_that_is_prepared(
+    gateway: Gateway, database_url: str
+) -> None:
+    first = await gateway.writer.submit(keyed("one"))
+    assert (await gateway.writer.submit(keyed("one"))).replayed
+    await rows(database_url, "ALTER TABLE applications ADD COLUMN further text")
+    again = await gateway.writer.submit(keyed("one"))
+    assert (again.value, again.replayed) == (first.value, True)
+
+
 async def test_a_key_with_another_body_is_refused(gateway: Gateway, database_url: str) -> None:
     await gateway.writer.submit(keyed("one"))
     with pytest.raises(KeyReusedError):

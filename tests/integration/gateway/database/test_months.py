@@ -102,6 +102,22 @@ async def test_more_than_can_be_moved_at_once_becomes_a_partition_as_it_is(
     assert await make_months(engine, now=YEARS_ON) == []
 
 
+async def test_a_name_that_an_older_version_left_with_another_partition_is_in_nobodys_way(
+    engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 0.1.0 closed the default partition and renamed two of its indexes: further ones kept its name."""
+    monkeypatch.setattr(partitions, "MOVE_MAX", 10)
+    await execute(database_url, "CREATE INDEX ix_applications_further ON applications (description)")
+    await fill(database_url, 30, YEARS_ON)
+    await make_months(engine, now=YEARS_ON)
+    mine, default = "ix_applications_before_2030_06_further", "ix_applications_default_further"
+    await execute(database_url, f"ALTER INDEX {default} RENAME TO something; ALTER INDEX {mine} RENAME TO {default}")
+    years_later = YEARS_ON.replace(year=2032)
+    await fill(database_url, 30, years_later)
+    assert await make_months(engine, now=years_later)
+    assert await held(database_url) == {"applications_before_2030_06": 30, "applications_before_2032_06": 30}
+
+
 async def test_who_cannot_have_the_lock_gives_up_and_holds_up_no_writer(engine: AsyncEngine, database_url: str) -> None:
     """A long read of the default partition must not make the others queue behind the one who waits for it."""
     reader = await asyncpg.connect(database_url.replace("+asyncpg", ""))

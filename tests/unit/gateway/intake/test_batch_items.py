@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from contracts import NewApplication
 from gateway.intake import batch_items
 from gateway.intake.batch_items import BatchItem, Invalid, Item
 from gateway.problems.errors import BatchTooLargeError, MalformedJsonError
@@ -23,6 +24,14 @@ ARRAYS = {
     "one bad": f'[{GOOD}, {{"user_name": ""}}, 7, {GOOD}]',
     "not ASCII": '[{"user_name": "Жан", "description": "текст"}]',
 }
+
+
+@pytest.mark.parametrize("model", [NewApplication, BatchItem])
+def test_every_member_is_text_or_null(model: type[NewApplication]) -> None:
+    """What is said of quotation marks in gateway/intake/json_body.py holds for these alone."""
+    members = model.model_json_schema()["properties"].values()
+    types = {each["type"] for member in members for each in member.get("anyOf", [member])}
+    assert types <= {"string", "null"}
 
 
 async def pieces(body: bytes, size: int) -> AsyncIterator[bytes]:

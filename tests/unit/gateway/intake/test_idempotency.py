@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts import NewApplication
+from contracts import NewApplication, content_of
 from gateway.intake.idempotency import PATTERN, of_content, parse
 from gateway.problems.errors import KeyInvalidError
 
@@ -65,3 +65,8 @@ def test_content_is_name_and_description_and_where_one_ends() -> None:
     assert one == same
     assert one.key != other.key
     assert one.client == ""
+
+
+def test_content_stays_the_same_when_a_field_is_added_that_was_not_said() -> None:
+    """Digests are kept across versions: names and values of what was said, in the model's order, and nothing else."""
+    assert content_of(NewApplication(user_name="a", description="b")) == {"user_name": "a", "description": "b"}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts import NewApplication
 from stream_workers.books import breaker
 from stream_workers.books.apply import AHEAD_MAX, apply
 from stream_workers.books.histogram import (
@@ -267,6 +268,20 @@ def test_the_fast_reading_agrees_with_the_contract(
     fast = canonical(value)
     slow = by_contract(Record(7, value, record.headers))
     assert fast is None or fast == slow
+
+
+_SAID = {name: name for name in NewApplication.model_fields}
+
+
+@pytest.mark.parametrize("field", _SAID)
+@pytest.mark.parametrize("value", ["", " a", "a ", "a\0", "a\u00a0", "x" * 300, "x" * 10_001, 5, None, ["a"]], ids=repr)
+def test_the_fast_reading_takes_nothing_that_the_contract_refuses(field: str, value: object) -> None:
+    """Field by field, also those that are added later."""
+    record = good(7)
+    written = json.loads(record.value or b"") | _SAID | {field: value}
+    value_of_it = json.dumps(written, separators=(",", ":"), ensure_ascii=False).encode()
+    fast = canonical(value_of_it)
+    assert fast is None or fast == by_contract(Record(7, value_of_it, record.headers))
 
 
 def test_what_the_gateway_writes_is_read_the_fast_way() -> None:
