@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from operator import attrgetter
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -31,16 +30,13 @@ class NewApplication(BaseModel):
     description: Description
 
 
-_content: Any = attrgetter(*NewApplication.model_fields)
-
-
 def content_of(application: Any) -> dict[str, Any]:
     """What the submitter said, of whatever has these fields: with the same content, two applications are the same.
 
     By name and without what was not said, so that a field that is added later makes no old content another one.
     """
-    said = zip(NewApplication.model_fields, _content(application), strict=True)
-    return {name: value for name, value in said if value is not None}
+    said = {name: getattr(application, name) for name in NewApplication.model_fields}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 class Application(BaseModel):

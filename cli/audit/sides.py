@@ -1,4 +1,4 @@
-"""The two sides as the audit sees them: pages of (id, digest of the four values), in one pass and bounded memory."""
+"""The two sides as the audit sees them: pages of (id, digest of the values), in one pass and bounded memory."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -64,7 +64,7 @@ INSERT INTO gateway_leases (id, instance, claimed_by, seconds, fields)
 SELECT DISTINCT o.lease, 'unknown', uuid '{NOBODY}', 0, {FIELDS}
 FROM outbox o
 WHERE NOT EXISTS (SELECT FROM gateway_leases l WHERE l.id = o.lease)
-  AND (SELECT max(version_num) FROM alembic_version) <= '{SCHEMA}'
+  AND (SELECT version_num FROM alembic_version) <= '{SCHEMA}'
 ON CONFLICT (id) DO NOTHING
 """)
 

@@ -39,14 +39,6 @@ ORDER BY child.relname
 """)
 
 
-# All partitions, the default one last: indexes that bear its name by mistake give it back before it takes it.
-_ATTACHED = text(f"""
-SELECT child.relname FROM pg_inherits i JOIN pg_class child ON child.oid = i.inhrelid
-WHERE i.inhparent = 'applications'::regclass
-ORDER BY child.relname = '{DEFAULT_PARTITION}', child.relname
-""")
-
-
 @asynccontextmanager
 async def alone(engine: AsyncEngine) -> AsyncIterator[bool]:
     """Whether nobody else makes or removes months, or erases rows, while the block lasts."""
@@ -156,9 +148,6 @@ async def _close(engine: AsyncEngine, found: Partitions, now: datetime) -> None:
     table, inside = older_table(_end(now)), f"id >= '{first}' AND id < '{end}'"
     await _promise(engine, inside)
     async with changing(engine) as connection:
-        # Version 0.1.0 left names of the default partition's indexes with the one that it had closed.
-        for attached in (await connection.scalars(_ATTACHED)).all():
-            await _name_indexes(connection, attached)
         await _run(
             connection,
             f"ALTER TABLE applications DETACH PARTITION {DEFAULT_PARTITION}",
@@ -172,7 +161,8 @@ async def _close(engine: AsyncEngine, found: Partitions, now: datetime) -> None:
             f"ALTER TABLE applications ATTACH PARTITION {table} FOR VALUES FROM ('{first}') TO ('{end}')",
             f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {_CHECK}",
         )
-        for attached in (table, DEFAULT_PARTITION):  # in this order: the new one takes the names of the old
+        # In this order: the new one takes the names of the old, and those that version 0.1.0 left with older ones.
+        for attached in (*map(older_table, found.older), table, DEFAULT_PARTITION):
             await _name_indexes(connection, attached)
     log.warning("Months were missing: what came meanwhile is now in %s", table)
 
