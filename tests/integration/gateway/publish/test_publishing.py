@@ -223,6 +223,7 @@ async def test_only_what_is_missing_is_sent_and_in_order(
         await gateway.writer.submit(own)
         await eventually(lambda: outbox_is_empty(database_url), what="an empty outbox")
         assert (gateway.recovery.already_there, gateway.recovery.sent) == (73, 127)
+        await eventually(lambda: _drained(gateway), what="the end of the lease that owes nothing any more")
     found = [id_ for id_ in await ids_on_topic(kafka, topics.applications) if id_ != own.id]
     assert found == [each.id for each in events]
     assert await rows(database_url, "SELECT FROM gateway_leases") == []
@@ -319,6 +320,10 @@ async def health_report(gateway: Gateway) -> dict[str, Any]:
         return await health.report()
     finally:
         await health.close()
+
+
+async def _drained(gateway: Gateway) -> bool:
+    return not gateway.recovery.busy
 
 
 async def _stopped(gateway: Gateway, lease: UUID) -> bool:
