@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from sqlalchemy import text
 
-from gateway.database.connection import DATABASE_ERRORS, Session, first_line, sqlstate
+from gateway.commit.statements import CLOCK_BOUND_SECONDS
+from gateway.database.connection import DATABASE_ERRORS, first_line, sqlstate
 from gateway.database.tables import SCHEMA
 from gateway.publish.topic import BROKER_ERRORS, brokers, look
 from gateway.service import Gateway
@@ -19,7 +20,8 @@ _UNDEFINED_TABLE = "42P01"
 
 # The planner's estimate is no answer here: the outbox is empty or small, except in an outage, and then its age matters.
 _DATABASE = text("""
-SELECT (SELECT count(*) FROM (SELECT FROM outbox WHERE cardinality(ids) > 0 LIMIT 10001) AS counted) AS batches,
+SELECT extract(epoch FROM clock_timestamp()) AS now,
+       (SELECT count(*) FROM (SELECT FROM outbox WHERE cardinality(ids) > 0 LIMIT 10001) AS counted) AS batches,
        (SELECT extract(epoch FROM clock_timestamp() - created_at)
         FROM outbox WHERE cardinality(ids) > 0 ORDER BY id LIMIT 1) AS oldest,
        (SELECT count(*) FROM unpublishable) AS unpublishable,
@@ -35,7 +37,7 @@ class Health:
     """Answers health questions from one look that is at most a second old, however many ask."""
 
     def __init__(self, gateway: Gateway) -> None:
-        self._session, self._gateway = Session(gateway.engine), gateway
+        self._session, self._gateway = gateway.session(), gateway
         self._looked_at = -_FRESH_SECONDS
         self._report: dict[str, Any] = {}
         self._looking = asyncio.Lock()
@@ -66,6 +68,8 @@ class Health:
             return str(database.get("reason", "PostgreSQL is away"))
         if database["schema"] < SCHEMA:
             return f"the database has schema {database['schema']}, this gateway needs {SCHEMA}: run `headgate migrate`"
+        if abs(off := database["clock_off_seconds"]) > CLOCK_BOUND_SECONDS:
+            return f"this machine's clock is {off:.0f} s off the database's"
         if gateway.keeper.lease is None:
             return "no lease yet"
         if len(gateway.writer.queue) >= gateway.settings.commit_queue_max:
@@ -82,6 +86,7 @@ class Health:
         depth = {"batches": row.batches, "oldest_seconds": round(float(row.oldest or 0), 1)}
         return {
             "status": "ok",
+            "clock_off_seconds": round(time.time() - float(row.now), 1),
             "outbox": depth,
             "unpublishable": row.unpublishable,
             "leases_being_drained": row.being_drained,

@@ -38,10 +38,11 @@ class Gateway:
         self.settings = settings
         self.telemetry = Telemetry(settings)
         self.engine: AsyncEngine = create_engine(settings)
+        self._unpooled = create_engine(settings, pooled=False)
         self.draining = False
         self.failed: BaseException | None = None
         self.stopped = asyncio.Event()
-        self._sessions = {name: Session(self.engine) for name in ("writer", "lease", "backlog")}
+        self._sessions = {name: self.session() for name in ("writer", "lease", "backlog")}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._version = version("headgate")  # to look it up takes longer than a heartbeat
         instance = f"{socket.gethostname()}:{settings.gateway_port}#{os.getpid()}"
@@ -64,7 +65,7 @@ class Gateway:
             settings=settings,
             telemetry=self.telemetry,
         )
-        self.recovery = Recovery(keeper=self.keeper, engine=self.engine, settings=settings, telemetry=self.telemetry)
+        self.recovery = Recovery(keeper=self.keeper, session=self.session, settings=settings, telemetry=self.telemetry)
         self.replica = self._replica()
 
     def _replica(self) -> Replica | None:
@@ -73,6 +74,10 @@ class Gateway:
             return None
         engine = create_engine(self.settings, url)
         return Replica(engine, lease=lambda: self.keeper.lease, lag_max=self.settings.read_lag_seconds_max)
+
+    def session(self) -> Session:
+        """A connection for one task of its own: requests, however many, never take it, nor it theirs."""
+        return Session(self._unpooled)
 
     def _confirm(self, batch: Any) -> None:
         self.writer.confirm(batch)
@@ -153,6 +158,7 @@ class Gateway:
         for session in self._sessions.values():
             await session.drop()
         await self.engine.dispose()
+        await self._unpooled.dispose()
         if self.replica is not None:
             await self.replica.close()
         await self.telemetry.stop()

@@ -4,7 +4,9 @@ from typing import Any
 
 from bench.baselines.fields import Fields
 from contracts import NewApplication, time_of, value_of
-from gateway.database.ids import new_id
+from gateway.database.ids import Ids
+
+new_id = Ids()
 
 _VALIDATE = NewApplication.__pydantic_validator__.validate_json
 

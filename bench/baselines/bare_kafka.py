@@ -16,8 +16,10 @@ from bench.baselines.fields import Fields
 from bench.baselines.outcome import Stopwatch
 from bench.load import DESCRIPTION, USERS
 from contracts import Header, to_headers, to_key, value_of
-from gateway.database.ids import new_id
+from gateway.database.ids import Ids
 from gateway.settings import Settings
+
+new_id = Ids()
 
 _PER_BATCH = 1_000
 _READ_MS = 500

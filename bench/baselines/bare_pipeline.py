@@ -15,8 +15,10 @@ from bench.baselines.fields import Fields
 from bench.baselines.outcome import Stopwatch
 from bench.load import DESCRIPTION, USERS
 from contracts import time_of, to_headers, to_key, value_of
-from gateway.database.ids import new_id
+from gateway.database.ids import Ids
 from gateway.settings import Settings
+
+new_id = Ids()
 
 _AT_ONCE = 4
 _INSERT = """INSERT INTO applications (id, user_name, description, created_at)

@@ -12,9 +12,11 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from contracts import Application, NewApplication, time_of, to_headers, to_key, value_of
-from gateway.database.ids import new_id
+from gateway.database.ids import Ids
 from gateway.database.tables import applications
 from gateway.settings import Settings
+
+new_id = Ids()
 
 
 def create_app() -> FastAPI:

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row
 
 from contracts import LeaseFigures
-from gateway.commit.lease_statements import ADOPT_ORPHANS, CHECK, CLAIM, FIELDS, GIVE_BACK, NOBODY, RENEW, TAKE
+from gateway.commit.lease_statements import ADOPT_ORPHANS, CLAIM, FIELDS, GIVE_BACK, NOBODY, RENEW, TAKE
 from gateway.database.connection import DATABASE_ERRORS, Session
 from gateway.settings import Settings
 
@@ -58,6 +58,7 @@ class LeaseKeeper:
         self._stopped: list[Callable[[], Awaitable[None]]] = []
         self._hurry = asyncio.Event()
         self._fence: asyncio.TimerHandle | None = None
+        self._to_take = new_id()
         self._beats = 0
         self._timeline = ""
 
@@ -103,25 +104,20 @@ class LeaseKeeper:
         """Look at the leases without waiting for the next heartbeat."""
         self._hurry.set()
 
-    async def refused(self, lease: UUID) -> str:
-        """Why a commit under this lease was refused; gives the lease up where that is the reason."""
-        rows = await self._session.execute(CHECK, {"lease": lease})
-        if rows:
-            return f"this machine's clock differs from the database's ({rows[0].now:%H:%M:%S} UTC there)"
-        self.lost(lease, "another gateway has claimed it")
-        return "the lease was claimed"
-
     # --- the loop -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Heartbeats for ever. A database that is away costs the lease, never this task."""
+        failures = 0
         while True:
             self._hurry.clear()
             try:
                 await self._beat()
+                failures = 0
             except DATABASE_ERRORS as error:
                 log.debug("No heartbeat: %s", error)
-                await asyncio.sleep(0.5)
+                failures += 1
+                await asyncio.sleep(min(0.5 * 2 ** min(failures - 1, 3), self._settings.lease_seconds / 4))
                 continue
             await self._pause()
 
@@ -140,19 +136,25 @@ class LeaseKeeper:
             await self._take()
         else:
             await self._renew(lease)
+        await self._claim_the_dead()
+        self._wake()
+        # Last, because it may fail by itself (a database that is restored), and claims must not depend on it.
         if self._beats % _ORPHANS_EVERY == 0:
             await self._session.execute(ADOPT_ORPHANS, {})
         self._beats += 1
-        await self._claim_the_dead()
-        self._wake()
 
     async def _take(self) -> None:
-        asked, lease = self._clock(), self._new_id()
+        # One id until an attempt is answered: what a lost answer has left is taken by the next attempt.
+        asked, lease = self._clock(), self._to_take
         seconds = self._settings.lease_seconds
         values = {"lease": lease, "instance": self._instance, "former": self.former, "seconds": seconds}
         rows = await self._session.execute(TAKE, values)
         self._see(rows)
-        self.lease, self._timeline = lease, rows[0].timeline
+        if not rows[0].renewed:
+            self._to_take = self._new_id()  # an attempt whose answer was lost took it, and it was claimed since
+            self.look_soon()
+            return
+        self.lease, self._timeline, self._to_take = lease, rows[0].timeline, self._new_id()
         self._renewed(lease, asked)
         self._held.set()
         log.info("Took a lease", extra={"lease": str(lease), "former": str(self.former)})

@@ -22,8 +22,10 @@ TAKE = text(f"""
 WITH mine AS (
     INSERT INTO gateway_leases (id, instance, former, seconds, fields)
     VALUES (:lease, :instance, :former, :seconds, {FIELDS})
+    ON CONFLICT (id) DO UPDATE SET heartbeat = gateway_leases.heartbeat + 1 WHERE gateway_leases.claimed_by IS NULL
+    RETURNING id
 )
-SELECT true AS renewed, {_TIMELINE}, l.* FROM (SELECT) AS one LEFT JOIN gateway_leases l ON true
+SELECT EXISTS (SELECT FROM mine) AS renewed, {_TIMELINE}, l.* FROM (SELECT) AS one LEFT JOIN gateway_leases l ON true
 """).bindparams(
     _LEASE,
     bindparam("instance", type_=TEXT),
@@ -40,10 +42,6 @@ WITH mine AS (
 )
 SELECT EXISTS (SELECT FROM mine) AS renewed, {_TIMELINE}, l.* FROM (SELECT) AS one LEFT JOIN gateway_leases l ON true
 """).bindparams(_LEASE, bindparam("figures", type_=JSONB))
-
-CHECK = text("""
-SELECT clock_timestamp() AT TIME ZONE 'UTC' AS now FROM gateway_leases WHERE id = :lease AND claimed_by IS NULL
-""").bindparams(_LEASE)
 
 # FOR UPDATE waits for every commit under way that has locked the row FOR KEY SHARE; later ones find it claimed.
 CLAIM = text(f"""
@@ -73,8 +71,10 @@ END = text("""
 WITH tombstones AS (DELETE FROM outbox WHERE lease = :lease AND cardinality(ids) = 0)
 DELETE FROM gateway_leases
 WHERE id = :lease AND NOT EXISTS (SELECT FROM outbox WHERE lease = :lease AND cardinality(ids) > 0)
-RETURNING id
 """).bindparams(_LEASE)
+
+# Asked for after END: its own answer may have been lost, and says nothing the second time.
+STILL_THERE = text("SELECT FROM gateway_leases WHERE id = :lease").bindparams(_LEASE)
 
 GIVE_BACK = text("""
 WITH gone AS (

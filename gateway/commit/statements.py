@@ -24,14 +24,15 @@ CLOCK_BOUND_SECONDS = 30
 
 _LEASE_HELD = "SELECT id FROM gateway_leases WHERE id = :lease AND claimed_by IS NULL"
 _LEASE = f"""({_LEASE_HELD}
-      AND :oldest BETWEEN clock_timestamp() - interval '{CLOCK_BOUND_SECONDS} seconds'
-                      AND clock_timestamp() + interval '{CLOCK_BOUND_SECONDS} seconds'
+      AND :oldest >= clock_timestamp() - interval '{CLOCK_BOUND_SECONDS} seconds'
+      AND :newest <= clock_timestamp() + interval '{CLOCK_BOUND_SECONDS} seconds'
     FOR KEY SHARE)"""
 
 _BATCH: tuple[BindParameter[Any], ...] = (
     bindparam("batch", type_=_UUID),
     bindparam("lease", type_=_UUID),
     bindparam("oldest", type_=TIMESTAMP(timezone=True)),
+    bindparam("newest", type_=TIMESTAMP(timezone=True)),
     *(bindparam(f"each_{column.name}", type_=ARRAY(column.type)) for column in applications.columns),
     bindparam("traces", type_=_TEXTS),
     bindparam("positions", type_=JSONB),
@@ -100,6 +101,9 @@ INSERT INTO outbox (id, lease, ids, positions) VALUES (:batch, ({_LEASE_HELD} FO
 ON CONFLICT (id) DO UPDATE SET lease = outbox.lease
 RETURNING ids
 """).bindparams(*_BATCH[:2])
+
+# Why a commit found no lease: no row where it was claimed, else this machine's clock is off the database's.
+CHECK = text(f"SELECT clock_timestamp() AS now FROM ({_LEASE_HELD}) AS held").bindparams(_BATCH[1])
 
 DELETE_CONFIRMED = text("DELETE FROM outbox WHERE id = ANY(:confirmed)").bindparams(
     bindparam("confirmed", type_=_UUIDS)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 from contracts import NewApplication, time_of, value_of
-from gateway.database.ids import new_id
 
 Outcome = asyncio.Future["Accepted"]
 
@@ -68,9 +67,9 @@ class Batch:
 def from_new(
     new: NewApplication,
     *,
+    new_id: Callable[[], UUID],
     traceparent: str | None = None,
     claim: KeyClaim | None = None,
-    new_id: Callable[[], UUID] = new_id,
     loop: asyncio.AbstractEventLoop | None = None,
 ) -> Submission:
     """Give an application its id, the time inside that id, and the bytes that are answered and published.

@@ -8,13 +8,22 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
 from gateway.commit import key_holders
-from gateway.commit.commit_queue import CommitQueue
+from gateway.commit.commit_queue import CommitQueue, jittered_seconds
 from gateway.commit.lease import LeaseKeeper
-from gateway.commit.statements import COLUMNS, COMMIT, COMMIT_WITH_KEYS, DELETE_CONFIRMED, SETTLE
+from gateway.commit.statements import (
+    CHECK,
+    CLOCK_BOUND_SECONDS,
+    COLUMNS,
+    COMMIT,
+    COMMIT_WITH_KEYS,
+    DELETE_CONFIRMED,
+    SETTLE,
+)
 from gateway.commit.submission import Accepted, Batch, Submission
 from gateway.database.connection import (
     DATABASE_ERRORS,
@@ -22,10 +31,11 @@ from gateway.database.connection import (
     Session,
     constraint,
     first_line,
+    for_content,
     rolled_back,
     sqlstate,
 )
-from gateway.database.ids import new_id
+from gateway.database.ids import Ids
 from gateway.observability.telemetry import Telemetry
 from gateway.problems.errors import DatabaseAwayError, RefusedError
 from gateway.settings import Settings
@@ -43,6 +53,15 @@ _LISTS = ", ".join(f'"each_{name}": [row.{name} for row in rows]' for name in CO
 _each: Callable[[Sequence[Submission]], dict[str, Any]] = eval(f"lambda rows: {{{_LISTS}}}")  # noqa: S307 -- see above
 
 
+# What a commit came to: the submissions that were stored, and those that come back; answered ones are in neither.
+_Outcome = tuple[Sequence[Submission], Sequence[Submission]]
+_NONE: Sequence[Submission] = ()
+
+
+class ClockError(Exception):
+    """This machine's clock and the database's differ by more than a commit is allowed to."""
+
+
 class Writer:
     """Commits what is queued in batches and releases each committed batch, in order, to the publisher.
 
@@ -58,13 +77,13 @@ class Writer:
         release: Callable[[Batch, UUID], None],
         settings: Settings,
         telemetry: Telemetry | None = None,
-        new_id: Callable[[], UUID] = new_id,
+        ids: Ids | None = None,
     ) -> None:
         self._telemetry = telemetry or Telemetry(settings)
         self._began = 0.0
         self._session, self._keeper = session, keeper
         self._positions, self._release = positions, release
-        self._new_id = new_id
+        self.new_id = ids or Ids()
         self.queue = CommitQueue(settings)
         self.submit, self.submit_all = self.queue.submit, self.queue.submit_all
         self._under_way: Sequence[Submission] = ()
@@ -88,9 +107,9 @@ class Writer:
             await self.queue.wake.wait()
             self.queue.wake.clear()
             while self.queue:
-                lease = await self._keeper.held()
+                lease = await self._in_order()
                 if submissions := self.queue.gather():
-                    await self._commit(_batch(self._new_id(), submissions), lease)
+                    await self._commit_or_put_back(submissions, lease)
             while self._confirmed and not self.queue:
                 await self.delete_confirmed()
 
@@ -105,19 +124,40 @@ class Writer:
         """Refuse new submissions; ``run`` returns once what was accepted is committed or has failed."""
         self.queue.drain()
 
+    async def _in_order(self) -> UUID:
+        """The lease in force; another one where the clock was set back, because order by id holds within a lease."""
+        lease = await self._keeper.held()
+        if self.new_id.went_back:
+            self._keeper.lost(lease, "this machine's clock was set back, and ids follow it under a new lease only")
+            self.new_id.begin_anew()
+            lease = await self._keeper.held()
+        return lease
+
     # --- one commit ---------------------------------------------------------------------------------------------
 
-    async def _commit(self, batch: Batch, lease: UUID) -> None:
-        self._under_way, self.state, self._began = batch.submissions, "committing", time.monotonic()
-        accepted: Sequence[Submission] | None
+    async def _commit_or_put_back(self, submissions: Sequence[Submission], lease: UUID) -> None:
+        """What was surely not stored goes back as one, in its order, so that nothing overtakes it (rule 18)."""
+        self._under_way = submissions
+        back = await self._commit(submissions, lease)
+        if back:
+            self.queue.put_back(back)
+        self._under_way = ()
+        if back:
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _commit(self, submissions: Sequence[Submission], lease: UUID) -> Sequence[Submission]:
+        """Commit these, whatever it takes; returns what comes back: everything from the first that was not stored."""
+        batch = _batch(self.new_id(), submissions)
+        self.state, self._began = "committing", time.monotonic()
         try:
-            accepted = await self._write(batch, lease)
+            accepted, back = await self._write(batch, lease), _NONE
         except DATABASE_ERRORS as error:
-            accepted = await self._failed(batch, lease, error)
+            accepted, back = await self._failed(batch, lease, error)
         finally:
-            self._under_way, self.state = (), "gathering"
-        if accepted is not None:
+            self.state = "gathering"
+        if accepted:
             await self._accepted(batch, lease, accepted)
+        return back
 
     async def _write(self, batch: Batch, lease: UUID) -> Sequence[Submission]:
         """One statement; returns the submissions that were stored (all but the losers of an idempotency key)."""
@@ -152,59 +192,71 @@ class Writer:
             await key_holders.answer(self._session, losers)
             self._telemetry.replayed(losers)
 
-    async def _failed(self, batch: Batch, lease: UUID, error: Exception) -> Sequence[Submission] | None:
-        """What follows from an error: settle, repeat, bisect, or answer 503. Returns what turned out to be stored."""
-        code = sqlstate(error)
-        self._telemetry.metrics.commit_failures[_failure(error, code)] += 1
+    async def _failed(self, batch: Batch, lease: UUID, error: Exception) -> _Outcome:
+        """What follows from an error, as docs/sqlstates.md has it: settle, repeat, bisect, or try again later."""
+        self._telemetry.metrics.commit_failures[_failure(error)] += 1
         if isinstance(error, NotConnectedError):
-            await self._again_later(batch, error)
-        elif not rolled_back(error):
+            return self._again_later(batch, error)
+        if not rolled_back(error):
             return await self._settle(batch, lease, error)
-        elif code == "23502" and constraint(error) == "lease":
-            await self._again_later(batch, RuntimeError(await self._why_refused(lease)))
-        elif code.startswith("40"):
+        if sqlstate(error) == "23502" and constraint(error) == "lease":
+            return await self._unleased(batch, lease)
+        if sqlstate(error).startswith("40"):
             return await self._repeat(batch, lease)
-        elif code.startswith(("22", "23")):
-            await self._bisect(batch, lease, error)
-        else:
-            log.error("PostgreSQL refuses to store: %s", first_line(error), extra={"sqlstate": code})
-            await self._again_later(batch, error)
-        return None
+        if for_content(error):
+            return await self._bisect(batch, lease, error)
+        log.error("PostgreSQL refuses to store: %s", first_line(error), extra={"sqlstate": sqlstate(error)})
+        return self._again_later(batch, error)
 
-    async def _why_refused(self, lease: UUID) -> str:
-        try:
-            return await self._keeper.refused(lease)
-        except DATABASE_ERRORS as error:
-            return first_line(error)
-
-    async def _again_later(self, batch: Batch, error: Exception) -> None:
-        """Nothing was stored: back to the head of the queue, until each one's own deadline."""
+    def _again_later(self, batch: Batch, error: Exception) -> _Outcome:
+        """Nothing was stored: all of it comes back, until each one's own deadline."""
         if not self.database_away:
             log.warning("PostgreSQL does not take commits: %s", first_line(error))
         self.database_away = True
-        self.queue.put_back(batch.submissions)
-        self._under_way = ()
-        await asyncio.sleep(_RETRY_SECONDS)
+        return _NONE, batch.submissions
 
-    async def _repeat(self, batch: Batch, lease: UUID) -> Sequence[Submission] | None:
+    async def _unleased(self, batch: Batch, lease: UUID) -> _Outcome:
+        """The statement found no lease in force for it: it was claimed, or this machine's clock is off (rule 10)."""
+        try:
+            rows = await self._session.execute(CHECK, {"lease": lease})
+        except DATABASE_ERRORS as error:
+            return self._again_later(batch, error)
+        if not rows:
+            self._keeper.lost(lease, "another gateway has claimed it")
+            return _NONE, batch.submissions
+        return self._again_later(batch, self._answer_off(batch, rows[0].now))
+
+    def _answer_off(self, batch: Batch, now: datetime) -> ClockError:
+        """Answer whoever has a time that no commit will ever take; the others come back."""
+        off = [each for each in batch.submissions if abs((each.created_at - now).total_seconds()) > CLOCK_BOUND_SECONDS]
+        error = ClockError(f"{len(off)} applications are dated far from the database's clock, {now:%H:%M:%S} UTC")
+        for submission in off:
+            submission.answer(DatabaseAwayError(str(error), jittered_seconds()))
+        return error
+
+    async def _repeat(self, batch: Batch, lease: UUID) -> _Outcome:
         """A deadlock or serialisation failure: the same batch again, under the same id."""
         try:
-            return await self._write(batch, lease)
+            return await self._write(batch, lease), _NONE
         except DATABASE_ERRORS as error:
             return await self._failed(batch, lease, error)
 
-    async def _bisect(self, batch: Batch, lease: UUID, error: Exception) -> None:
-        """A row that PostgreSQL refuses fails alone: halves are committed by themselves, in order."""
+    async def _bisect(self, batch: Batch, lease: UUID, error: Exception) -> _Outcome:
+        """A row that PostgreSQL refuses fails alone: halves are committed by themselves, in order, the second only
+        where all of the first was stored or refused.
+        """
         submissions = batch.submissions
         if len(submissions) == 1:
             log.warning("PostgreSQL refused an application: %s", first_line(error))
             submissions[0].answer(RefusedError("The database refuses this application for what it contains."))
-            return
+            return _NONE, _NONE
         middle = len(submissions) // 2
-        for half in (submissions[:middle], submissions[middle:]):
-            await self._commit(_batch(self._new_id(), half), lease)
+        back = await self._commit(submissions[:middle], lease)
+        if back or self._keeper.lease != lease:
+            return _NONE, [*back, *submissions[middle:]]
+        return _NONE, await self._commit(submissions[middle:], lease)
 
-    async def _settle(self, batch: Batch, lease: UUID, error: Exception) -> Sequence[Submission] | None:
+    async def _settle(self, batch: Batch, lease: UUID, error: Exception) -> _Outcome:
         """The outcome is unknown: settle it by a write, and commit nothing else before the answer (rule 4)."""
         self.state, self.database_away = "settling", True
         log.warning("The outcome of a commit is unknown and is being settled: %s", first_line(error))
@@ -217,14 +269,13 @@ class Writer:
                     self._keeper.lost(lease, "its row is claimed or gone")
                     for submission in batch.submissions:
                         submission.answer(DatabaseAwayError("The outcome of the commit is not known."))
-                    return None
+                    return _NONE, _NONE
                 await asyncio.sleep(_RETRY_SECONDS)
         self.database_away = False
         stored = set(rows[0].ids)
         if not stored:
-            await self._again_later(batch, error)
-            return None
-        return [submission for submission in batch.submissions if submission.id in stored]
+            return self._again_later(batch, error)
+        return [submission for submission in batch.submissions if submission.id in stored], _NONE
 
     async def delete_confirmed(self) -> None:
         """Without a commit to go with: the rows go by themselves, and leave memory once that has committed."""
@@ -247,16 +298,17 @@ def _columns(batch: Batch) -> dict[str, Any]:
     traces = [submission.traceparent for submission in submissions]
     return {
         "batch": batch.id,
-        "oldest": submissions[0].created_at,
+        "oldest": min(submission.created_at for submission in submissions),
+        "newest": max(submission.created_at for submission in submissions),
         "traces": traces if any(traces) else None,
         **_each(submissions),
     }
 
 
-def _failure(error: Exception, code: str) -> str:
+def _failure(error: Exception) -> str:
     """The few kinds of failure that a metric tells apart."""
     if isinstance(error, NotConnectedError):
         return "not_connected"
     if not rolled_back(error):
         return "outcome_unknown"
-    return {"40": "conflict", "22": "data", "23": "constraint"}.get(code[:2], "refused")
+    return {"40": "conflict", "22": "data", "23": "constraint"}.get(sqlstate(error)[:2], "refused")

@@ -9,12 +9,13 @@ from typing import Any
 import asyncpg
 from asyncpg.exceptions import InternalClientError
 from pydantic import SecretStr
-from sqlalchemy import Executable, Row, TextClause, event
+from sqlalchemy import Executable, Row, TextClause, event, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SqlTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from gateway.settings import Settings
 from runtime.primary import Primary
@@ -26,11 +27,21 @@ STATEMENT_SECONDS = 3.0
 # (connection lost, shutdown, internal) may hide a commit. Source: PostgreSQL, appendix A, error classes.
 _SURELY_ROLLED_BACK = ("22", "23", "25", "40", "42", "53", "54")
 
+# In a class of the above, and yet unknown: "statement completion unknown".
+_COMPLETION_UNKNOWN = "40003"
+
 # The server takes no writes (any more): there is another primary, or there will be.
 _READ_ONLY = "25006"
 
 # What ends an attempt without telling more about it than that.
 DATABASE_ERRORS = (DBAPIError, SqlTimeoutError, OSError)
+
+_POOL = {"pool_size": 8, "max_overflow": 4, "pool_timeout": CONNECT_SECONDS, "pool_recycle": 1800}
+
+_END_BACKEND = text("""
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE pid = :pid AND client_port = :port AND usename = current_user
+""")
 
 Rows = Sequence[Row[Any]]
 
@@ -50,16 +61,14 @@ def _leave_a_former_primary(context: ExceptionContext) -> None:
         context.is_disconnect = True  # drops the whole pool
 
 
-def create_engine(settings: Settings, url: SecretStr | None = None) -> AsyncEngine:
-    """The pool for everything but the group commit; of DATABASE_URL unless ``url`` is another one."""
+def create_engine(settings: Settings, url: SecretStr | None = None, *, pooled: bool = True) -> AsyncEngine:
+    """Connections of DATABASE_URL unless ``url`` is another one: a pool for requests, or none for a task of its own."""
+    pool: dict[str, Any] = _POOL if pooled else {"poolclass": NullPool}
     return open_engine(
         (url or settings.database_url).get_secret_value(),
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,  # they are what people wrote
-        pool_size=8,
-        max_overflow=4,
-        pool_timeout=CONNECT_SECONDS,
-        pool_recycle=1800,
+        **pool,
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": STATEMENT_SECONDS * 2,
@@ -112,6 +121,8 @@ class Session:
         self._seconds = seconds
         self._connection: AsyncConnection | None = None
         self._driver: asyncpg.Connection[asyncpg.Record] | None = None
+        self._backend: tuple[int, int] | None = None
+        self._left: tuple[int, int] | None = None
 
     async def execute(self, statement: Executable | Compiled, values: Mapping[str, Any]) -> Rows:
         """Run one statement, which is one transaction.
@@ -146,20 +157,36 @@ class Session:
             async with asyncio.timeout(CONNECT_SECONDS):
                 self._connection = await self._engine.connect()
                 self._driver = (await self._connection.get_raw_connection()).driver_connection
+                await self._end_what_was_left()
+                self._backend = _backend(self._driver) if self._driver else None
         except DATABASE_ERRORS as error:
             await self.drop()
             raise NotConnectedError(f"PostgreSQL cannot be reached: {error}") from error
+
+    async def _end_what_was_left(self) -> None:
+        """A backend that waits (for a standby, a lock) does not notice that its client has gone: one is enough."""
+        if self._left is not None and self._connection is not None:
+            pid, port = self._left
+            await self._connection.execute(_END_BACKEND, {"pid": pid, "port": port})
+        self._left = None
 
     async def drop(self) -> None:
         """Cut the connection and forget it; nothing is asked of the server."""
         connection, self._connection = self._connection, None
         driver, self._driver = self._driver, None
         if driver is not None:
+            self._left = self._backend
             driver.terminate()
         if connection is not None:
             with suppress(DBAPIError, OSError):
                 await connection.invalidate()
                 await connection.close()
+
+
+def _backend(driver: "asyncpg.Connection[asyncpg.Record]") -> tuple[int, int] | None:
+    """The server's process of a TCP connection, and the port that tells it from a later process of that number."""
+    address = driver._transport.get_extra_info("sockname")  # type: ignore[attr-defined]
+    return (driver.get_server_pid(), address[1]) if isinstance(address, tuple) else None
 
 
 def first_line(error: BaseException) -> str:
@@ -174,7 +201,18 @@ def sqlstate(error: BaseException) -> str:
 
 def rolled_back(error: BaseException) -> bool:
     """True where the server itself said that the statement failed and nothing of it can be committed later."""
-    return sqlstate(error).startswith(_SURELY_ROLLED_BACK)
+    code = sqlstate(error)
+    return code.startswith(_SURELY_ROLLED_BACK) and code != _COMPLETION_UNKNOWN
+
+
+def for_content(error: BaseException) -> bool:
+    """True where a row was refused for what it contains: data that no column takes, or a constraint of this schema's.
+
+    A partition's own constraint has no name: a month was made while the row was on its way to the default partition,
+    and the same row is taken when it is sent again. Keys (unique, foreign) say nothing of what a row contains.
+    """
+    code = sqlstate(error)
+    return code.startswith("22") or (code.startswith("23") and bool(constraint(error)))
 
 
 def constraint(error: BaseException) -> str:

@@ -121,7 +121,7 @@ async def _store(
         if isinstance(item, Invalid):
             outcomes.append(partial(_known, item.error))
             continue
-        submission = from_new(item, traceparent=trace, claim=claim, loop=loop)
+        submission = from_new(item, new_id=writer.new_id, traceparent=trace, claim=claim, loop=loop)
         shared = firsts.share(item, claim, submission.done)
         if shared is None:
             submissions.append(submission)

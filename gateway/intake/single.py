@@ -36,7 +36,7 @@ async def submit_one(visit: Visit, receive: body.Receive, writer: Writer, settin
         claim = KeyClaim(visit.client, key, settings.idempotency_hours * 3600)
     elif settings.deduplicate_seconds:
         claim = idempotency.of_content(new, seconds=settings.deduplicate_seconds)
-    submission = from_new(new, traceparent=traceparent(headers.get(b"traceparent")), claim=claim)
+    submission = from_new(new, new_id=writer.new_id, traceparent=traceparent(headers.get(b"traceparent")), claim=claim)
     return created(await writer.submit(submission))
 
 

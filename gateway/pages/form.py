@@ -52,7 +52,8 @@ async def submit(request: Request) -> Response:
         return await _page(request, status=422, values=values, wrong=_wrong(request, error))
     try:
         claim = KeyClaim(visit_of(request).client, parse(values.get("key", "").encode("latin-1", "replace")), 3600)
-        accepted = await front.running.writer.submit(from_new(new, claim=claim))
+        writer = front.running.writer
+        accepted = await writer.submit(from_new(new, new_id=writer.new_id, claim=claim))
     except GatewayError as error:
         return await _page(request, status=error.status, values=values, error=error)
     lang = request.query_params.get("lang")

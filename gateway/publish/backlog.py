@@ -17,24 +17,32 @@ from gateway.publish.events import Event, from_row
 _ID = UUID_TYPE(as_uuid=True)
 FIRST = UUID(int=0)
 
-# Whole batches, as many as have about that many events: after a crash under little load a batch has one or two, under
-# much load hundreds. A batch is bounded in bytes by the writer. The limit of one makes each row be looked up in its
-# month; without it a join may read all months for the sake of a few rows.
+# Descriptions read at a time; the batch that passes it is read whole, and the writer bounds a batch to 4 MiB.
+_BYTES = 8 * 1024 * 1024
+
+# Whole batches, as many as have about that many events, and no more bytes than a small container bears: after a crash
+# under little load a batch has one or two, under much load hundreds. Tombstones stay (protocol, rule 4). The limit of
+# one makes each row be looked up in its month; without it a join may read all months for the sake of a few rows.
 _READ = text(f"""
-SELECT b.id AS batch, b.positions, {OF_APPLICATION}, u.trace
+SELECT * FROM (
+SELECT b.id AS batch, b.positions, {OF_APPLICATION}, u.trace, u.n,
+       coalesce(sum(octet_length(a.description)) OVER (ORDER BY b.id), 0)
+     - coalesce(sum(octet_length(a.description)) OVER (PARTITION BY b.id), 0) AS bytes_before
 FROM (
     SELECT * FROM (
         SELECT *, sum(cardinality(ids)) OVER (ORDER BY id) - cardinality(ids) AS events_before
         FROM (
             SELECT id, ids, traces, positions FROM outbox
-            WHERE lease = :lease AND id > :after ORDER BY id LIMIT :events
+            WHERE lease = :lease AND id > :after AND cardinality(ids) > 0 ORDER BY id LIMIT :events
         ) AS following
     ) AS counted
     WHERE events_before < :events
 ) b
 LEFT JOIN LATERAL unnest(b.ids, b.traces) WITH ORDINALITY AS u (id, trace, n) ON true
 LEFT JOIN LATERAL (SELECT * FROM applications WHERE id = u.id LIMIT 1) a ON true
-ORDER BY b.id, u.n
+) AS portion
+WHERE bytes_before < {_BYTES}
+ORDER BY batch, n
 """).bindparams(bindparam("lease", type_=_ID), bindparam("after", type_=_ID), bindparam("events", type_=INTEGER))
 
 _DELETE = text("DELETE FROM outbox WHERE id = ANY(:batches)").bindparams(bindparam("batches", type_=ARRAY(_ID)))
@@ -46,7 +54,7 @@ INSERT INTO unpublishable (id, batch, reason) VALUES (:id, :batch, :reason) ON C
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
-    """An outbox row with its events; a tombstone has none. ``positions`` as the writer stored them."""
+    """An outbox row with its events; none where all were erased. ``positions`` as the writer stored them."""
 
     id: UUID
     positions: dict[str, Any]

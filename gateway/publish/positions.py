@@ -10,17 +10,24 @@ class PositionError(Exception):
     """The positions do not fit the topic: guessing would lose or double events, so a person decides."""
 
 
-def starts_of(stored: Iterable[Mapping[str, Any]], settled: Settled) -> dict[int, int]:
-    """The lowest position of each partition of today over all these rows; without one, the partition's log start.
+def are_complete(stored: Iterable[Mapping[str, Any]], settled: Settled) -> bool:
+    """True where every row has a position for every partition of today."""
+    return all(positions.get("next", {}).keys() >= {str(number) for number in settled.ends} for positions in stored)
+
+
+def starts_of(
+    stored: Iterable[Mapping[str, Any]], settled: Settled, *, since: Mapping[int, int] | None = None
+) -> dict[int, int]:
+    """The lowest position of each partition of today over all these rows; without one, ``since`` or its log start.
 
     Raises PositionError where the topic is another one, or where what a position points at is gone.
     """
-    starts = dict(settled.ends)
+    starts, since = dict(settled.ends), since or settled.starts
     for positions in stored:
         _same_topic(positions, settled)
         following = positions.get("next", {})
         for number in starts:
-            starts[number] = min(starts[number], _start(number, following.get(str(number)), settled))
+            starts[number] = min(starts[number], _start(number, following.get(str(number), since[number]), settled))
     return starts
 
 
@@ -33,9 +40,7 @@ def _same_topic(positions: Mapping[str, Any], settled: Settled) -> None:
         )
 
 
-def _start(number: int, position: int | None, settled: Settled) -> int:
-    if position is None:
-        return settled.starts[number]
+def _start(number: int, position: int, settled: Settled) -> int:
     if position > settled.ends[number]:
         raise PositionError(
             f"the outbox says that partition {number} had reached offset {position}, but its log ends at "

@@ -7,10 +7,11 @@ After any failed send its sequence numbers are no longer to be trusted, and "fai
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     InvalidTimestampError,
     KafkaError,
@@ -26,8 +27,13 @@ from gateway.publish.events import Event
 from gateway.publish.topic import uncut
 
 MAX_BATCH_BYTES = 512 * 1024
+_METADATA_SECONDS = 0.1
 
 _CONTENT_ERRORS = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTimestampError)
+
+
+# A partition's number, its batch, and the events in it.
+_Packed = tuple[int, BatchBuilder, Sequence[Event]]
 
 
 class SendError(Exception):
@@ -35,35 +41,39 @@ class SendError(Exception):
 
 
 class ContentRefusedError(SendError):
-    """A broker refused a batch for what it contains, and every other batch of the same call was acknowledged.
+    """A broker refused a batch for what it contains; nothing later of its partition was handed over.
 
-    ``refused`` holds the events of the refused batches: surely not on the topic.
+    ``refused`` holds the events of the refused batches, ``unsent`` what was to follow: all of it is surely not on the
+    topic, and the rest of the same call surely is.
     """
 
-    def __init__(self, refused: Sequence[Event], reason: str) -> None:
+    def __init__(self, refused: Sequence[Event], unsent: Sequence[Event], reason: str) -> None:
         super().__init__(reason)
-        self.refused = refused
+        self.refused, self.unsent = refused, unsent
 
 
 class Producer:
     """Sends events to one topic; ``acknowledged`` is the next offset after the last acknowledged one, per partition."""
 
-    def __init__(self, *, bootstrap_servers: str, topic: str, request_seconds: float) -> None:
+    def __init__(
+        self, *, bootstrap_servers: str, topic: str, request_seconds: float, batch_bytes: int = MAX_BATCH_BYTES
+    ) -> None:
         self.acknowledged: dict[int, int] = {}
-        self._topic = topic
+        self._topic, self._request_seconds = topic, request_seconds
         self._kafka = AIOKafkaProducer(
             bootstrap_servers=bootstrap_servers,
             client_id="headgate-gateway",
             enable_idempotence=True,
             acks="all",
             compression_type="snappy",  # aiokafka's lz4 is at its slowest level: many times the time, a little smaller
-            max_batch_size=MAX_BATCH_BYTES,
+            max_batch_size=min(batch_bytes, MAX_BATCH_BYTES),
             request_timeout_ms=int(request_seconds * 1000),
             metadata_max_age_ms=30_000,
         )
         # aiokafka fails a batch that found no leader within the request timeout, after it took its sequence number:
         # each outage would condemn the producer. Without that limit it waits for the leader and goes on in sequence.
         self._kafka._message_accumulator._batch_ttl = math.inf
+        _pace_metadata(self._kafka.client)
 
     async def start(self) -> None:
         """Connect, and learn the topic's partitions. Raises KafkaError where no broker answers or there is no topic."""
@@ -75,36 +85,45 @@ class Producer:
 
         Order per user is the order given. Raises ContentRefusedError or SendError, and is then of no further use.
         """
-        batches = [(events_, await self._submit(builder, number)) for number, builder, events_ in self._pack(events)]
-        outcomes = await asyncio.gather(*(future for _, future in batches), return_exceptions=True)
-        failed = [(batch, outcome) for (batch, _), outcome in zip(batches, outcomes, strict=True) if _is_error(outcome)]
+        shares = self._shares(events)
+        while shares:
+            # One batch of each partition at a time: what follows a refused one would overtake it.
+            wave = [self._build(number, share) for number, share in shares.items()]
+            await self._send_wave(wave, shares)
+            left = {number: shares[number][len(batch) :] for number, _, batch in wave}
+            shares = {number: share for number, share in left.items() if share}
+
+    async def _send_wave(self, wave: Sequence[_Packed], shares: Mapping[int, Sequence[Event]]) -> None:
+        sent = [await self._submit(builder, number) for number, builder, _ in wave]
+        outcomes = await asyncio.gather(*sent, return_exceptions=True)
+        failed = [(packed, outcome) for packed, outcome in zip(wave, outcomes, strict=True) if _is_error(outcome)]
         if not failed:
-            for (batch, _), outcome in zip(batches, outcomes, strict=True):
+            for (_, _, batch), outcome in zip(wave, outcomes, strict=True):
                 self._acknowledge(outcome, len(batch))
             return
         reason = repr(failed[0][1])
-        if all(isinstance(outcome, _CONTENT_ERRORS) for _, outcome in failed):
-            raise ContentRefusedError([event for batch, _ in failed for event in batch], reason)
-        raise SendError(reason)
+        if not all(isinstance(outcome, _CONTENT_ERRORS) for _, outcome in failed):
+            raise SendError(reason)
+        refused = [event for (_, _, batch), _ in failed for event in batch]
+        unsent = [event for number, _, batch in wave for event in shares[number][len(batch) :]]
+        raise ContentRefusedError(refused, unsent, reason)
 
-    def _pack(self, events: Sequence[Event]) -> Iterator[tuple[int, BatchBuilder, Sequence[Event]]]:
+    def _shares(self, events: Sequence[Event]) -> dict[int, Sequence[Event]]:
         count = len(self._kafka.client.cluster.partitions_for_topic(self._topic) or ())
+        if not count:
+            raise SendError(f"the brokers know no topic {self._topic} (any more)")
         by_partition: dict[int, list[Event]] = defaultdict(list)
         for event in events:
             by_partition[_hash(event.user_name) % count].append(event)
-        for number, share in by_partition.items():
-            yield from self._build(number, share)
+        return dict(by_partition)
 
-    def _build(self, number: int, share: list[Event]) -> Iterator[tuple[int, BatchBuilder, Sequence[Event]]]:
+    def _build(self, number: int, share: Sequence[Event]) -> _Packed:
+        """One batch with as many of these events as it holds: at least one, whatever its size."""
         builder, taken = self._kafka.create_batch(), 0
-        for position, event in enumerate(share):
-            if _append(builder, event) is None:
-                builder.close()
-                yield number, builder, share[taken:position]
-                builder, taken = self._kafka.create_batch(), position
-                _append(builder, event)
+        while taken < len(share) and _append(builder, share[taken]) is not None:
+            taken += 1
         builder.close()
-        yield number, builder, share[taken:]
+        return number, builder, share[:taken]
 
     async def _submit(self, builder: BatchBuilder, number: int) -> asyncio.Future[RecordMetadata]:
         """Queue one batch. A full queue means that the broker is away: nothing was taken, the same batch waits on."""
@@ -138,8 +157,8 @@ class Producer:
         self._cut()
         if sender is not None:
             # It ends when each of its requests has; one that still waits for a connection takes the request timeout.
-            await asyncio.wait({sender})
-            if not sender.cancelled():
+            await asyncio.wait({sender}, timeout=self._request_seconds)
+            if sender.done() and not sender.cancelled():
                 sender.exception()  # looked at, and of no interest any more
         self._cut()
         await kafka.client.close()
@@ -166,7 +185,20 @@ def _is_error(outcome: object) -> bool:
     return isinstance(outcome, BaseException)
 
 
-@lru_cache(maxsize=65_536)
+def _pace_metadata(client: AIOKafkaClient) -> None:
+    """Where a partition has no leader or the topic is gone, aiokafka asks for metadata as fast as it is answered."""
+    ask = client.force_metadata_update
+
+    async def paced() -> object:
+        answer: object = await ask()  # type: ignore[no-untyped-call]  # has no types
+        await asyncio.sleep(_METADATA_SECONDS)
+        return answer
+
+    client.force_metadata_update = lambda: asyncio.ensure_future(paced())  # type: ignore[method-assign]
+
+
+# Bounded in bytes as well: a name has at most 100 characters.
+@lru_cache(maxsize=16_384)
 def _hash(user_name: str) -> int:
     """Where Kafka's default partitioner puts this key; kept, because aiokafka computes it in Python."""
     return int(murmur2(user_name.encode())) & 0x7FFFFFFF

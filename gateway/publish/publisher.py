@@ -10,7 +10,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 from uuid import UUID
 
@@ -20,8 +21,8 @@ from gateway.database.connection import DATABASE_ERRORS, Session
 from gateway.observability.telemetry import Telemetry
 from gateway.publish import backlog
 from gateway.publish.events import Event, from_submission
-from gateway.publish.producer import Producer, SendError
-from gateway.publish.topic import BROKER_ERRORS, brokers, look, readable_ends
+from gateway.publish.producer import MAX_BATCH_BYTES, Producer, SendError
+from gateway.publish.topic import BROKER_ERRORS, batch_bytes_max, brokers, look, readable_ends
 from gateway.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ _CYCLE_EVENTS = 2_000
 # Under load a cycle begins at most so often: a request costs the broker and this process far more than an event in it.
 _CYCLE_SECONDS = 0.02
 _RETRY_SECONDS = 0.5
+_POSITIONS_SECONDS = 60.0
 
 
 class Publisher:
@@ -45,7 +47,9 @@ class Publisher:
         confirm: Callable[[UUID], None],
         telemetry: Telemetry | None = None,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self._sleep = sleep
         self._telemetry = telemetry or Telemetry(settings)
         self._keeper, self._session, self._settings, self._confirm = keeper, session, settings, confirm
         self._clock, self._cycle_began = clock, -_CYCLE_SECONDS
@@ -61,6 +65,7 @@ class Publisher:
         self._producer: Producer | None = None
         self._topic_id: UUID | None = None
         self._next: dict[int, int] = {}
+        self._batch_bytes = MAX_BATCH_BYTES
         self.state: Literal["waiting", "memory", "backlog", "condemned", "fenced"] = "waiting"
         self.published = 0
         keeper.before_the_next(self._stop_sending)
@@ -123,17 +128,19 @@ class Publisher:
         while True:
             lease = await self._keeper.held()
             sending = asyncio.create_task(self._publish(lease), name="publish")
+            watching = asyncio.create_task(self._watch_topic(lease), name="positions")
             lost = asyncio.create_task(self._keeper.until_lost(lease))
             try:
                 await asyncio.wait({sending, lost}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 lost.cancel()
+                watching.cancel()
                 sending.cancel()
                 await self._abort()
                 # Not awaited itself: its cancellation could not be told from one of this task.
                 await asyncio.wait({sending})
             error = None if sending.cancelled() else sending.exception()
-            if error is not None and not isinstance(error, SendError):
+            if error is not None and not isinstance(error, (SendError, *BROKER_ERRORS)):
                 raise error
             if self._keeper.lease != lease:
                 self.state = "fenced"
@@ -172,10 +179,13 @@ class Publisher:
                 bootstrap_servers=self._settings.kafka_bootstrap_servers,
                 topic=self._settings.topics.applications,
                 request_seconds=self._settings.send_timeout_seconds,
+                batch_bytes=self._batch_bytes,
             )
             try:
                 await producer.start()
-                await self._seed_positions()
+                if await self._seed_positions():
+                    return producer
+                await producer.abort()  # batches are smaller here than this producer makes them
             except BROKER_ERRORS as error:
                 if not told:
                     log.warning("Kafka does not take events; they are kept in PostgreSQL: %s", error)
@@ -185,17 +195,36 @@ class Publisher:
             except asyncio.CancelledError:
                 await producer.abort()
                 raise
-            else:
-                return producer
 
-    async def _seed_positions(self) -> None:
-        """Where the log ends before the first send: what is committed from here on will not be found before it."""
+    async def _seed_positions(self) -> bool:
+        """Where the log ends now: what is committed from here on will not be found before it. False where the topic
+        takes only smaller batches than was known.
+        """
         async with brokers(self._settings.kafka_bootstrap_servers) as client:
             topic = self._settings.topics.applications
             state = await look(client, topic)
             ends = await readable_ends(client, topic, state)
-        known = self._next if state.topic_id == self._topic_id else {}
-        self._topic_id, self._next = state.topic_id, ends | known
+            limit = await batch_bytes_max(client, topic) or MAX_BATCH_BYTES
+        if state.topic_id != self._topic_id:
+            self._topic_id, self._next = state.topic_id, {}
+        self._reached(ends)
+        before, self._batch_bytes = self._batch_bytes, min(limit, MAX_BATCH_BYTES)
+        return self._batch_bytes >= before
+
+    def _reached(self, ends: Mapping[int, int]) -> None:
+        """Positions go forward only: a log that ends before one has lost records, which is for the drain to say."""
+        self._next |= {number: max(end, self._next.get(number, 0)) for number, end in ends.items()}
+
+    async def _watch_topic(self, lease: UUID) -> None:
+        """Positions grow old by themselves where nothing is published (rule 16): read them again every minute."""
+        while True:
+            await self._sleep(_POSITIONS_SECONDS)
+            before = self._topic_id
+            with suppress(*BROKER_ERRORS):
+                await self._seed_positions()
+            if before is not None and self._topic_id != before:
+                self._keeper.lost(lease, "the topic was deleted and made anew")
+                return
 
     async def _until_worth_it(self) -> None:
         """Let events gather, unless the last cycle is long over or a cycle's worth of them waits."""
@@ -239,7 +268,7 @@ class Publisher:
         if events:
             with self._telemetry.sending(events):
                 await producer.send(events)
-            self._next |= producer.acknowledged
+            self._reached(producer.acknowledged)
             self.published += len(events)
 
     async def _abort(self) -> None:

@@ -7,25 +7,24 @@ the topic from the positions that the outbox rows carry to the log's end) → ``
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.commit.lease import LeaseKeeper
-from gateway.commit.lease_statements import END
+from gateway.commit.lease_statements import END, STILL_THERE
 from gateway.database.connection import DATABASE_ERRORS, Session
 from gateway.observability.telemetry import Telemetry
 from gateway.publish import backlog
 from gateway.publish.backlog import StoredBatch
 from gateway.publish.events import Event
-from gateway.publish.positions import PositionError, starts_of
+from gateway.publish.positions import PositionError, are_complete, starts_of
 from gateway.publish.producer import ContentRefusedError, Producer, SendError
 from gateway.publish.settlement import Settled, settle
-from gateway.publish.topic import BROKER_ERRORS
+from gateway.publish.topic import BROKER_ERRORS, brokers, readable_ends
 from gateway.publish.topic_scan import present
 from gateway.settings import Settings
 
@@ -34,6 +33,7 @@ log = logging.getLogger(__name__)
 # Each portion costs one reading of the topic from the positions on: few and large ones, but bounded in memory. However
 # many leases are drained, one portion is in memory at a time; their waits, which are most of the time, overlap.
 _EVENTS_AT_ONCE = 4_000
+_CLOCKS_APART_MS = 10 * 60 * 1000
 _RETRY_SECONDS = 2.0
 _STOPPED_RETRY_SECONDS = 30.0
 
@@ -44,10 +44,15 @@ class Recovery:
     """Runs one drain for each lease that this gateway has claimed; stops them all when its own lease is lost."""
 
     def __init__(
-        self, *, keeper: LeaseKeeper, engine: AsyncEngine, settings: Settings, telemetry: Telemetry | None = None
+        self,
+        *,
+        keeper: LeaseKeeper,
+        session: Callable[[], Session],
+        settings: Settings,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._telemetry = telemetry or Telemetry(settings)
-        self._keeper, self._engine, self._settings = keeper, engine, settings
+        self._keeper, self._session, self._settings = keeper, session, settings
         self._drains: dict[UUID, asyncio.Task[None]] = {}
         self._portion = asyncio.Lock()
         self.phases: dict[UUID, str] = {}
@@ -68,6 +73,7 @@ class Recovery:
                 if drain.done():
                     del self._drains[lease]
                     self.phases.pop(lease, None)
+                    self._stopped.pop(lease, None)
                     if not drain.cancelled():
                         drain.result()
             await self._keeper.next_change()
@@ -88,6 +94,7 @@ class Recovery:
         await asyncio.gather(*drains, return_exceptions=True)
         self._drains.clear()
         self.phases.clear()
+        self._stopped.clear()
 
     def _cancel(self) -> list[asyncio.Task[None]]:
         drains = list(self._drains.values())
@@ -99,7 +106,7 @@ class Recovery:
 
     async def _drain(self, row: Row[Any]) -> None:
         """Drain one lease, whatever fails on the way: every attempt starts with settling again."""
-        session = Session(self._engine)
+        session = self._session()
         try:
             await self._keeper.until_drained(row.former)
             while not await self._attempt(row.id, session):  # noqa: ASYNC110 -- an attempt is not a state to wait for
@@ -114,12 +121,15 @@ class Recovery:
             settled = await self._settle(lease, session)
             await self._publish_missing(lease, session, settled)
             self._stopped.pop(lease, None)
-            return bool(await session.execute(END, {"lease": lease}))
+            await session.execute(END, {"lease": lease})
+            return not await session.execute(STILL_THERE, {"lease": lease})
         except PositionError as error:
             self._stopped[lease] = str(error)
             log.error("A claimed lease cannot be drained: %s", error, extra={"lease": str(lease)})  # noqa: TRY400 -- it says all
         except (*DATABASE_ERRORS, *BROKER_ERRORS, SendError) as error:
             log.warning("Draining a claimed lease starts over: %r", error, extra={"lease": str(lease)})
+        finally:
+            await session.drop()
         return False
 
     async def _settle(self, lease: UUID, session: Session) -> Settled | None:
@@ -127,6 +137,7 @@ class Recovery:
         self.phases[lease] = "settle"
         if not await backlog.read(session, lease=lease, after=backlog.FIRST, events=1):
             return None
+        await session.drop()  # nothing that others need is held through the wait (rule 17)
         settings = self._settings
         return await settle(
             bootstrap_servers=settings.kafka_bootstrap_servers,
@@ -161,21 +172,36 @@ class Recovery:
             await backlog.set_aside(session, event, batch=batch, reason=reason)
         self.sent += len(missing)
         self.phases[lease] = "delete"
-        await backlog.delete(session, [batch.id for batch in batches if batch.events])
+        await backlog.delete(session, [batch.id for batch in batches])
+        await session.drop()
 
     async def _missing(self, batches: Sequence[StoredBatch], settled: Settled) -> list[Event]:
         """What of these batches is not on the topic between their positions and the settled end."""
         owed = [batch for batch in batches if batch.events]
         events = [event for batch in owed for event in batch.events]
+        if not events:
+            return []
         there = await present(
             {event.id for event in events},
             bootstrap_servers=self._settings.kafka_bootstrap_servers,
             topic=self._settings.topics.applications,
-            starts=starts_of([batch.positions for batch in owed], settled),
+            starts=await self._starts(owed, settled),
             ends=settled.ends,
         )
         self.already_there += len(there)
         return [event for event in events if event.id not in there]
+
+    async def _starts(self, owed: Sequence[StoredBatch], settled: Settled) -> dict[int, int]:
+        """Rows that were committed before Kafka was first reached have no positions: their own time is one."""
+        stored = [batch.positions for batch in owed]
+        if are_complete(stored, settled):
+            return starts_of(stored, settled)
+        async with brokers(self._settings.kafka_bootstrap_servers) as client:
+            topic = self._settings.topics.applications
+            oldest = min(event.timestamp_ms for batch in owed for event in batch.events)
+            found = await readable_ends(client, topic, settled.state, at=oldest - _CLOCKS_APART_MS)
+        since = {number: found[number] if found[number] >= 0 else end for number, end in settled.ends.items()}
+        return starts_of(stored, settled, since=since)
 
 
 class _Resender:
@@ -196,9 +222,10 @@ class _Resender:
         except ContentRefusedError as error:
             await self.abort()
             if len(error.refused) == 1:
-                return [(error.refused[0], str(error))]
+                return [(error.refused[0], str(error)), *await self.send(error.unsent)]
             middle = len(error.refused) // 2
-            return await self.send(error.refused[:middle]) + await self.send(error.refused[middle:])
+            first, second = error.refused[:middle], error.refused[middle:]
+            return await self.send(first) + await self.send(second) + await self.send(error.unsent)
         return []
 
     async def _started(self) -> Producer:

@@ -1,6 +1,7 @@
 """What the brokers say about the topic: its id, leaders, in-sync replicas, and where its log ends."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -10,15 +11,23 @@ from uuid import UUID
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 from aiokafka.protocol.admin import DescribeConfigsRequest
 from aiokafka.protocol.offset import OffsetRequest
 
 from gateway.publish.kafka_wire import LeaderEpochEndRequest
 from runtime.metadata import TopicMetadataRequest
 
+log = logging.getLogger(__name__)
+
 ANSWER_SECONDS = 3.0
 _LATEST = -1
+_REPLICA_LAG_MS = 30_000  # Kafka's default since 2.5
 
 BROKER_ERRORS = (KafkaError, OSError, TimeoutError)
 
@@ -62,13 +71,16 @@ async def brokers(bootstrap_servers: str) -> AsyncIterator[AIOKafkaClient]:
 async def uncut(opening: Coroutine[Any, Any, None]) -> None:
     """Let connections be opened to the end even if the caller is cancelled: aiokafka loses one that is cut half-way.
 
-    The end comes within the client's request timeout.
+    The end comes within a moment, or it is cut.
     """
     task = asyncio.ensure_future(opening)
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        with suppress(*BROKER_ERRORS):
+        # aiokafka asks for a producer id for ever: then it is cut after all.
+        await asyncio.wait({task}, timeout=ANSWER_SECONDS)
+        task.cancel()
+        with suppress(*BROKER_ERRORS, asyncio.CancelledError):
             await task
         raise
 
@@ -116,13 +128,24 @@ async def readable_ends(client: AIOKafkaClient, topic: str, state: TopicState, *
 
 async def replica_lag_seconds(client: AIOKafkaClient, state: TopicState) -> float:
     """The longest replica.lag.time.max.ms among the leaders: how long a silent follower counts as in sync."""
-    return max([int(value) for value in await _configs(client, state, "replica.lag.time.max.ms")]) / 1000
+    values = await _configs(client, state, "replica.lag.time.max.ms")
+    return max([_REPLICA_LAG_MS if value is None else int(value) for value in values]) / 1000
 
 
 async def min_in_sync(client: AIOKafkaClient, topic: str) -> int:
     """The topic's min.insync.replicas."""
-    resource = ConfigResource(ConfigResourceType.TOPIC, topic, {"min.insync.replicas": None})
-    return int((await _describe(client, client.get_random_node(), resource))[0])
+    return int(await _of_topic(client, topic, "min.insync.replicas") or 1)
+
+
+async def batch_bytes_max(client: AIOKafkaClient, topic: str) -> int | None:
+    """The topic's max.message.bytes, which bounds a batch; None where the brokers do not say it."""
+    value = await _of_topic(client, topic, "max.message.bytes")
+    return int(value) if value else None
+
+
+async def _of_topic(client: AIOKafkaClient, topic: str, name: str) -> str | None:
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic, {name: None})
+    return await _describe(client, client.get_random_node(), resource)
 
 
 async def _answer(client: AIOKafkaClient, node: int, request: Any) -> Any:
@@ -130,19 +153,25 @@ async def _answer(client: AIOKafkaClient, node: int, request: Any) -> Any:
         return await client.send(node, request)
 
 
-async def _configs(client: AIOKafkaClient, state: TopicState, name: str) -> list[str]:
+async def _configs(client: AIOKafkaClient, state: TopicState, name: str) -> list[str | None]:
     leaders = {partition.leader for partition in state.partitions.values()}
     resources = [(leader, ConfigResource(ConfigResourceType.BROKER, str(leader), {name: None})) for leader in leaders]
-    return [(await _describe(client, leader, resource))[0] for leader, resource in resources]
+    return [await _describe(client, leader, resource) for leader, resource in resources]
 
 
-async def _describe(client: AIOKafkaClient, node: int, resource: ConfigResource) -> list[str]:
+async def _describe(client: AIOKafkaClient, node: int, resource: ConfigResource) -> str | None:
+    """The one value that is asked for; None where the broker has no such setting, or does not let us read it."""
     asked = [(resource.resource_type, resource.name, list(resource.configs))]
     answer = await _answer(client, node, DescribeConfigsRequest(asked, False))
     error_code, message, _, _, entries = answer.resources[0][:5]
+    if error_code == TopicAuthorizationFailedError.errno or error_code == ClusterAuthorizationFailedError.errno:
+        log.warning(
+            "%s cannot be read (grant DescribeConfigs); Kafka's default is assumed", next(iter(resource.configs))
+        )
+        return None
     if error_code:
         raise TopicAwayError(f"configuration of {resource.name}: {message or for_code(error_code).__name__}")
-    return [entry[1] for entry in entries]
+    return next((entry[1] for entry in entries), None)
 
 
 def _by_leader(state: TopicState) -> dict[int, list[int]]:

@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaProducer
 
 from contracts import Topics, time_of, to_headers, to_key
 from devstack.ports import free_port
-from gateway.database.ids import new_id
+from gateway.database.ids import Ids
 from stream_workers.books.states import read_states
 from stream_workers.kinds import Kind
 from tests.pipeline.workers import WorkerProcess, environment
@@ -205,7 +205,7 @@ async def _submitted(kafka: str, topics: Topics, *, count: int) -> Counter[str]:
     await producer.start()
     try:
         for _ in range(count):
-            id_, user = new_id(), f"user {chance.randint(0, 400)}"
+            id_, user = Ids()(), f"user {chance.randint(0, 400)}"
             at = time_of(id_)
             value = to_value(id=id_, user_name=user, description="a boat", created_at=at)
             headers = to_headers(id=id_, created_at=at)

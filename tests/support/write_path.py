@@ -12,8 +12,10 @@ from pydantic import SecretStr
 
 from contracts import NewApplication, Topics, id_of
 from gateway.commit.submission import Submission, from_new
+from gateway.database.ids import Ids
 from gateway.settings import Settings
 
+_IDS = Ids()
 Record = ConsumerRecord[bytes, bytes]
 
 
@@ -31,12 +33,12 @@ def settings_for(database_url: str, kafka: str, topics: Topics, **changed: Any) 
 
 
 def submission(user_name: str = "Ann", description: str = "text", **more: Any) -> Submission:
-    return from_new(NewApplication(user_name=user_name, description=description), **more)
+    return from_new(NewApplication(user_name=user_name, description=description), **({"new_id": _IDS} | more))
 
 
 def unchecked(user_name: str, description: str) -> Submission:
     """A submission that validation would have refused: what PostgreSQL says of it is the test."""
-    return from_new(NewApplication.model_construct(user_name=user_name, description=description))
+    return from_new(NewApplication.model_construct(user_name=user_name, description=description), new_id=_IDS)
 
 
 async def rows(database_url: str, query: str) -> list[asyncpg.Record]:

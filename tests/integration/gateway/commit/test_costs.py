@@ -13,11 +13,13 @@ import pytest
 
 from contracts import Topics, time_of, to_headers, to_key
 from gateway.admission.joined_writes import JoinedWrites
-from gateway.database.ids import new_id
+from gateway.database.ids import Ids
 from gateway.service import Gateway, running
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, served
 from tests.support.write_path import eventually, outbox_is_empty, records, rows, settings_for, submission
+
+new_id = Ids()
 
 MANY = 200
 

@@ -1,19 +1,24 @@
 """The write path inside one process, on a real PostgreSQL and a real broker."""
 
 import asyncio
+import time
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from asyncpg.exceptions import InternalClientError
-from sqlalchemy import Executable
+from sqlalchemy import Executable, text
 from sqlalchemy.exc import DBAPIError
 
 from contracts import Topics, from_record
+from gateway.commit.lease_statements import TAKE
 from gateway.commit.statements import COMMIT, DELETE_CONFIRMED, SETTLE
 from gateway.commit.submission import Accepted, Batch, KeyClaim, Submission
 from gateway.commit.writer import Writer, _columns
-from gateway.database.connection import Compiled, Session
+from gateway.database.connection import Compiled, NotConnectedError, Session, create_engine
+from gateway.database.ids import Ids
 from gateway.problems.errors import (
     DatabaseAwayError,
     DrainingError,
@@ -267,3 +272,125 @@ async def test_a_gateway_with_a_wrong_clock_does_not_commit(gateway: Gateway, da
     lease = gateway.keeper.lease
     await gateway.writer.submit(submission())
     assert gateway.keeper.lease == lease
+
+
+# --- what comes back, comes back as one -----------------------------------------------------------------------------
+
+
+class _Refusing:
+    """Stands before a writer's session: raises what the test says for the n-th statement, else runs it."""
+
+    def __init__(self, writer: Writer, **errors: BaseException) -> None:
+        self._errors = {int(number.removeprefix("n")): error for number, error in errors.items()}
+        self._execute, self.count = writer._session.execute, 0
+        writer._session.execute = self  # type: ignore[method-assign]
+
+    async def __call__(self, statement: Any, values: Any) -> Any:
+        self.count += 1
+        if error := self._errors.get(self.count):
+            raise error
+        return await self._execute(statement, values)
+
+
+def _told(state: str, **more: str) -> DBAPIError:
+    told = Exception(state)
+    told.__dict__.update(sqlstate=state, **more)
+    return DBAPIError("INSERT", None, told)
+
+
+async def test_what_a_bisection_did_not_store_is_not_overtaken(
+    gateway: Gateway, database_url: str, kafka: str, topics: Topics
+) -> None:
+    """PostgreSQL goes away after the first half was refused: the second half must not be stored before it."""
+    sent = [submission("Ann", str(number)) for number in range(8)]
+    _Refusing(gateway.writer, n1=_told("22001"), n2=NotConnectedError("away"))
+    await asyncio.gather(*map(gateway.writer.submit, sent))
+    await eventually(lambda: outbox_is_empty(database_url), what="an empty outbox")
+    assert await ids_on_topic(kafka, topics.applications) == [each.id for each in sent]
+
+
+async def test_a_month_made_meanwhile_refuses_nobody(gateway: Gateway) -> None:
+    """A partition's constraint has no name, ours have."""
+    refusing = _Refusing(gateway.writer, n1=_told("23514"))
+    assert isinstance(await gateway.writer.submit(submission()), Accepted)
+    assert refusing.count == 2
+
+
+async def test_a_statement_whose_completion_is_unknown_is_settled(gateway: Gateway, database_url: str) -> None:
+    _Refusing(gateway.writer, n1=_told("40003"))
+    sent = submission()
+    await gateway.writer.submit(sent)
+    assert await stored_ids(database_url) == [sent.id]
+    [row] = await rows(database_url, "SELECT count(*) AS tombstones FROM outbox WHERE cardinality(ids) = 0")
+    assert row["tombstones"] == 1
+
+
+async def test_one_application_dated_ahead_is_refused_and_the_others_of_its_commit_are_stored(
+    gateway: Gateway, database_url: str
+) -> None:
+    good, ahead = [submission(description=str(number)) for number in range(4)], submission()
+    ahead.created_at += timedelta(hours=1)
+    results = await asyncio.gather(*map(gateway.writer.submit, [*good[:2], ahead, *good[2:]]), return_exceptions=True)
+    assert isinstance(results[2], DatabaseAwayError)
+    assert await stored_ids(database_url) == [each.id for each in good]
+
+
+async def test_a_clock_that_is_set_back_costs_a_lease_and_nothing_else(settings: Settings, database_url: str) -> None:
+    ahead = 0
+
+    async with running(settings) as gateway:
+        gateway.writer.new_id = new_id = Ids(lambda: time.time_ns() + ahead)
+        first = await gateway.keeper.held()
+        ahead = 20_000_000_000
+        await gateway.writer.submit(submission(new_id=new_id))
+        ahead = 0
+        late = submission(new_id=new_id)
+        assert new_id.went_back
+        await gateway.writer.submit(late)
+        await gateway.writer.submit(submission(new_id=new_id))
+        assert gateway.keeper.lease != first
+        assert abs(submission(new_id=new_id).created_at.timestamp() - time.time()) < 10
+        await eventually(lambda: outbox_is_empty(database_url), what="an empty outbox")
+
+
+async def test_a_lease_whose_taking_is_not_answered_is_taken_under_the_same_id(
+    settings: Settings, database_url: str
+) -> None:
+    gateway = Gateway(settings)
+    execute = gateway._sessions["lease"].execute
+    lost = 3
+
+    async def unanswered(statement: Any, values: Any) -> Any:
+        nonlocal lost
+        answer = await execute(statement, values)
+        if statement is TAKE and lost:
+            lost -= 1
+            raise OSError("cut")
+        return answer
+
+    gateway._sessions["lease"].execute = unanswered  # type: ignore[method-assign]
+    gateway.start()
+    try:
+        await gateway.keeper.held()
+        assert len(await rows(database_url, "SELECT FROM gateway_leases")) == 1
+    finally:
+        await gateway.drain()
+        await gateway.close()
+
+
+async def test_a_cut_connection_leaves_at_most_one_backend_waiting(database_url: str, settings: Settings) -> None:
+    """Each attempt waits at the server for what does not come, as for a standby that is away."""
+    engine = create_engine(settings, pooled=False)
+    session = Session(engine, seconds=0.3)
+    blocker = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    try:
+        await blocker.execute("SELECT pg_advisory_lock(4711)")
+        for _ in range(5):
+            with pytest.raises(DBAPIError):
+                await session.execute(text("SELECT pg_advisory_lock(4711)"), {})
+            waiting = "SELECT FROM pg_stat_activity WHERE wait_event = 'advisory'"
+            assert len(await blocker.fetch(waiting)) <= 1
+    finally:
+        await blocker.close()
+        await session.drop()
+        await engine.dispose()

@@ -13,11 +13,13 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from contracts import first_id
-from gateway.database.ids import new_id
+from gateway.database.ids import Ids
 from gateway.database.partitions import make_months
 from gateway.database.tables import applications
 from gateway.read.reads import _FIELDS, _page
 from gateway.read.search import Search
+
+new_id = Ids()
 
 ROWS = 20_000
 NOVEMBER = datetime(2023, 11, 14, tzinfo=UTC)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from contracts import NewApplication, Topics
 from gateway.commit.submission import from_new
+from gateway.database.ids import Ids
 from gateway.publish.events import Event, from_submission
 from gateway.publish.producer import Producer
 from gateway.publish.topic import brokers, look, readable_ends
@@ -28,7 +29,7 @@ async def publish(kafka: str, topics: Topics, count: int, *, description: str) -
 
 
 def _event(user_name: str, description: str) -> Event:
-    return from_submission(from_new(NewApplication(user_name=user_name, description=description)))
+    return from_submission(from_new(NewApplication(user_name=user_name, description=description), new_id=Ids()))
 
 
 async def scan(kafka: str, topics: Topics, ids: set[UUID], *, starts: dict[int, int] | None = None) -> set[UUID]:

@@ -31,7 +31,7 @@ async def test_nothing_is_resent_once_ones_own_lease_is_lost_even_if_the_databas
     keeper.lease = own = uuid4()
     dead: Any = SimpleNamespace(id=uuid4(), claimed_by=own, former=None)
     keeper.leases = {dead.id: dead}
-    recovery = Recovery(keeper=keeper, engine=None, settings=settings)  # type: ignore[arg-type]
+    recovery = Recovery(keeper=keeper, session=None, settings=settings)  # type: ignore[arg-type]
     running = asyncio.create_task(recovery.run())
     async with asyncio.timeout(5):
         await draining.wait()
