@@ -67,7 +67,7 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
         front.gateway = gateway
         api.state.health = health = Health(gateway)
         await front.siblings.start(lambda: exposition.own(front, front.siblings.process))
-        front.gate.keys = ApiKeys(gateway.engine)
+        front.gate.keys = keys = ApiKeys(gateway.engine)
         quiet = [
             asyncio.create_task(key_sweep.run(gateway.engine), name="key sweep"),
             asyncio.create_task(month_watch.run(gateway.engine), name="months"),
@@ -76,6 +76,7 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
         for task in quiet:
             task.cancel()
         await asyncio.gather(*quiet, return_exceptions=True)
+        await keys.close()
         await health.close()
     front.siblings.stop()
     if front.gate.limiter is not None:

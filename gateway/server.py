@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import socket
 import sys
 from types import FrameType
 
@@ -12,7 +13,7 @@ from gateway.admission.connections import Connection, cut_slow_ones
 from gateway.api.front import Front
 from gateway.app import create_app
 from gateway.observability.logs import configure_logs
-from gateway.processes import inherited, siblings, supervise
+from gateway.processes import inherited, siblings, supervise, supervisor
 from gateway.settings import Settings
 from runtime import collector
 
@@ -26,10 +27,25 @@ log = logging.getLogger(__name__)
 class Server(uvicorn.Server):
     """On the first signal: not ready, answers close their connections for a moment, then uvicorn's own shutdown."""
 
-    def __init__(self, config: uvicorn.Config, app: Front, settings: Settings) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: Front, settings: Settings, *, supervisor: int | None = None
+    ) -> None:
         super().__init__(config)
         self._app, self._settings = app, settings
         self._signals = 0
+        self._supervisor = supervisor
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._supervisor is not None:
+            asyncio.get_running_loop().add_reader(self._supervisor, self._left_alone, self._supervisor)
+        await super().startup(sockets)
+
+    def _left_alone(self, supervisor: int) -> None:
+        """The supervisor has ended without a word: whoever starts it anew needs the port."""
+        asyncio.get_running_loop().remove_reader(supervisor)
+        if not self._signals:
+            log.error("The supervisor is gone: this process drains and ends")
+            self.handle_exit(signal.SIGTERM, None)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 -- uvicorn's signature
         self._signals += 1
@@ -83,7 +99,7 @@ def run(settings: Settings) -> None:
     if settings.gateway_processes > 1:
         sys.exit(supervise(config.bind_socket(), settings.gateway_processes))
     collector.spare(_GARBAGE_THRESHOLD)
-    server = Server(config, app, settings)
+    server = Server(config, app, settings, supervisor=supervisor())
     listening = inherited()
     server.run(sockets=[listening] if listening else None)
     if not server.started or app.failed:

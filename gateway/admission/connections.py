@@ -16,6 +16,8 @@ from gateway.problems.errors import GatewayError, HeadTooLargeError, OverloadedE
 from gateway.settings import Settings
 
 _SLICE = 8 * 1024
+# A stop waits this long for the rest of a head; its request is then served like any that was read.
+_LAST_HEAD_SECONDS = 1.0
 
 Phase = Literal["new", "head", "body", "other"]
 
@@ -71,6 +73,13 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
         else:
             self._refuse(TooSlowError())
+
+    def shutdown(self) -> None:
+        """The server stops: an idle connection is closed, what was read is answered, a begun head may be ended."""
+        if self._phase() in {"new", "head"}:
+            self.loop.call_later(_LAST_HEAD_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     def _phase(self) -> Phase:
         if self.timeout_keep_alive_task is not None or self.transport.is_closing():

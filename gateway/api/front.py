@@ -79,7 +79,7 @@ class Front:
             self.active -= 1
         if answer is not None:
             visit.status, headers, body = answer
-            headers = headers + visit.answer_headers
+            headers = headers + self._ours(visit)
             await send({"type": "http.response.start", "status": visit.status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
         self.running.telemetry.answered(visit, scope["method"], scope["path"])
@@ -93,9 +93,11 @@ class Front:
         if self.running.telemetry.tracing is not None:
             visit.span = self.running.telemetry.tracing.serve(scope["method"], scope["path"], headers)
         visit.answer_headers = [_NOSNIFF, (b"x-request-id", name.encode())]
-        if self.running.draining:
-            visit.answer_headers.append(_CLOSE)
         return visit
+
+    def _ours(self, visit: Visit) -> list[Header]:
+        """Judged when the answer is given: a request that came before the stop may be answered in it."""
+        return [*visit.answer_headers, _CLOSE] if self.running.draining else visit.answer_headers
 
     async def _answer(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> Answer | None:
         """The answer, or None where FastAPI has given it."""
@@ -113,7 +115,7 @@ class Front:
         async def send_with_ours(message: Message) -> None:
             if message["type"] == "http.response.start":
                 visit.status = message["status"]
-                message["headers"] = [*message["headers"], *visit.answer_headers]
+                message["headers"] = [*message["headers"], *self._ours(visit)]
             await send(message)
 
         scope.setdefault("state", {})["visit"] = visit

@@ -27,6 +27,7 @@ class Served:
     port: int
     front: Front
     settings: Settings
+    server: Server
 
     async def raw(self, *pieces: bytes, pause: float = 0.0) -> tuple[int, dict[str, str], bytes]:
         """Send bytes as they are on a fresh connection; status, headers and body of the first answer."""
@@ -69,7 +70,7 @@ async def served(settings: Settings, *, fast: bool = True) -> AsyncIterator[Serv
     try:
         async with httpx.AsyncClient(base_url=address, timeout=60, trust_env=False) as client:
             await eventually(lambda: _ready(client), what="a ready gateway")
-            yield Served(client, port, front, settings)
+            yield Served(client, port, front, settings, server)
     finally:
         server.should_exit = True
         await serving

@@ -1,18 +1,26 @@
 """API keys: made by command, checked at the gate, named as visitors, revoked within seconds."""
 
 import asyncio
+import hashlib
 import os
 import re
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.admission import api_keys
-from gateway.admission.api_keys import Scope, create_key, list_keys, revoke_key
+from gateway.admission.api_keys import ApiKey, ApiKeys, Scope, create_key, list_keys, revoke_key
+from gateway.problems.errors import DatabaseAwayError
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, served
+from tests.support.proxy import proxy
 from tests.support.write_path import rows
 
 
@@ -70,6 +78,86 @@ async def test_revoked_expired_and_foreign_keys_are_unknown(locked: Settings, mo
             {"X-API-Key": ""},
         ):
             assert (await http.client.get("/applications", headers=wrong)).status_code == 401
+
+
+async def test_while_the_database_is_away_a_key_stays_what_it_was(
+    locked: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = locked.database_url.get_secret_value()
+    url = make_url(address)
+    # The socket's folder, where there is one, stands in the query.
+    async with proxy(str(url.host or url.query["host"]), url.port or 5432) as between:
+        through = url.set(host="127.0.0.1", port=between.port, query={}).render_as_string(hide_password=False)
+        async with served(locked.model_copy(update={"database_url": SecretStr(through)})) as http:
+            _, known = await made(http, "applications:write")
+            _, ending = await made(http, "applications:write", expires_at=datetime.now(UTC) + timedelta(hours=1))
+            _, never_shown = await made(http, "applications:write")
+            for headers in (known, ending):
+                assert (await http.client.post("/applications", json=NEW, headers=headers)).status_code == 201
+            monkeypatch.setattr(api_keys, "REMEMBER_SECONDS", 0.0)
+            _forget_freshness(http)
+            await between.stop()
+            wrong = {"Content-Type": "text/plain"}  # refused after the gate and before the writer
+            for headers in (known, ending):
+                refused = await http.client.post("/applications", content=b"x", headers=headers | wrong)
+                assert refused.status_code == 415
+            away = await http.client.post("/applications", json=NEW, headers=never_shown)
+            assert (away.status_code, away.json()["type"]) == (503, "/problems/database-unavailable")
+            assert int(away.headers["retry-after"]) > 0
+            _let_the_grace_pass(http)
+            assert (await http.client.post("/applications", json=NEW, headers=known)).status_code == 503
+
+
+async def test_a_silent_database_is_waited_for_once_and_not_by_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_keys, "_LOOK_UP_SECONDS", 0.05)
+    asked = []
+
+    async def silent(_: object, digest: bytes) -> None:
+        asked.append(digest)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(api_keys, "_read", silent)
+    keys = ApiKeys(cast("AsyncEngine", None))
+    found = await asyncio.gather(*(keys.find("hg_x") for _ in range(20)), return_exceptions=True)
+    assert [type(one) for one in found] == [DatabaseAwayError] * 20
+    assert len(asked) == 1
+    await keys.close()
+
+
+async def test_grace_ends_with_the_key_and_guesses_do_not_push_valid_keys_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_keys, "_REMEMBER_MAX", 3)
+    now, away = 100.0, False
+    ends = datetime.now(UTC) + timedelta(seconds=60)
+
+    async def read(_: object, digest: bytes) -> ApiKey | None:
+        if away:
+            raise ConnectionRefusedError
+        return ApiKey(UUID(int=1), frozenset(), ends) if digest == hashlib.sha256(b"mine").digest() else None
+
+    monkeypatch.setattr(api_keys, "_read", read)
+    keys = ApiKeys(cast("AsyncEngine", None), monotonic=lambda: now)
+    assert await keys.find("mine") is not None
+    for guess in range(5):
+        assert await keys.find(str(guess)) is None
+    away, now = True, now + 30
+    assert await keys.find("mine") is not None
+    with pytest.raises(DatabaseAwayError):
+        await keys.find("0")  # nothing is known against it any more
+    now += 31
+    with pytest.raises(DatabaseAwayError):
+        await keys.find("mine")
+
+
+def _forget_freshness(http: Served) -> None:
+    keys = http.front.gate.keys
+    assert keys is not None
+    keys._seen = {digest: replace(seen, fresh_until=0.0) for digest, seen in keys._seen.items()}
+
+
+def _let_the_grace_pass(http: Served) -> None:
+    keys = http.front.gate.keys
+    assert keys is not None
+    keys._seen = {digest: replace(seen, fresh_until=0.0, holds_until=0.0) for digest, seen in keys._seen.items()}
 
 
 async def test_only_a_hash_is_kept_and_its_use_is_noted(locked: Settings) -> None:
