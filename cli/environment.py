@@ -47,7 +47,7 @@ def explain(model: type[BaseSettings], error: ValidationError) -> str:
     lines = []
     for problem in error.errors(include_url=False):
         if not problem["loc"]:  # about several settings: the message names them
-            lines.append(problem["msg"])
+            lines.append(problem["msg"].removeprefix("Value error, "))
             continue
         field = str(problem["loc"][0])
         given = "" if is_secret(model, field) else f" (it is {problem['input']!r})"

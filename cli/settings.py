@@ -1,9 +1,13 @@
 """Settings of the commands alone: the shape in which the topics are made, and what `headgate retention` keeps."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
+
+from runtime.bounds import Bound
+from runtime.settings import BoundSettings
 
 
 @dataclass(frozen=True)
@@ -16,10 +20,16 @@ class Shape:
     retention_days: int = 30
 
 
-class Settings(BaseSettings):
+class Settings(BoundSettings):
     """One frozen tree; an impossible value stops the command with a message that names it."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+    bounds: ClassVar[Sequence[Bound]] = (
+        Bound(
+            "kafka_min_insync_replicas",
+            "kafka_replication_factor",
+            "with fewer replicas than must be in sync nothing can be written",
+        ),
+    )
 
     kafka_partitions: int = Field(4, ge=1, le=1000, description="of every topic; Faust needs the same for all")
     kafka_replication_factor: int = Field(1, ge=1, le=9, description="brokers that keep a copy of every event")
@@ -31,14 +41,6 @@ class Settings(BaseSettings):
     retention_months: int = Field(
         0, ge=0, le=1200, description="months before this one that `headgate retention` keeps in PostgreSQL; 0 = all"
     )
-
-    @field_validator("kafka_min_insync_replicas")
-    @classmethod
-    def _within_the_replicas(cls, value: int, info: ValidationInfo) -> int:
-        replicas = info.data.get("kafka_replication_factor", value)
-        if value > replicas:
-            raise ValueError(f"must not be more than KAFKA_REPLICATION_FACTOR, which is {replicas}")
-        return value
 
     def shape(self) -> Shape:
         return Shape(

@@ -1,12 +1,14 @@
 """Settings of the gateway, read from the environment and `.env` in the entry points only."""
 
+from collections.abc import Sequence
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
+from runtime.bounds import Bound
 from runtime.database_url import DatabaseUrl, hosts_of
 from runtime.settings import ServiceSettings
 
@@ -39,6 +41,25 @@ Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecod
 
 class Settings(ServiceSettings):
     """One frozen tree; an impossible value stops the start with a message that names it."""
+
+    bounds: ClassVar[Sequence[Bound]] = (
+        Bound(
+            "send_timeout_seconds",
+            "lease_seconds",
+            "sending stops this long before the lease ends, and a renewal must come before that",
+            times=0.5,
+        ),
+        Bound(
+            "lease_seconds",
+            "read_lag_seconds_max",
+            "a heartbeat comes four times in a lease, and a shorter lag would never be seen",
+            times=2,
+            when="database_read_url",
+        ),
+        Bound("batch_max_items", "commit_queue_max", "a full batch must fit into the queue"),
+        Bound("batch_body_max_bytes", "commit_queue_max_bytes", "a full batch must fit into the queue"),
+        Bound("body_max_bytes", "commit_queue_max_bytes", "an application must fit into the queue"),
+    )
 
     database_url: DatabaseUrl = Field(
         SecretStr("postgresql+asyncpg://headgate:headgate@127.0.0.1:5432/headgate"),
@@ -92,11 +113,4 @@ class Settings(ServiceSettings):
     def _one_replica(self) -> "Settings":
         if self.database_read_url and len(hosts_of(self.database_read_url.get_secret_value())) > 1:
             raise ValueError("DATABASE_READ_URL must name one replica, or a proxy in front of several")
-        return self
-
-    @model_validator(mode="after")
-    def _lag_can_be_told(self) -> "Settings":
-        """A heartbeat comes four times in a lease: a lag below that would never be seen."""
-        if self.database_read_url is not None and self.read_lag_seconds_max < self.lease_seconds / 2:
-            raise ValueError(f"READ_LAG_SECONDS_MAX must be at least half of LEASE_SECONDS, {self.lease_seconds / 2:g}")
         return self

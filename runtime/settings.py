@@ -1,11 +1,13 @@
 """The settings that both services have: where Kafka is, and how a process logs and traces."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts import Topics
+from runtime.bounds import Bound, refuse_broken
 
 _ADDRESS = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:\[\]]+):[0-9]{1,5}"
 
@@ -13,10 +15,20 @@ BOOTSTRAP_SERVERS = rf"^{_ADDRESS}(\s*,\s*{_ADDRESS})*$"
 """What KAFKA_BOOTSTRAP_SERVERS looks like, as a regular expression: host:port, several with commas."""
 
 
-class ServiceSettings(BaseSettings):
-    """One frozen tree for each service; an impossible value stops the start with a message that names it."""
+class BoundSettings(BaseSettings):
+    """One frozen tree; an impossible value, or two that do not fit, stop the start with a message that names them."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+    bounds: ClassVar[Sequence[Bound]] = ()
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        refuse_broken(self, self.bounds)
+        return self
+
+
+class ServiceSettings(BoundSettings):
+    """What both services read."""
 
     kafka_bootstrap_servers: str = Field(
         "127.0.0.1:9092",

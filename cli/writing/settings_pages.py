@@ -28,6 +28,7 @@ _INTRODUCTION = (
     "wins. An impossible value, or a name in `.env` that does not exist, stops the start with a message that names it. "
     "`headgate config` shows what is in force and where it comes from. `make docs` writes this page from the code."
 )
+_BOUNDS_INTRODUCTION = "Two values that do not fit stop the start with a message that names both and how to mend them."
 _HOW_TO_COPY = (
     "# Copy to .env and take away the # of what you change. The environment wins over this file; a name that is not\n"
     "# listed here stops the start. `headgate config` shows what is in force; docs/settings.md has the limits, too."
@@ -89,6 +90,14 @@ def table(rows: Iterator[str]) -> list[str]:
     return ["| setting | default | what it is |", "|---|---|---|", *rows]
 
 
+def _bounds() -> Iterator[str]:
+    yield from ("| setting | at most | why |", "|---|---|---|")
+    for model in MODELS:
+        for bound in getattr(model, "bounds", ()):
+            only = f" (with `{bound.when.upper()}`)" if bound.when else ""
+            yield f"| `{bound.less.upper()}` | {bound.limit}{only} | {bound.why} |"
+
+
 def page(everything: list[Setting]) -> str:
     lines = [
         "# Settings",
@@ -98,6 +107,7 @@ def page(everything: list[Setting]) -> str:
     for section in [_BOTH, *_TITLES.values()]:
         rows = (setting.row for setting in everything if setting.section == section)
         lines += ["", f"## {section}", "", *table(rows)]
+    lines += ["", "## Which setting bounds which", "", _BOUNDS_INTRODUCTION, "", *_bounds()]
     return "\n".join(lines) + "\n"
 
 

@@ -26,20 +26,23 @@ async def connected(http: Served) -> AsyncIterator[tuple[asyncio.StreamReader, a
 
 
 async def test_in_the_lame_duck_time_every_answer_closes_and_idle_connections_are_kept(http_settings: Settings) -> None:
-    async with served(http_settings.model_copy(update={"lame_duck_seconds": 600})) as http:
-        async with connected(http) as (idle, to_idle), connected(http) as (busy, to_busy):
-            to_idle.write(_GET)
-            assert "connection" not in (await read_answer(idle))[1]
-            to_busy.write(_POST % len(_BODY))
-            await eventually(lambda: _phases(http, "body"), what="a request whose body is on its way")
-            http.server.handle_exit(signal.SIGTERM, None)
-            to_busy.write(_BODY)
-            status, headers, _ = await read_answer(busy)
-            assert (status, headers["connection"]) == (201, "close")
-            to_idle.write(_GET)
-            status, headers, _ = await read_answer(idle)
-            assert (status, headers["connection"]) == (200, "close")
-            assert await idle.read() == b""
+    async with (
+        served(http_settings.model_copy(update={"lame_duck_seconds": 600})) as http,
+        connected(http) as (idle, to_idle),
+        connected(http) as (busy, to_busy),
+    ):
+        to_idle.write(_GET)
+        assert "connection" not in (await read_answer(idle))[1]
+        to_busy.write(_POST % len(_BODY))
+        await eventually(lambda: _phases(http, "body"), what="a request whose body is on its way")
+        http.server.handle_exit(signal.SIGTERM, None)
+        to_busy.write(_BODY)
+        status, headers, _ = await read_answer(busy)
+        assert (status, headers["connection"]) == (201, "close")
+        to_idle.write(_GET)
+        status, headers, _ = await read_answer(idle)
+        assert (status, headers["connection"]) == (200, "close")
+        assert await idle.read() == b""
 
 
 async def test_what_was_begun_when_the_port_closes_is_answered(http_settings: Settings) -> None:

@@ -1,0 +1,38 @@
+"""Settings that make sense only together: which bounds which, refused by both names at the start."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bound:
+    """``less`` is at most ``times`` what ``more`` is; where ``when`` is given, only if that setting has a value."""
+
+    less: str
+    more: str
+    why: str
+    times: float = 1
+    when: str | None = None
+
+    @property
+    def limit(self) -> str:
+        """What ``less`` is held against, as people write it."""
+        return self.more.upper() if self.times == 1 else f"{self.times:g} times {self.more.upper()}"
+
+    def broken_by(self, settings: object) -> str | None:
+        """What is wrong and how to mend it; None where the two fit."""
+        less, more = getattr(settings, self.less), getattr(settings, self.more)
+        if (self.when and not getattr(settings, self.when)) or less <= self.times * more:
+            return None
+        name, other, most = self.less.upper(), self.more.upper(), self.times * more
+        return (
+            f"{name} is {less}, but must be at most {self.limit}, which is {most:.10g}: {self.why}. "
+            f"Lower {name} to {most:.10g}, or raise {other} to {less / self.times:.10g}"
+        )
+
+
+def refuse_broken(settings: object, bounds: Iterable[Bound]) -> None:
+    """Raise ValueError with a line for each bound that these settings break."""
+    broken = [said for bound in bounds if (said := bound.broken_by(settings))]
+    if broken:
+        raise ValueError("\n".join(broken))
