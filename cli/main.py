@@ -25,6 +25,7 @@ COMMANDS = {
     "load": "cli.load.load_command:load",
     "metrics": "cli.topics.metrics_command:app",
     "migrate": "cli.services.migrate_command:migrate",
+    "recovery": "cli.recovery.recovery_command:app",
     "replay": "cli.topics.replay_command:replay",
     "retention": "cli.removal.retention_command:retention",
     "run": "cli.stack.run_command:run",

@@ -235,9 +235,7 @@ async def test_what_the_doctor_says_of_a_replica(settings: Settings, standby: St
 
 def test_a_bound_below_the_heartbeat_is_refused(settings: Settings) -> None:
     values = settings.model_dump() | {"lease_seconds": 40.0}
-    with pytest.raises(
-        ValidationError, match="LEASE_SECONDS is 40.0, but must be at most 2 times READ_LAG_SECONDS_MAX"
-    ):
+    with pytest.raises(ValidationError, match="must be at most 2 times READ_LAG_SECONDS_MAX"):
         Settings(_env_file=None, **values)
 
 

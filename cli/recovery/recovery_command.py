@@ -1,0 +1,90 @@
+"""`headgate recovery …`: leases of gateways that are gone, listed, and let go on where their drain is stopped."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli import environment
+from cli.errors import CommandError
+from cli.finish import finish
+from cli.recovery import waiting
+from cli.recovery.waiting import Owed, Waiting
+from gateway.database.connection import open_engine
+from gateway.settings import Settings
+
+app = typer.Typer(help="What gateways that are gone have left to publish: list, release.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_() -> None:
+    """Show the leases that are being drained, and why a drain is stopped."""
+    table = Table("lease", "gateway", "rows", "applications", "oldest", "why it waits")
+    for one in finish(_waiting(environment.read(Settings))):
+        why = one.reason or "being drained"
+        table.add_row(str(one.lease), one.instance, str(one.rows), str(one.applications), f"{one.age:.0f} s", why)
+    Console().print(table)
+
+
+@app.command()
+def release(
+    lease: Annotated[UUID, typer.Argument(help="as `headgate recovery list` shows it")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Let a stopped drain go on: what the topic of today does not hold is published to it, in order."""
+    settings = environment.read(Settings)
+    found, owed = finish(_owed(settings, lease))
+    if found.reason is None:
+        raise CommandError(f"the drain of {lease} is not stopped: it goes on by itself")
+    typer.echo(f"It is stopped: {found.reason}")
+    typer.echo(f"{found.applications} applications, of which the topic of today lacks {len(owed.missing)}.")
+    typer.echo("The gateway that has claimed the lease publishes those within half a minute of your yes.")
+    _name(owed.doubtful)
+    if not yes:
+        typer.confirm("Release it?", abort=True)
+    typer.echo(f"released: {finish(_release(settings, lease))} rows")
+
+
+def _name(doubtful: Sequence[UUID]) -> None:
+    if doubtful:
+        typer.echo(f"Of {len(doubtful)} nobody can tell: they may have been published before retention removed them,")
+        typer.echo("and consumers may then see them a second time, under the same id:")
+        for id_ in doubtful:
+            typer.echo(f"  {id_}")
+
+
+async def _waiting(settings: Settings) -> list[Waiting]:
+    now = await waiting.topic_now(settings.kafka_bootstrap_servers, settings.topics.applications)
+    engine = open_engine(settings.database_url.get_secret_value())
+    try:
+        async with engine.connect() as connection:
+            return await waiting.waiting(connection, now)
+    finally:
+        await engine.dispose()
+
+
+async def _owed(settings: Settings, lease: UUID) -> tuple[Waiting, Owed]:
+    bootstrap, topic = settings.kafka_bootstrap_servers, settings.topics.applications
+    now = await waiting.topic_now(bootstrap, topic)
+    engine = open_engine(settings.database_url.get_secret_value())
+    try:
+        async with engine.connect() as connection:
+            for one in await waiting.waiting(connection, now):
+                if one.lease == lease:
+                    return one, await waiting.owed(connection, lease, now, bootstrap=bootstrap, topic=topic)
+    finally:
+        await engine.dispose()
+    raise CommandError(f"no gateway drains a lease {lease}; `headgate recovery list` shows those that are drained")
+
+
+async def _release(settings: Settings, lease: UUID) -> int:
+    engine = open_engine(settings.database_url.get_secret_value())
+    try:
+        async with engine.begin() as connection:
+            return await waiting.release(connection, lease)
+    finally:
+        await engine.dispose()
