@@ -11,8 +11,10 @@ from rich.table import Table
 from cli import environment
 from cli.errors import CommandError
 from cli.finish import finish
+from cli.recovery import release as step
 from cli.recovery import waiting
-from cli.recovery.waiting import Owed, Waiting
+from cli.recovery.release import Owed
+from cli.recovery.waiting import Waiting
 from gateway.database.connection import open_engine
 from gateway.settings import Settings
 
@@ -75,7 +77,7 @@ async def _owed(settings: Settings, lease: UUID) -> tuple[Waiting, Owed]:
         async with engine.connect() as connection:
             for one in await waiting.waiting(connection, now):
                 if one.lease == lease:
-                    return one, await waiting.owed(connection, lease, now, bootstrap=bootstrap, topic=topic)
+                    return one, await step.owed(connection, lease, now, bootstrap=bootstrap, topic=topic)
     finally:
         await engine.dispose()
     raise CommandError(f"no gateway drains a lease {lease}; `headgate recovery list` shows those that are drained")
@@ -85,6 +87,6 @@ async def _release(settings: Settings, lease: UUID) -> int:
     engine = open_engine(settings.database_url.get_secret_value())
     try:
         async with engine.begin() as connection:
-            return await waiting.release(connection, lease)
+            return await step.release(connection, lease)
     finally:
         await engine.dispose()
