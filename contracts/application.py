@@ -1,11 +1,11 @@
 """The application itself: what a person submits, and what is stored, answered and published."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
 USER_NAME_MAX = 255
 DESCRIPTION_MAX = 10_000
@@ -19,6 +19,16 @@ UserName = Annotated[
 Description = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=DESCRIPTION_MAX, pattern=_NO_NUL)
 ]
+
+# A day within what the calendar can say, so that every time zone can show it.
+_EARLIEST = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
+_LATEST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
+
+
+def _within_the_calendar(created_at: datetime) -> datetime:
+    if not _EARLIEST <= created_at <= _LATEST:
+        raise ValueError("no time zone can show this instant")
+    return created_at
 
 
 class NewApplication(BaseModel):
@@ -50,7 +60,7 @@ class Application(BaseModel):
     id: UUID
     user_name: UserName
     description: Description
-    created_at: AwareDatetime
+    created_at: Annotated[AwareDatetime, AfterValidator(_within_the_calendar)]
 
 
 @lru_cache(maxsize=64)  # an event names its time twice, and under load many share a millisecond

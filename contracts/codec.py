@@ -19,6 +19,10 @@ EVENT_SOURCE = "/headgate"
 # Marks an event that was published again on purpose: consumers that count do not count it twice.
 REPLAYED_HEADER = "headgate-replayed"
 
+# Marks, as the first header, a record whose bytes no reader could make sense of; the value says why. A lone surrogate
+# is in no name that comes over the wire, so nobody else can set it, and it is never sent.
+UNREADABLE_HEADER = "\udcff"
+
 Header = tuple[str, bytes]
 
 _FIXED_HEADERS: tuple[Header, ...] = (
@@ -84,6 +88,9 @@ def from_record(value: bytes | None, headers: Iterable[Header] | None) -> Applic
 
     A record without CloudEvents headers is read as version 1.
     """
+    why = header(headers, UNREADABLE_HEADER)
+    if why is not None:
+        raise UndecodableError("invalid", why.decode())
     if value is None:
         raise UndecodableError("tombstone", "the record has no value")
     event_type = header(headers, "ce_type")
@@ -107,6 +114,8 @@ def header(headers: Iterable[Header] | None, name: str) -> bytes | None:
 
 def id_of(value: bytes | None, headers: Sequence[Header] | None) -> UUID | None:
     """The application's id, from ``ce_id`` if there, else from the value; None if the record has neither."""
+    if header(headers, UNREADABLE_HEADER) is not None:
+        return None
     try:
         found = header(headers, "ce_id")
         return UUID(found.decode()) if found else from_record(value, headers).id

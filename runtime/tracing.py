@@ -57,6 +57,8 @@ def is_sampled(traceparent: str | None) -> bool:
 def remote(traceparent: str | None) -> SpanContext | None:
     """The span that a traceparent names; None where it is malformed."""
     parts = (traceparent or "").split("-")
+    if [len(part) for part in parts] != [2, 32, 16, 2]:
+        return None
     try:
         version_, trace, span, flags = (int(part, 16) for part in parts)
     except ValueError:

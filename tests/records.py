@@ -52,6 +52,12 @@ def bad(offset: int, value: bytes | None = b"not json") -> Record:
     return Record(offset, value)
 
 
+def dated(at: bytes) -> Record:
+    """An event that is good but for the time that it tells."""
+    event = good(0)
+    return Record(0, re.sub(rb'"20[^"]*Z"', b'"' + at + b'"', event.value or b""), event.headers, event.key)
+
+
 POISON: tuple[tuple[str, Record], ...] = (
     ("tombstone", Record(0, None, key=b"ada")),
     ("invalid", Record(0, b"")),
@@ -75,4 +81,8 @@ POISON: tuple[tuple[str, Record], ...] = (
     ("invalid", Record(0, re.sub(rb'"20..-', b'"99999-', good(0).value or b""))),
     ("invalid", Record(0, re.sub(rb'"id":"[^"]*"', b'"id":' + b"9" * 400, good(0).value or b""))),
     ("invalid", Record(0, b"\xef\xbb\xbf{}")),
+    ("invalid", dated(b"9999-12-31T23:59:59-12:00")),
+    ("invalid", dated(b"9999-12-31T23:59:59.000Z")),
+    ("invalid", dated(b"0001-01-01T00:00:00.000Z")),
+    ("invalid", dated(b"0001-01-01T00:00:00+14:00")),
 )

@@ -1,7 +1,7 @@
 """`headgate trace ID`: one application's way through accepted, committed, published, journaled and counted."""
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts import Topics, id_of, time_of
 from gateway.database.tables import applications, erasures, expirations, outbox, unpublishable
+from runtime.instants import instant
 from stream_workers.books.states import journal_positions, metrics_totals
 from stream_workers.kafka.events import is_replay
 from stream_workers.kafka.reader import batches, bounds
@@ -21,7 +22,7 @@ class Published:
 
     partition: int
     offset: int
-    at: datetime
+    at: datetime | None
     replayed: bool
 
 
@@ -87,10 +88,10 @@ async def _on_topic(bootstrap: str, topics: Topics, id_: UUID) -> list[Published
             Published(
                 record.partition,
                 record.offset,
-                datetime.fromtimestamp(record.timestamp / 1000, UTC),
+                instant(record.timestamp / 1000),
                 is_replay(record.headers),
             )
             for record in records
             if id_of(record.value, record.headers) == id_
         ]
-    return sorted(found, key=lambda one: one.at)
+    return sorted(found, key=lambda one: (one.partition, one.offset))

@@ -51,8 +51,8 @@ def _lines(way: Way) -> list[str]:
     ]
 
 
-def _time(instant: datetime) -> str:
-    return instant.isoformat(timespec="milliseconds")
+def _time(instant: datetime | None) -> str:
+    return instant.isoformat(timespec="milliseconds") if instant else "no time that can be"
 
 
 def _yes(reached: bool | None) -> str:

@@ -1,14 +1,15 @@
 """Prints a topic's records as a consumer sees them: partition, offset, key, headers, value."""
 
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from cli.errors import CommandError
 from cli.topics.admin import partitions_of
+from runtime.instants import instant
+from runtime.records import consumer as new_consumer
 
 
 async def tail(
@@ -25,8 +26,9 @@ async def tail(
 
 def printed(record: "ConsumerRecord[bytes, bytes]") -> str:
     """One record on several lines; bytes that a terminal would obey are escaped."""
-    time = datetime.fromtimestamp(record.timestamp / 1000, UTC).isoformat(timespec="milliseconds")
-    headers = [f"  {name}: {_safe(value)}" for name, value in record.headers]
+    at = instant(record.timestamp / 1000)
+    time = at.isoformat(timespec="milliseconds") if at else f"{record.timestamp} ms"
+    headers = [f"  {_safe(name.encode(errors='backslashreplace'))}: {_safe(value)}" for name, value in record.headers]
     head = f"{record.topic}-{record.partition} offset {record.offset}  key {_safe(record.key)}  {time}"
     return "\n".join([head, *headers, f"  {_safe(record.value)}"])
 
@@ -36,7 +38,7 @@ async def _records(
 ) -> AsyncIterator["ConsumerRecord[bytes, bytes]"]:
     """All partitions, without a group: looking on changes nothing for the real consumers."""
     partitions = [TopicPartition(topic, number) for number in await partitions_of(bootstrap, topic)]
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = new_consumer(bootstrap_servers=bootstrap)
     try:
         await consumer.start()
         consumer.assign(partitions)

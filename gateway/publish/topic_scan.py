@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from contracts import id_of
 from runtime.reading import read
+from runtime.records import consumer as new_consumer
 
 # Compressed events unpack to many times their size: few bytes are fetched ahead, and few records are objects at a time.
 _FETCH_BYTES = 1024 * 1024
@@ -25,18 +26,17 @@ async def present(
     }
     if not ranges or not ids:
         return set()
-    consumer = AIOKafkaConsumer(
+    consumer = new_consumer(
         bootstrap_servers=bootstrap_servers,
         client_id="headgate-gateway-reconcile",
-        enable_auto_commit=False,
         auto_offset_reset="none",
         max_partition_fetch_bytes=_FETCH_BYTES,
     )
     found: set[UUID] = set()
     await consumer.start()
     try:
-        async for records in read(consumer, ranges, at_most=_RECORDS_AT_ONCE):
-            found.update(ids.intersection(id_of(record.value, record.headers) for record in records))
+        async for portion in read(consumer, ranges, at_most=_RECORDS_AT_ONCE):
+            found.update(ids.intersection(id_of(record.value, record.headers) for record in portion))
     finally:
         await consumer.stop()
     return found

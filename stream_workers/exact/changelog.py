@@ -10,6 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from runtime.records import consumer as new_consumer
 from stream_workers.errors import KafkaAwayError
 from stream_workers.exact.ledger import rank
 from stream_workers.kafka.broker import Broker
@@ -49,9 +50,8 @@ class Follower:
 
     async def run(self) -> None:
         """Follow for ever; a Kafka that is away is waited for."""
-        consumer = AIOKafkaConsumer(
+        consumer = new_consumer(
             bootstrap_servers=self._bootstrap,
-            enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=2_000,
         )

@@ -17,6 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, TopicT
 from faust.web.drivers.aiohttp import Web
 
+from runtime.records import read_any_bytes
 from stream_workers.kafka.room import Room
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
@@ -46,11 +47,24 @@ class Batch(ConsumerMessage):
     records: Sequence[Record] = ()
 
 
+class AnyBytesThread(driver.AIOKafkaConsumerThread):
+    """Reads whatever is on the topic, and nothing that a transaction took back."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        read_any_bytes()
+        consumer: Any = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+
 class BatchConsumer(driver.Consumer):
     """Hands out batches of the source topic, and starts each partition where the table says, not where a commit was."""
 
     app: "BatchApp"
     _known_as: str = ""
+
+    def _new_consumer_thread(self) -> AnyBytesThread:
+        return AnyBytesThread(self, loop=self.loop, beacon=self.beacon)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """A rebalance begins. Where Kafka has dropped this member, ask whether it may come back before it joins."""

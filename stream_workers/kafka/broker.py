@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from runtime.metadata import TopicMetadataRequest
+from runtime.records import consumer as new_consumer
 from stream_workers.errors import KafkaAwayError
 
 
@@ -20,9 +21,8 @@ class Broker:
     def __init__(self, bootstrap: str, *, timeout: float = 10.0) -> None:
         self._bootstrap = bootstrap
         self._timeout = timeout
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = new_consumer(
             bootstrap_servers=bootstrap,
-            enable_auto_commit=False,
             auto_offset_reset="earliest",
             request_timeout_ms=int(timeout * 1000),
         )

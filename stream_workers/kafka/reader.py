@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from runtime.reading import read
+from runtime.records import consumer as new_consumer
 from stream_workers.kafka.batches import Record
 from stream_workers.kafka.broker import Broker
 
@@ -72,9 +73,8 @@ def _windows(
 
 @asynccontextmanager
 async def _consumer(bootstrap: str, *, fetch_bytes: int) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(
+    consumer = new_consumer(
         bootstrap_servers=bootstrap,
-        enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=fetch_bytes,
     )

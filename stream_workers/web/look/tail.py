@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from runtime.records import consumer as new_consumer
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.events import Bad, is_replay, read
 
@@ -81,9 +82,8 @@ class Tail:
 
     async def _opened(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            consumer = AIOKafkaConsumer(
+            consumer = new_consumer(
                 bootstrap_servers=self._bootstrap,
-                enable_auto_commit=False,
                 auto_offset_reset="latest",
                 max_partition_fetch_bytes=128 * 1024,
                 fetch_max_wait_ms=FETCH_WAIT_MS,

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
+from runtime.instants import instant
 from stream_workers.web.showing.preferences import Language
 from stream_workers.web.showing.wording import texts
 
@@ -72,12 +73,13 @@ class Formats:
 
     def instant(self, at: float | None) -> Markup:
         """A ``<time>``: the time of day, with the date where it is not today's; the full instant on hover."""
-        if at is None:
+        found = None if at is None else instant(at)
+        if found is None:
             return escape(UNKNOWN)
-        local = datetime.fromtimestamp(at, UTC).astimezone(self._zone)
+        local = found.astimezone(self._zone)
         today = datetime.now(UTC).astimezone(self._zone).date()
         shown = f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"
-        iso = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        iso = found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         full = f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03d} {self._zone.key}"
         return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, full, shown)
 

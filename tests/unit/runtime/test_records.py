@@ -1,0 +1,150 @@
+"""Whatever bytes a fetch brings, each offset is a record and memory stays bounded; aiokafka is as we know it."""
+
+import inspect
+import tracemalloc
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
+from aiokafka.consumer import fetcher
+from aiokafka.structs import TopicPartition
+
+from contracts import UNREADABLE_HEADER
+from runtime import records
+from tests.raw_batches import Raw, RawBatch, gzipped
+
+AT = TopicPartition("applications", 0)
+GOOD = Raw(b"good", b"key", ((b"ce_id", b"1"), (b"empty", b""), (b"null", None)))
+BAD_NAME = Raw(b"odd", None, ((b"a\xffb", b"1"),))
+HUGE = Raw(bytes(records.UNPACKED_MAX))
+CODECS: dict[int, Any] = {1: gzip_encode, 2: snappy_encode, 3: lz4_encode, 4: zstd_encode}
+
+
+def fetched(batches: Sequence[RawBatch], *, at: int = 0, most: int | None = None) -> list[Any]:
+    """The records of one answer to a fetch, through aiokafka's own fetcher."""
+    raw, offset = b"", 0
+    for batch in batches:
+        raw += batch.at(offset).to_bytes()
+        offset += len(batch.records) if batch.count is None else batch.count
+    state, result = answer(raw, at)
+    found: list[Any] = []
+    while result.has_more():
+        found += result.getall(most)
+    assert state.position == offset
+    return found
+
+
+def answer(raw: bytes, at: int = 0) -> tuple[Any, Any]:
+    """Where the consumer stands, and what the fetcher keeps of an answer until it is asked for."""
+    records.read_any_bytes()
+    raw_records: Any = fetcher.MemoryRecords(raw)
+    unpacked = fetcher.PartitionRecords(AT, raw_records, None, at, None, None, True, fetcher.READ_COMMITTED)
+    state = SimpleNamespace(paused=False, position=at)
+    state.consumed_to = lambda position: setattr(state, "position", position)
+    assignment = SimpleNamespace(active=True, state_value=lambda _: state)
+    return state, fetcher.FetchResult(AT, assignment=assignment, partition_records=unpacked, backoff=0)
+
+
+def mark(record: Any) -> str | None:
+    return record.headers[0][1].decode() if record.headers and record.headers[0][0] == UNREADABLE_HEADER else None
+
+
+def test_a_good_record_comes_as_ever() -> None:
+    [found] = fetched([RawBatch([GOOD])])
+    assert (found.offset, found.key, found.value, found.timestamp) == (0, b"key", b"good", 1_795_000_000_000)
+    assert found.headers == (("ce_id", b"1"), ("empty", b""), ("null", None))
+
+
+@pytest.mark.parametrize("codec", [0, *CODECS])
+def test_a_name_that_is_no_text_spoils_its_own_record_only(codec: int) -> None:
+    batch = RawBatch([GOOD, BAD_NAME, GOOD], codec=codec, packed=CODECS.get(codec, bytes))
+    found = fetched([batch, RawBatch([GOOD])])
+    assert [record.offset for record in found] == [0, 1, 2, 3]
+    assert [mark(record) for record in found] == [None, "a header's name is no UTF-8", None, None]
+    assert (found[1].value, found[1].headers[1]) == (b"odd", ("a\\xffb", b"1"))
+    assert found[2].headers == found[0].headers
+    assert [record.offset for record in fetched([batch], at=2)] == [2]
+
+
+BROKEN = {
+    "no gzip": RawBatch([GOOD, GOOD], codec=1, packed=lambda _: b"nothing that unpacks"),
+    "no snappy": RawBatch([GOOD, GOOD], codec=2, packed=lambda _: b"\xff" * 30),
+    "no lz4": RawBatch([GOOD, GOOD], codec=3, packed=lambda _: b"\xff" * 30),
+    "no zstd": RawBatch([GOOD, GOOD], codec=4, packed=lambda _: b"\xff" * 30),
+    "an unknown codec": RawBatch([GOOD, GOOD], codec=7),
+    "xerial without its blocks": RawBatch([GOOD, GOOD], codec=2, packed=lambda plain: snappy_encode(plain)[:-3]),
+    "records of no length": RawBatch([GOOD, GOOD], packed=lambda plain: b"\0" * len(plain)),
+    "records beyond the batch": RawBatch([GOOD, GOOD], packed=lambda plain: b"\xfe\xff\xff\xff\x0f" + plain[5:]),
+    "too much gzip": RawBatch([HUGE, GOOD], codec=1, packed=gzipped),
+    "too much zstd": RawBatch([HUGE, GOOD], codec=4, packed=zstd_encode),
+    "too much lz4": RawBatch([HUGE, GOOD], codec=3, packed=lz4_encode),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_cannot_be_read_is_a_marked_record_and_what_follows_is_read(name: str) -> None:
+    found = fetched([RawBatch([GOOD]), BROKEN[name], RawBatch([GOOD])])
+    assert [record.offset for record in found] == [0, 1, 2, 3]
+    assert [bool(mark(record)) for record in found] == [False, True, True, False]
+    assert all(records.is_lost(record) for record in found[1:3])
+
+
+def test_a_broken_record_leaves_those_before_it() -> None:
+    cut = RawBatch([GOOD, GOOD, GOOD], packed=lambda plain: plain[:-4])
+    found = fetched([cut, RawBatch([GOOD])])
+    assert [record.offset for record in found] == [0, 1, 2, 3]
+    assert [bool(mark(record)) for record in found] == [False, False, True, False]
+
+
+@pytest.mark.parametrize("at", [-1, 0, 2**63 - 1, -(2**63)])
+def test_any_timestamp_is_passed_on(at: int) -> None:
+    assert [record.timestamp for record in fetched([RawBatch([GOOD], timestamp=at)])] == [at]
+
+
+def test_ten_thousand_headers_are_read_and_a_million_are_not() -> None:
+    [many] = fetched([RawBatch([Raw(headers=[(b"h", b"v")] * 10_000)])])
+    assert (len(many.headers), mark(many)) == (10_000, None)
+    [found, after] = fetched([RawBatch([Raw(headers=[(b"", b"")] * 1_000_000), GOOD], codec=1, packed=gzipped)])
+    assert (mark(found), after.value) == ("1000000 headers", b"good")
+
+
+def test_control_batches_and_batches_that_compaction_emptied_are_passed_over() -> None:
+    control = RawBatch([Raw(b"\0\0\0\0\0\0", b"\0\0\0\1")], attributes=0x30)
+    emptied = RawBatch([], count=0, last_delta=-1)
+    assert [record.offset for record in fetched([RawBatch(), control, emptied, RawBatch()])] == [0, 2]
+
+
+def test_a_small_batch_that_unpacks_to_much_becomes_objects_by_and_by() -> None:
+    text = b"e" * 40_000
+    batch = RawBatch([Raw(text)] * 380, codec=1, packed=gzipped)
+    raw = batch.to_bytes()
+    assert len(raw) < 100_000
+    sizes = []
+    _, result = answer(raw)
+    tracemalloc.start()
+    try:
+        while result.has_more():
+            sizes.append(sum(len(record.value) for record in result.getall(2_000)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sum(sizes) == 380 * 40_000
+    assert max(sizes) <= records.PORTION_BYTES + len(text)
+    assert peak < 64 << 20
+
+
+def test_the_private_parts_of_aiokafka_are_as_they_were() -> None:
+    process = inspect.getsource(fetcher.Fetcher._proc_fetch_request)
+    assert "records = MemoryRecords(part_data[-1])" in process
+    assert "records.has_next()" in process
+    assert "records.size_in_bytes()" in process
+    assert "res_or_error.getall(max_records)" in inspect.getsource(fetcher.Fetcher.fetched_records)
+    unpacked = inspect.getsource(fetcher.PartitionRecords._unpack_records)
+    for part in ("has_next()", "next_batch()", "validate_crc()", "is_control_batch", "is_transactional", "producer_id"):
+        assert part in unpacked
+    assert "next(next_batch)" in inspect.getsource(fetcher.PartitionRecords._contains_abort_marker)
+    assert {"_topic_partition", "_partition_records", "_update_position"} <= set(
+        inspect.getsource(fetcher.FetchResult).replace("(", " ").replace(".", " ").split()
+    )
