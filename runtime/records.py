@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
@@ -132,9 +132,11 @@ class Batch:
             yield Record(offset, header[8], 0, None, None, ((UNREADABLE_HEADER, why.encode()),))
 
 
-def is_lost(record: ConsumerRecord[bytes, bytes]) -> bool:
-    """Whether nothing but its offset could be read of a record."""
-    return record.value is None and [name for name, _ in record.headers] == [UNREADABLE_HEADER]
+def lost_parts(record: Any) -> tuple[str, ...]:
+    """What nobody could read of a record: nothing, its ``headers``, or all of its ``content``."""
+    if [name for name, _ in record.headers] != [UNREADABLE_HEADER]:
+        return ()
+    return ("content",) if record.value is None and record.key is None else ("headers",)
 
 
 def _plain(raw: memoryview, attributes: int) -> memoryview:
@@ -184,6 +186,7 @@ def _read(reader: Reader, header: Sequence[int]) -> Record:
         raise WireError("its length is not that of its parts")
     reader.at = end
     marks = [(UNREADABLE_HEADER, why.encode())] if why else []
+    headers = headers if count <= HEADERS_MAX else []
     timestamp = header[8] if late else header[7] + ahead
     return Record(header[0] + further, timestamp, int(bool(late)), key, value, marks + headers)
 

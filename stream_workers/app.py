@@ -23,6 +23,7 @@ from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.group import CommonPartitions, members, with_instance_id
 from stream_workers.kafka.room import Room
 from stream_workers.kinds import Kind
+from stream_workers.letters.dead_letters import TOPIC_BYTES
 from stream_workers.parts import Worker
 from stream_workers.settings import Settings
 from stream_workers.web.look.read_model import ReadModel
@@ -32,6 +33,9 @@ from stream_workers.web.serving.mounting import mount
 # Records fetched at once, and records that may wait for the agent before no more are fetched.
 FETCH_RECORDS = 2_000
 WAITING_RECORDS = 6_000
+
+# A dead letter of the largest size that its topic takes.
+REQUEST_BYTES = TOPIC_BYTES + 64 * 1024
 
 # A silent worker's partitions move after so long. A static member is expected back, and a restart takes longer.
 SESSION_SECONDS = 10.0
@@ -165,7 +169,7 @@ def _app(settings: Settings, kind: Kind, partition_count: int) -> BatchApp:
         producer_request_timeout=30.0,
         producer_linger=0.0,
         producer_compression_type="snappy",
-        producer_max_request_size=2 * 1024 * 1024,
+        producer_max_request_size=REQUEST_BYTES,
         consumer_metadata_max_age_ms=30_000,
         web_bind=settings.worker_web_host,
         web_port=settings.web_port(kind),

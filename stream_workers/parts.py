@@ -46,6 +46,8 @@ class Worker:
         while True:
             await self.backlog.ask()
             self.lag.look()
+            if self.backlog.away_since is None:
+                await self.partitions.pass_empty_ends(self.backlog.ends)
             if self.read_model is not None:
                 self.read_model.sample()
             await asyncio.sleep(POLL_SECONDS)

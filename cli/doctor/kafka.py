@@ -16,6 +16,7 @@ from stream_workers.errors import KafkaAwayError
 from stream_workers.exact.ledger import rank
 from stream_workers.kafka.broker import Broker
 from stream_workers.kinds import KINDS
+from stream_workers.letters.dead_letters import TOPIC_BYTES
 
 LAG_EVENTS = 10_000
 # What a record of the largest application needs, headers and batch included.
@@ -79,7 +80,9 @@ def _topics(
         elif leaderless := [partition["partition"] for partition in partitions if partition["leader"] < 0]:
             yield failed(what, f"no leader for partition {leaderless[0]}", "Bring the brokers back that hold it.")
         else:
-            yield _replicas(what, partitions, config) or _policy(what, config, compacted=name in changelogs)
+            least = TOPIC_BYTES if name == topics.dead_letters else MESSAGE_BYTES
+            found = _replicas(what, partitions, config) or _room(what, config, least)
+            yield found or _policy(what, config, compacted=name in changelogs)
 
 
 _EQUAL = "They must be equal: set KAFKA_PARTITIONS to the larger number and run `headgate topics grow`."
@@ -98,17 +101,22 @@ def _replicas(what: str, partitions: list[dict[str, Any]], config: Mapping[str, 
     return warning(what, found, "A broker is away or behind.") if in_sync < replicas else None
 
 
+def _room(what: str, config: Mapping[str, str], least: int) -> Finding | None:
+    largest = int(config.get("max.message.bytes", least))
+    if largest >= least:
+        return None
+    lost = "of a large dead letter only a part is kept" if least == TOPIC_BYTES else "large ones are unpublishable"
+    return warning(what, f"max.message.bytes is {largest}", f"Set max.message.bytes to {least} or more: {lost}.")
+
+
 def _policy(what: str, config: Mapping[str, str], *, compacted: bool) -> Finding:
-    policy, largest = config.get("cleanup.policy", ""), int(config.get("max.message.bytes", MESSAGE_BYTES))
+    policy = config.get("cleanup.policy", "")
     if compacted and policy != "compact":
         remedy = "Set cleanup.policy=compact: states would be removed by age, and counting would start over."
         return failed(what, f"cleanup.policy is {policy}", remedy)
     if not compacted and "compact" in policy:
         remedy = "Set cleanup.policy=delete: compaction takes events away before they are counted."
         return failed(what, f"cleanup.policy is {policy}", remedy)
-    if largest < MESSAGE_BYTES:
-        remedy = f"Set max.message.bytes to {MESSAGE_BYTES} or more: large applications are unpublishable."
-        return warning(what, f"max.message.bytes is {largest}", remedy)
     return ok(what, f"{policy}, kept {_kept(config.get('retention.ms', ''))}" if not compacted else "compact")
 
 
@@ -128,7 +136,7 @@ async def _workers(bootstrap: str, topics: Topics) -> list[Finding]:
     except KafkaAwayError as error:
         return [failed("workers", str(error), "See what Kafka's log says.")]
     dead = sum(total.dead for total in totals.values())
-    inexact = [p for p, t in totals.items() if t.counted + t.dead + t.replayed + t.missing != t.last - t.first + 1]
+    inexact = [p for p, t in totals.items() if not t.exact]
     counting = (
         failed("counting", f"partition {inexact[0]} does not add up", "docs/runbook/counting-not-exact.md")
         if inexact

@@ -9,6 +9,7 @@ from cli.settings import Shape
 from cli.topics.admin import admin
 from contracts import Topics
 from stream_workers.kinds import KINDS
+from stream_workers.letters.dead_letters import TOPIC_BYTES
 
 _ALREADY_EXISTS = 36
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -39,7 +40,7 @@ def new_topics(topics: Topics, shape: Shape) -> list[NewTopic]:
     compacted = {"cleanup.policy": "compact"}
     return [
         _new_topic(topics.applications, shape, {"retention.ms": retention}),
-        _new_topic(topics.dead_letters, shape, {"retention.ms": forever}),
+        _new_topic(topics.dead_letters, shape, {"retention.ms": forever, "max.message.bytes": str(TOPIC_BYTES)}),
         *(_new_topic(kind.changelog(topics), shape, compacted) for kind in KINDS.values()),
     ]
 

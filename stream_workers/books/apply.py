@@ -24,7 +24,7 @@ class Applied:
 
 
 def apply(state: State, records: Sequence[KafkaRecord], *, consumed_at: int) -> Applied:
-    """Count records that follow ``state`` without a gap; ``consumed_at`` is now, in milliseconds.
+    """Count records that follow ``state``; offsets between them hold no record. ``consumed_at`` is now (milliseconds).
 
     The same records give the same state however they are cut into batches, but for latencies: they depend on the time.
     """
@@ -51,6 +51,7 @@ def apply(state: State, records: Sequence[KafkaRecord], *, consumed_at: int) -> 
     read_up_to = replace(
         state,
         last_offset=last,
+        empty=state.empty + last - state.last_offset - len(counted) - len(bad) - replayed,
         dead=state.dead + len(bad),
         replayed=state.replayed + replayed,
         outcomes=breaker.with_good(outcomes, good),

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from faust import TopicT
 
@@ -14,7 +14,7 @@ from stream_workers.errors import BreakerOpenError
 from stream_workers.exact.ledger import FoldedPartlyError
 from stream_workers.kafka.batches import BatchApp, Record
 from stream_workers.kafka.events import Bad
-from stream_workers.kafka.sending import send_all
+from stream_workers.kafka.sending import send_fitting
 from stream_workers.kinds import METRICS, Kind
 from stream_workers.letters.dead_letters import DeadLetter, from_bad
 from stream_workers.settings import Settings
@@ -69,10 +69,8 @@ class Counters:
         return counted
 
     async def _send(self, letters: Sequence[DeadLetter]) -> None:
-        messages = (
-            {"key": letter.origin.key(), "value": letter.value, "headers": letter.to_headers()} for letter in letters
-        )
-        await send_all(self._dead_letters, messages, what=f"{len(letters)} dead letters")
+        messages = [(_message(form) for form in letter.smaller()) for letter in letters]
+        await send_fitting(self._dead_letters, messages, what=f"{len(letters)} dead letters")
 
     def _breaker(self, partition: int, applied: Applied, tripped: Bad) -> BreakerOpenError:
         return BreakerOpenError(
@@ -83,3 +81,7 @@ class Counters:
             window=breaker.WINDOW,
             reason=tripped.reason,
         )
+
+
+def _message(letter: DeadLetter) -> dict[str, Any]:
+    return {"key": letter.origin.key(), "value": letter.value, "headers": letter.to_headers()}

@@ -18,12 +18,13 @@ from stream_workers.kafka.events import Bad, is_replay, read
 from stream_workers.kinds import JOURNAL, Kind
 from stream_workers.settings import Settings
 
-VERSION = 1
+# 1: the first. 2: offsets without a record.
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """How far the journal is on one partition: logged + unreadable + missing = last_offset - first + 1."""
+    """How far the journal is on one partition: logged + unreadable + missing + empty = last - first + 1."""
 
     topic_id: str
     first: int
@@ -32,6 +33,7 @@ class Position:
     logged: int = 0
     unreadable: int = 0
     missing: int = 0
+    empty: int = 0
     newest_at: int | None = None
     consumed_at: int | None = None
     owner: str = ""
@@ -46,7 +48,12 @@ class Position:
 
     @property
     def classes(self) -> Mapping[str, int]:
-        return {"logged": self.logged, "unreadable": self.unreadable, "missing": self.missing}
+        return {
+            "logged": self.logged,
+            "unreadable": self.unreadable,
+            "missing": self.missing,
+            "empty": self.empty,
+        }
 
 
 class Journal:
@@ -104,6 +111,7 @@ class Journal:
             last_offset=records[-1].offset,
             logged=state.logged + len(records) - unreadable,
             unreadable=state.unreadable + unreadable,
+            empty=state.empty + records[-1].offset - state.last_offset - len(records),
             newest_at=max(state.newest_at or 0, records[-1].timestamp),
             consumed_at=int(now * 1000),
             owner=self._owner,

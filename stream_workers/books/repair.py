@@ -15,7 +15,7 @@ from stream_workers.books.shelf import BOOKS
 from stream_workers.books.state import State, fresh, from_json, to_json
 from stream_workers.books.states import read_states
 from stream_workers.errors import WorkerError
-from stream_workers.exact.ledger import rank
+from stream_workers.exact.ledger import rank, with_empty
 from stream_workers.kafka.batches import state_key
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.group import members
@@ -73,6 +73,9 @@ async def rebuild_counters(bootstrap: str, topics: Topics, *, progress: Progress
         new[records[0].partition] = applied.state
         done += len(records)
         progress(done, size)
+    for partition, (_, end) in stretches.items():
+        if new[partition].last_offset + 1 < end:
+            new[partition] = with_empty(new[partition], end)  # all of it was read
     for partition, state in new.items():
         if partition in old and old[partition].topic_id == state.topic_id:
             new[partition] = replace(state, latency=old[partition].latency, recent=old[partition].recent)

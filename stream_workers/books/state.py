@@ -10,8 +10,8 @@ from stream_workers.books.histogram import Histogram, Recent
 from stream_workers.books.series import Series
 from stream_workers.books.users import Users
 
-# 1: the first. 2: latencies of the last quarter of an hour beside those of all time.
-VERSION = 2
+# 1: the first. 2: latencies of the last quarter of an hour beside those of all time. 3: offsets without a record.
+VERSION = 3
 
 # A value on the changelog stays below this, whatever is sent.
 VALUE_LIMIT = 64 * 1024
@@ -21,9 +21,10 @@ VALUE_LIMIT = 64 * 1024
 class State:
     """Exactly the offsets ``first`` to ``last_offset`` of one partition, each booked once.
 
-    total + dead + replayed + missing = last_offset - first + 1, always. ``late`` and ``future`` are parts of ``total``:
-    events older than the minute series reaches, and events dated after they were read (they are in no series).
-    Times are milliseconds since 1970.
+    total + dead + replayed + missing + empty = last_offset - first + 1, always. ``empty`` offsets hold no record: marks
+    of transactions, records that a transaction took back, what compaction removed. ``late`` and ``future`` are parts of
+    ``total``: events older than the minute series reaches, and events dated after they were read (they are in no
+    series). Times are milliseconds since 1970.
     """
 
     topic_id: str
@@ -34,6 +35,7 @@ class State:
     dead: int = 0
     replayed: int = 0
     missing: int = 0
+    empty: int = 0
     late: int = 0
     future: int = 0
     newest_at: int | None = None
@@ -62,7 +64,13 @@ class State:
     @property
     def classes(self) -> Mapping[str, int]:
         """What each offset was booked as, by the names that the audit shows."""
-        return {"counted": self.total, "dead": self.dead, "replayed": self.replayed, "missing": self.missing}
+        return {
+            "counted": self.total,
+            "dead": self.dead,
+            "replayed": self.replayed,
+            "missing": self.missing,
+            "empty": self.empty,
+        }
 
     @property
     def booked(self) -> int:
@@ -84,6 +92,7 @@ _PLAIN = (
     "dead",
     "replayed",
     "missing",
+    "empty",
     "late",
     "future",
     "newest_at",
@@ -134,6 +143,8 @@ def migrated(fields: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"the state has version {fields['version']}, this worker reads up to {VERSION}: upgrade it")
     if fields["version"] < 2:
         fields["recent"] = {}
+    if fields["version"] < 3:
+        fields["empty"] = 0
     return fields
 
 

@@ -12,7 +12,10 @@ from stream_workers.kinds import JOURNAL, METRICS
 
 @dataclass(frozen=True)
 class Totals:
-    """What the metrics worker has booked of one partition: counted + dead + replayed + missing = last - first + 1."""
+    """What the metrics worker has booked of one partition.
+
+    counted + dead + replayed + missing + empty = last - first + 1, always.
+    """
 
     topic_id: str
     first: int
@@ -21,6 +24,13 @@ class Totals:
     dead: int
     replayed: int
     missing: int
+    empty: int = 0
+
+    @property
+    def exact(self) -> bool:
+        """Whether every offset is booked exactly once."""
+        booked = self.counted + self.dead + self.replayed + self.missing + self.empty
+        return booked == self.last - self.first + 1
 
 
 async def metrics_totals(bootstrap: str, topics: Topics) -> dict[int, Totals]:
@@ -36,6 +46,7 @@ async def metrics_totals(bootstrap: str, topics: Topics) -> dict[int, Totals]:
             dead=state.dead,
             replayed=state.replayed,
             missing=state.missing,
+            empty=state.empty,
         )
     return found
 

@@ -2,6 +2,8 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import orjson
@@ -17,7 +19,7 @@ class Ledger(Protocol):
 
     ``classes`` say by name how many offsets were booked as what, each offset once: their sum is
     last_offset - first + 1, always. Among them are ``taken`` as applications, ``bad`` as what cannot be read and
-    ``missing`` as gone before it was read, by whatever names the kind has for them.
+    ``missing`` as gone before it was read, by whatever names the kind has for them, and ``empty``: no record was there.
 
     ``edition`` rises with each rebuild: of two states of a partition the one with the higher (edition, last_offset)
     holds. Its JSON has these two at the top level. ``newest_at`` is the last record's timestamp and ``consumed_at``
@@ -34,6 +36,8 @@ class Ledger(Protocol):
     def last_offset(self) -> int: ...
     @property
     def missing(self) -> int: ...
+    @property
+    def empty(self) -> int: ...
     @property
     def taken(self) -> int: ...
     @property
@@ -55,7 +59,8 @@ class Book(Protocol[S]):
     """What one kind of worker does with the events of a partition.
 
     ``fresh``, ``decode`` and ``encode`` need no book to be open; ``decode`` raises ValueError for what a later version
-    wrote. ``fold`` returns a new state: once it does, whatever else it wrote is safe.
+    wrote. ``fold`` returns a new state: once it does, whatever else it wrote is safe. Offsets that it covers without a
+    record among ``records`` hold none, and are booked as ``empty``.
     """
 
     kind: ClassVar[Kind]
@@ -91,11 +96,28 @@ def rank(value: bytes) -> tuple[int, int]:
     return fields["edition"], fields["last_offset"]
 
 
-def following(records: Sequence[Record], last: int) -> tuple[Sequence[Record], int | None]:
-    """The records from ``last + 1`` on without a gap, and the offset found where another one was due, if any."""
+def following(
+    records: Sequence[Record], last: int, empty: Mapping[int, int] = MappingProxyType({})
+) -> tuple[Sequence[Record], int | None]:
+    """The records from ``last + 1`` on without a gap, and the offset found where another one was due, if any.
+
+    What is ``empty`` is no gap: stretches that hold no record, each start with its end.
+    """
     due = last + 1
     fresh = records[bisect_left(records, due, key=lambda record: record.offset) :]
     if not fresh or fresh[-1].offset == due + len(fresh) - 1:
         return fresh, None
-    whole = next(index for index, record in enumerate(fresh) if record.offset != due + index)
-    return fresh[:whole], fresh[whole].offset
+    for index, record in enumerate(fresh):
+        while due in empty:
+            due = empty[due]
+        if record.offset != due:
+            return fresh[:index], record.offset
+        due += 1
+    return fresh, None
+
+
+def with_empty(state: S, end: int) -> S:
+    """A state that covers the offsets up to ``end`` (excluded) too, none of which holds a record."""
+    book: Any = state
+    booked: S = replace(book, last_offset=end - 1, empty=state.empty + end - 1 - state.last_offset)
+    return booked

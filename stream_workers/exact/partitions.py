@@ -9,13 +9,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, cast
 
 from faust.types import TP, EventT
 
-from stream_workers.errors import HoleError, PartitionsDifferError, RecreatedTopicError, StateNotWrittenError
-from stream_workers.exact.ledger import Book, FoldedPartlyError, S, following, rank, rank_of
+from stream_workers.errors import (
+    HoleError,
+    KafkaAwayError,
+    PartitionsDifferError,
+    RecreatedTopicError,
+    StateNotWrittenError,
+)
+from stream_workers.exact.ledger import Book, FoldedPartlyError, S, following, rank, rank_of, with_empty
 from stream_workers.exact.telemetry import Telemetry
 from stream_workers.kafka.batches import Batch, BatchApp, Record, StateTable
 from stream_workers.kafka.broker import Broker
@@ -35,6 +42,7 @@ class Owned(Generic[S]):
     written: tuple[int, int]
     unacked: EventT[bytes] | None = None
     gap_at: int | None = None
+    waited_at: int | None = None
 
     @property
     def dirty(self) -> bool:
@@ -112,7 +120,12 @@ class Partitions(Generic[S]):
             self.figures.stale_batches += 1
             return
         records, gap = following(batch.records, owned.state.last_offset)
+        if gap:
+            empty = await self._empty(owned, batch.records[-1].offset)
+            records, gap = following(batch.records, owned.state.last_offset, empty)
         batch.records = ()
+        if self.owned.get(owned.partition) is not owned:
+            return
         if records:
             await self._fold(owned, records)
             owned.unacked = event
@@ -120,6 +133,22 @@ class Partitions(Generic[S]):
             self._dirty.set()
         if gap and self.owned.get(owned.partition) is owned:
             await self._read_again(owned, batch.tp, gap)
+
+    async def pass_empty_ends(self, ends: Mapping[int, int]) -> None:
+        """Book what the broker confirms to hold no record where the topic ends with it: no event will come from there.
+
+        Asked where nothing has moved since the last call; ``ends`` are those of the topic.
+        """
+        for partition, owned in list(self.owned.items()):
+            due = owned.state.last_offset + 1
+            waited, owned.waited_at = owned.waited_at == due, due
+            if not waited or due >= ends.get(partition, 0):
+                continue
+            with suppress(KafkaAwayError):
+                held = await self._broker.first_held(self._app.source, partition, due)
+                if held > due and self.owned.get(partition) is owned and owned.state.last_offset + 1 == due:
+                    owned.state = with_empty(owned.state, held)
+                    self._dirty.set()
 
     def seen(self, partition: int, value: bytes) -> None:
         """A value came by on the changelog: write ours again if it is lower, take it over if it is of a rebuild."""
@@ -191,13 +220,20 @@ class Partitions(Generic[S]):
         due = owned.state.last_offset + 1
         self.figures.gaps += 1
         if owned.gap_at == due:
-            record = await self._broker.record_from(tp.topic, tp.partition, due)
-            if record is not None and record.offset > due:
-                raise self._hole(tp.partition, due, record.offset - 1)
+            first = (await self._broker.first_offsets(tp.topic, [tp.partition]))[tp.partition]
+            if first > due:
+                raise self._hole(tp.partition, due, first - 1)
         owned.gap_at = due
         log.warning("gap: reading again", extra={"partition": tp.partition, "due": due, "found": found})
         self.figures.rewinds += 1
         await self._app.rewind(tp, due)
+
+    async def _empty(self, owned: Owned[S], end: int) -> Mapping[int, int]:
+        """What holds no record between the state and ``end``; nothing is known while the broker is silent."""
+        try:
+            return await self._broker.empty(self._app.source, owned.partition, owned.state.last_offset + 1, end)
+        except KafkaAwayError:
+            return {}
 
     def _load(self, partition: int, topic_id: str, first: int) -> S:
         value = self._table.load(partition)

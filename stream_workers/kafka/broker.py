@@ -1,7 +1,8 @@
 """What the broker itself says: offsets, partitions, topic ids. The private parts of aiokafka that we use are here."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +14,11 @@ from aiokafka.errors import KafkaError
 from runtime.metadata import TopicMetadataRequest
 from runtime.records import consumer as new_consumer
 from stream_workers.errors import KafkaAwayError
+
+# Longer than an answer to a fetch takes where there is nothing to read.
+WAIT_MS = 1_500
+
+Portion = Callable[..., Awaitable[tuple[Sequence[ConsumerRecord[bytes, bytes]], int]]]
 
 
 class Broker:
@@ -83,13 +89,54 @@ class Broker:
 
     async def record_from(self, topic: str, partition: int, offset: int) -> ConsumerRecord[bytes, bytes] | None:
         """The first record at or after an offset, or None when nothing comes in time."""
-        at = TopicPartition(topic, partition)
+        async with self._reading_from(TopicPartition(topic, partition), offset) as portion:
+            records, _ = await portion(1, wait_ms=5_000)
+        return records[0] if records else None
+
+    async def first_held(self, topic: str, partition: int, start: int) -> int:
+        """The first offset from ``start`` on that may hold a record: whatever is before it holds none.
+
+        ``start`` itself where the broker said nothing in time, or where records were deleted.
+        """
+        async with self._reading_from(TopicPartition(topic, partition), start) as portion:
+            records, reached = await portion(1)
+        log_start = (await self.first_offsets(topic, [partition]))[partition]
+        return start if log_start > start else max(start, records[0].offset if records else reached)
+
+    async def empty(self, topic: str, partition: int, start: int, end: int) -> dict[int, int]:
+        """The stretches of [start, end) without a record, as starts with their ends; where nothing was said, none.
+
+        What was deleted is not among them: it may have held records.
+        """
+        found, due = {}, start
+        async with self._reading_from(TopicPartition(topic, partition), start) as portion:
+            while due < end:
+                records, reached = await portion(500)
+                if reached <= due:
+                    break
+                for offset in (*(record.offset for record in records), reached):
+                    if min(offset, end) > due:
+                        found[due] = min(offset, end)
+                    due = max(due, offset + 1)
+                due = reached
+        log_start = (await self.first_offsets(topic, [partition]))[partition]
+        return {at: stop for at, stop in found.items() if at >= log_start}
+
+    @asynccontextmanager
+    async def _reading_from(self, at: TopicPartition, offset: int) -> AsyncIterator[Portion]:
+        """Gives what reads on: at most so many records, and where the next reading begins."""
+
+        async def portion(most: int, *, wait_ms: int = WAIT_MS) -> tuple[Sequence[ConsumerRecord[bytes, bytes]], int]:
+            got = await self._asked(self._consumer.getmany(at, timeout_ms=wait_ms, max_records=most))
+            return got.get(at, ()), await self._asked(self._consumer.position(at))
+
         async with self._reading:
             self._consumer.assign([at])
             self._consumer.seek(at, offset)
-            got = await self._asked(self._consumer.getmany(at, timeout_ms=5000, max_records=1))
-            self._consumer.assign([])
-        return got[at][0] if got.get(at) else None
+            try:
+                yield portion
+            finally:
+                self._consumer.assign([])
 
     async def _offsets(self, ask: Any, topic: str, partitions: Iterable[int]) -> dict[int, int]:
         wanted = [TopicPartition(topic, partition) for partition in partitions]

@@ -1,9 +1,11 @@
 """What a book sends to a topic of its own: on Kafka before the batch that it comes from is acknowledged."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from faust import TopicT
 
 from stream_workers.errors import StateNotWrittenError
@@ -14,7 +16,38 @@ async def send_all(topic: TopicT, messages: Iterable[dict[str, Any]], *, what: s
 
     Raises StateNotWrittenError, which ends the worker before anything later is acknowledged; ``what`` names them.
     """
-    try:
+    with _ends_the_worker(what):
         await asyncio.gather(*[await topic.send(**message) for message in messages])
+
+
+async def send_fitting(topic: TopicT, messages: Iterable[Iterator[dict[str, Any]]], *, what: str) -> None:
+    """The same for messages of which each has forms, the whole one first: sent is the largest that Kafka takes."""
+    with _ends_the_worker(what):
+        await asyncio.gather(*[_send_fitting(topic, forms) for forms in messages])
+
+
+@contextmanager
+def _ends_the_worker(what: str) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         raise StateNotWrittenError(f"Kafka did not take {what}: {error!r}") from error
+
+
+async def _send_fitting(topic: TopicT, forms: Iterator[dict[str, Any]]) -> None:
+    message = next(forms)
+    for smaller in forms:
+        try:
+            await (await topic.send(**message))
+        except Exception as error:
+            if not _is_too_large(error):
+                raise
+            message = smaller
+        else:
+            return
+    await (await topic.send(**message))
+
+
+def _is_too_large(error: BaseException) -> bool:
+    too_large = (MessageSizeTooLargeError, RecordListTooLargeError)
+    return isinstance(error, too_large) or isinstance(error.__cause__, too_large)

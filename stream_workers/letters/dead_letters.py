@@ -3,19 +3,23 @@
 The key is the origin (``topic/partition/offset``): a dead letter that was written twice is recognised as one.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from contracts import Header, created_at_text, header
+from contracts import UNREADABLE_HEADER, Header, created_at_text, header
+from runtime.records import lost_parts
 from stream_workers.kafka.batches import Record
 from stream_workers.kafka.events import Bad
 
-# A broker takes one mebibyte a record by default, headers included.
-VALUE_KEPT = 900_000
-HEADERS_KEPT = 64_000
+# The topic's own limit: a mebibyte of the shortest headers there can be, each with our prefix, and some more.
+TOPIC_BYTES = 8 * 1024 * 1024
+# What is tried where the topic takes less: first the value alone, then what a topic takes that nobody set up.
+_VALUE_KEPT = 900_000
+_KEY_KEPT = 64_000
 
 ORIGINAL_HEADER = "original-header."
+LEFT_OUT_HEADER = "left-out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """``value`` and ``key`` are the original bytes; ``cut`` is the original size where not all of it could be kept."""
+    """``value`` and ``key`` are the original bytes; ``cut`` is the original size where not all of it could be kept.
+
+    ``left_out`` names what else there was and is not kept: ``headers``, ``key``, ``content`` (nobody could read it).
+    """
 
     origin: Origin
     reason: str
@@ -42,6 +49,7 @@ class DeadLetter:
     value: bytes | None
     headers: Sequence[Header] = ()
     cut: int | None = None
+    left_out: Sequence[str] = ()
 
     def to_headers(self) -> list[Header]:
         """The record's headers; numbers are decimal text."""
@@ -50,30 +58,44 @@ class DeadLetter:
             ("original-partition", str(self.origin.partition).encode()),
             ("original-offset", str(self.origin.offset).encode()),
             ("reason", self.reason.encode()),
-            ("detail", self.detail.encode()),
+            ("detail", self.detail.encode(errors="backslashreplace")),
             ("time", self.time.encode()),
         ]
         if self.key is not None:
             found.append(("original-key", self.key))
         if self.cut is not None:
             found.append(("original-size", str(self.cut).encode()))
+        if self.left_out:
+            found.append((LEFT_OUT_HEADER, ",".join(self.left_out).encode()))
         return found + [(ORIGINAL_HEADER + name, value) for name, value in self.headers]
+
+    def smaller(self) -> "Iterator[DeadLetter]":
+        """The whole letter, then less and less of it, for a topic that takes no more; the last one fits anywhere."""
+        yield self
+        bare = replace(self, headers=(), left_out=(*self.left_out, "headers")) if self.headers else self
+        yield bare
+        if self.key is not None and len(self.key) > _KEY_KEPT:
+            bare = replace(bare, key=None, left_out=(*bare.left_out, "key"))
+        whole = self.value
+        if whole is not None and len(whole) > _VALUE_KEPT:
+            bare = replace(bare, value=whole[:_VALUE_KEPT], cut=len(whole))
+        yield bare
+        left_out = bare.left_out if self.key is None or "key" in bare.left_out else (*bare.left_out, "key")
+        nothing = None if whole is None else b""
+        yield replace(bare, key=None, value=nothing, cut=None if whole is None else len(whole), left_out=left_out)
 
 
 def from_bad(topic: str, record: Record, bad: Bad, *, now: float) -> DeadLetter:
     """A bad record as a dead letter; ``now`` is in seconds since 1970."""
-    value = record.value
-    fits = value is None or len(value) <= VALUE_KEPT
-    headers_fit = sum(len(name) + len(text or b"") for name, text in record.headers) <= HEADERS_KEPT
     return DeadLetter(
         origin=Origin(topic, record.partition, record.offset),
         reason=bad.reason,
         detail=bad.detail[:500],
         time=created_at_text(datetime.fromtimestamp(now, UTC)),
-        key=record.key if record.key is None or len(record.key) <= HEADERS_KEPT else None,
-        value=value if value is None or fits else value[:VALUE_KEPT],
-        headers=tuple(record.headers) if headers_fit else (),
-        cut=None if fits or value is None else len(value),
+        key=record.key,
+        value=record.value,
+        headers=tuple(one for one in record.headers if one[0] != UNREADABLE_HEADER),
+        left_out=lost_parts(record),
     )
 
 
@@ -100,4 +122,9 @@ def from_letter(record: Record) -> DeadLetter:
             if name.startswith(ORIGINAL_HEADER)
         ),
         cut=int(cut) if cut else None,
+        left_out=_names(header(record.headers, LEFT_OUT_HEADER)),
     )
+
+
+def _names(listed: bytes | None) -> tuple[str, ...]:
+    return tuple(listed.decode().split(",")) if listed else ()

@@ -42,6 +42,8 @@ class Letter:
         """Why it cannot be sent as it was, or None."""
         if self.dead.cut is not None:
             return f"only the first part of {self.dead.cut} bytes was kept"
+        if self.dead.left_out:
+            return f"not kept of it: {', '.join(self.dead.left_out)}"
         return "it has neither a key nor a value" if self.dead.key is None and self.dead.value is None else None
 
     @property

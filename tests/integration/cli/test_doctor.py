@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from cli.topics.admin import admin
 from contracts import Topics
@@ -84,6 +85,18 @@ async def test_what_is_wrong_inside_the_servers(doctor: Doctor, database_url: st
     assert "gone:8000" in found["lease"]["found"]
     assert found["unpublishable"]["status"] == "warning"
     assert "headgate topics create" in found["metrics-counters-changelog"]["remedy"]
+
+
+async def test_a_topic_of_dead_letters_that_takes_less_than_a_letter(
+    doctor: Doctor, kafka: str, topics: Topics
+) -> None:
+    assert doctor()[1]["applications-dead-letters"]["status"] == "ok"
+    async with admin(kafka) as client:
+        small = {"max.message.bytes": "1048588"}
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topics.dead_letters, small)])
+    found = doctor()[1]["applications-dead-letters"]
+    assert found["status"] == "warning"
+    assert "max.message.bytes to 8388608" in found["remedy"]
 
 
 def test_servers_that_are_not_there(doctor: Doctor) -> None:

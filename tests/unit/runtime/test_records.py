@@ -88,7 +88,7 @@ def test_what_cannot_be_read_is_a_marked_record_and_what_follows_is_read(name: s
     found = fetched([RawBatch([GOOD]), BROKEN[name], RawBatch([GOOD])])
     assert [record.offset for record in found] == [0, 1, 2, 3]
     assert [bool(mark(record)) for record in found] == [False, True, True, False]
-    assert all(records.is_lost(record) for record in found[1:3])
+    assert all(records.lost_parts(record) == ("content",) for record in found[1:3])
 
 
 def test_a_broken_record_leaves_those_before_it() -> None:
@@ -107,7 +107,7 @@ def test_ten_thousand_headers_are_read_and_a_million_are_not() -> None:
     [many] = fetched([RawBatch([Raw(headers=[(b"h", b"v")] * 10_000)])])
     assert (len(many.headers), mark(many)) == (10_000, None)
     [found, after] = fetched([RawBatch([Raw(headers=[(b"", b"")] * 1_000_000), GOOD], codec=1, packed=gzipped)])
-    assert (mark(found), after.value) == ("1000000 headers", b"good")
+    assert (mark(found), records.lost_parts(found), after.value) == ("1000000 headers", ("headers",), b"good")
 
 
 def test_control_batches_and_batches_that_compaction_emptied_are_passed_over() -> None:

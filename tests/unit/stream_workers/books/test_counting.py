@@ -233,7 +233,7 @@ def test_sizes_have_a_bucket(characters: int) -> None:
 
 def test_a_state_of_a_later_version_is_refused() -> None:
     with pytest.raises(ValueError, match="upgrade"):
-        from_json(to_json(fresh("topic", 0)).replace(b'"version":2', b'"version":99'))
+        from_json(to_json(fresh("topic", 0)).replace(b'"version":3', b'"version":99'))
 
 
 def test_a_state_of_the_first_version_is_taken_over_and_counted_on() -> None:

@@ -12,7 +12,7 @@ from stream_workers.books.journal import Journal, Position, position_from_json, 
 from stream_workers.errors import HoleError, PartitionsDifferError, RecreatedTopicError, StateNotWrittenError
 from stream_workers.exact.ledger import following
 from stream_workers.exact.partitions import Partitions
-from tests.records import Record, good
+from tests.records import good
 
 TOPIC = "applications"
 
@@ -24,7 +24,8 @@ class Offsets(Journal):
         """Nothing is written."""
 
     async def fold(self, partition: int, state: Position, records: Sequence[Any]) -> Position:  # noqa: ARG002 -- as a book is
-        return replace(state, last_offset=records[-1].offset, logged=state.logged + len(records))
+        last, empty = records[-1].offset, records[-1].offset - state.last_offset - len(records)
+        return replace(state, last_offset=last, logged=state.logged + len(records), empty=state.empty + empty)
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Kafka:
     end: int = 1_000
     id: str = "id"
     stored: bytes | None = None
-    record: Record | None = None
+    without_record: dict[int, int] = field(default_factory=dict)
     refuses: bool = False
     ours: set[int] = field(default_factory=lambda: {0})
     rewinds: list[int] = field(default_factory=list)
@@ -77,8 +78,11 @@ class Kafka:
     async def end_offsets(self, topic: str, partitions: set[int]) -> dict[int, int]:  # noqa: ARG002 -- as a broker is
         return {0: self.end}
 
-    async def record_from(self, topic: str, partition: int, offset: int) -> Record | None:  # noqa: ARG002 -- as a broker is
-        return self.record
+    async def empty(self, topic: str, partition: int, start: int, end: int) -> dict[int, int]:  # noqa: ARG002 -- as a broker is
+        return self.without_record
+
+    async def first_held(self, topic: str, partition: int, start: int) -> int:  # noqa: ARG002 -- as a broker is
+        return self.without_record.get(start, start)
 
 
 class Event:
@@ -152,16 +156,32 @@ async def test_what_was_skipped_is_read_again() -> None:
 
 
 async def test_a_gap_that_the_broker_has_too_is_a_hole() -> None:
-    kafka = Kafka(record=good(20))
+    kafka = Kafka()
     partitions = await owned(kafka)
     await partitions.take(Event(0, 9))  # type: ignore[arg-type]
+    kafka.first = 20
     await partitions.take(Event(20, 29))  # type: ignore[arg-type]
     with pytest.raises(HoleError, match="offsets 10 to 19"):
         await partitions.take(Event(20, 29))  # type: ignore[arg-type]
 
 
+async def test_offsets_that_hold_no_record_are_booked_as_empty() -> None:
+    kafka = Kafka(without_record={10: 15, 15: 20, 30: 33})
+    partitions = await owned(kafka)
+    await partitions.take(Event(0, 9))  # type: ignore[arg-type]
+    await partitions.take(Event(20, 29))  # type: ignore[arg-type]
+    state = partitions.owned[0].state
+    assert (at(partitions), state.logged, state.empty, kafka.rewinds) == (29, 20, 10, [])
+    await partitions.pass_empty_ends({0: 33})
+    assert at(partitions) == 29  # what has moved since the last look is read by itself
+    await partitions.pass_empty_ends({0: 33})
+    assert (at(partitions), partitions.owned[0].state.empty) == (32, 13)
+    await partitions.write_all()
+    assert kafka.written[-1].last_offset == 32
+
+
 async def test_a_gap_that_the_broker_does_not_have_is_read_again_as_often_as_it_comes() -> None:
-    kafka = Kafka(record=good(10))
+    kafka = Kafka()
     partitions = await owned(kafka)
     await partitions.take(Event(0, 9))  # type: ignore[arg-type]
     for _ in range(4):

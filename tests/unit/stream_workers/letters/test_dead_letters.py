@@ -1,0 +1,82 @@
+"""A dead letter is as whole as the topic lets it be, says what is not there, and is never a reason to stop."""
+
+from typing import Any
+
+import pytest
+from aiokafka.errors import MessageSizeTooLargeError, NotLeaderForPartitionError
+
+from contracts import UNREADABLE_HEADER
+from stream_workers.errors import StateNotWrittenError
+from stream_workers.kafka.events import Bad
+from stream_workers.kafka.sending import send_fitting
+from stream_workers.letters.dead_letters import DeadLetter, from_bad, from_letter
+from stream_workers.letters.letters import Letter
+from tests.records import Record
+
+BAD = Bad(7, "invalid", "no such thing")
+
+
+class Topic:
+    """Takes messages up to a size, like a broker; ``fails`` with anything else."""
+
+    def __init__(self, limit: int, fails: Exception | None = None) -> None:
+        self.limit, self.fails = limit, fails
+        self.taken: list[dict[str, Any]] = []
+
+    async def send(self, **message: Any) -> Any:
+        size = sum(len(name) + len(value or b"") for name, value in message["headers"])
+        size += len(message["key"]) + len(message["value"] or b"")
+
+        async def outcome() -> None:
+            if self.fails:
+                raise self.fails
+            if size > self.limit:
+                raise MessageSizeTooLargeError
+            self.taken.append(message)
+
+        return outcome()
+
+
+async def kept(record: Record, limit: int) -> DeadLetter:
+    """The letter that a topic with this limit holds in the end, read back."""
+    topic: Any = Topic(limit)
+    forms = from_bad("applications", record, BAD, now=0.0).smaller()  # type: ignore[arg-type]
+    messages = ({"key": b"k", "value": form.value, "headers": form.to_headers()} for form in forms)
+    await send_fitting(topic, [messages], what="a letter")
+    [taken] = topic.taken
+    return from_letter(Record(0, taken["value"], tuple(taken["headers"]), taken["key"]))  # type: ignore[arg-type]
+
+
+LARGE = Record(7, b"v" * 950_000, tuple([("h", b"")] * 64_000), b"k" * 70_000)
+
+
+@pytest.mark.parametrize(
+    ("limit", "headers", "key", "value", "cut", "left_out"),
+    [
+        (8_000_000, 64_000, 70_000, 950_000, None, ()),
+        (1_500_000, 0, 70_000, 950_000, None, ("headers",)),
+        (1_000_000, 0, None, 900_000, 950_000, ("headers", "key")),
+        (10_000, 0, None, 0, 950_000, ("headers", "key")),
+    ],
+)
+async def test_a_letter_shrinks_to_what_the_topic_takes(
+    limit: int, headers: int, key: int | None, value: int, cut: int | None, left_out: tuple[str, ...]
+) -> None:
+    letter = await kept(LARGE, limit)
+    assert len(letter.headers) == headers
+    assert (len(letter.key) if letter.key else None, len(letter.value or b"")) == (key, value)
+    assert (letter.cut, letter.left_out, letter.reason) == (cut, left_out, "invalid")
+    assert bool(Letter(letter).unsendable) == bool(cut or left_out)
+
+
+async def test_what_nobody_could_read_is_said_and_not_sent_again() -> None:
+    letter = await kept(Record(7, None, ((UNREADABLE_HEADER, b"broken"),)), 8_000_000)
+    assert (letter.left_out, letter.headers) == (("content",), ())
+    assert "content" in (Letter(letter).unsendable or "")
+
+
+async def test_another_failure_ends_the_worker_before_anything_is_acknowledged() -> None:
+    topic: Any = Topic(10, NotLeaderForPartitionError())
+    forms = iter([{"key": b"", "value": b"", "headers": []}] * 3)
+    with pytest.raises(StateNotWrittenError, match="a letter"):
+        await send_fitting(topic, [forms], what="a letter")
