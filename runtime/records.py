@@ -20,8 +20,8 @@ from contracts import UNREADABLE_HEADER, Header
 from runtime.unpacking import UnpackError, unpack
 from runtime.wire import Reader, WireError
 
-# What one batch may unpack to: ten times what a producer of a megabyte a batch usually sends.
-UNPACKED_MAX = 16 * 1024 * 1024
+# What one batch may unpack to: eight times the largest batch of the gateway. Each partition may hold one in memory.
+UNPACKED_MAX = 8 * 1024 * 1024
 # A smaller batch holds nothing that is large in memory.
 _ORDINARY = 256 * 1024
 HEADERS_MAX = 100_000

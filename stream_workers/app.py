@@ -30,9 +30,9 @@ from stream_workers.web.look.read_model import ReadModel
 from stream_workers.web.serving.metrics_page import mount_metrics
 from stream_workers.web.serving.mounting import mount
 
-# Records fetched at once, and records that may wait for the agent before no more are fetched.
+# Records fetched at once, and the bytes in memory that may wait for the agent before no more are fetched.
 FETCH_RECORDS = 2_000
-WAITING_RECORDS = 6_000
+WAITING_BYTES = 12 * 1024 * 1024
 
 # A dead letter of the largest size that its topic takes.
 REQUEST_BYTES = TOPIC_BYTES + 64 * 1024
@@ -180,6 +180,6 @@ def _app(settings: Settings, kind: Kind, partition_count: int) -> BatchApp:
         web_router_enabled=False,
     )
     app.source = topics.applications
-    app.room = Room(WAITING_RECORDS)
+    app.room = Room(WAITING_BYTES)
     app.rank = rank
     return app

@@ -17,7 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, TopicT
 from faust.web.drivers.aiohttp import Web
 
-from runtime.records import read_any_bytes
+from runtime.records import read_any_bytes, weight
 from stream_workers.kafka.room import Room
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
@@ -45,6 +45,7 @@ class Batch(ConsumerMessage):
     """Stands for all records of one fetch of one partition; its offset is the last one's."""
 
     records: Sequence[Record] = ()
+    weight: int = 0
 
 
 class AnyBytesThread(driver.AIOKafkaConsumerThread):
@@ -74,6 +75,7 @@ class BatchConsumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self._known_as = self._member_id
+        self.app.room.emptied()
         await super().on_partitions_assigned(assigned, generation_id)
 
     @property
@@ -83,7 +85,8 @@ class BatchConsumer(driver.Consumer):
         return str(coordinator.member_id)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        await self.app.room.wait()
+        if not await self.app.room.free() and self.flow_active:
+            return
         fetched, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if fetched is None or self.should_stop:
@@ -102,8 +105,9 @@ class BatchConsumer(driver.Consumer):
         """One message for all records of a source partition; changelogs go record by record, as ever."""
         for tp, records in fetched.items():
             if tp.topic == self.app.source and records:
-                self.app.room.handed(len(records))
-                yield tp, self._batch(tp, records)
+                batch = self._batch(tp, records)
+                self.app.room.handed(batch.weight)
+                yield tp, batch
         changelogs = {tp: records for tp, records in fetched.items() if tp.topic != self.app.source}
         for tp, record in self.scheduler.iterate(changelogs):
             yield tp, self._to_message(tp, record)
@@ -112,6 +116,7 @@ class BatchConsumer(driver.Consumer):
         last = self._to_message(tp, records[-1])
         batch = Batch(**{name: getattr(last, name) for name in _MESSAGE_FIELDS})
         batch.records = records
+        batch.weight = sum(map(weight, records))
         return batch
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
@@ -133,10 +138,10 @@ class BatchConsumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Go to the committed offsets, then to what the table says: commits may be ahead of the table, or behind."""
+        self.app.room.emptied()
         await super().perform_seek()
         if not self.flow_active:  # called from getmany before recovery: the table is not loaded yet
             return
-        self.app.room.emptied()
         owned = {tp.partition: tp for tp in self.assignment() if tp.topic == self.app.source}
         for partition, offset in (await self.app.next_offsets(set(owned))).items():
             await self.rewind(owned[partition], offset)

@@ -23,7 +23,7 @@ def lose() -> None:
     def some(self: BatchConsumer, fetched: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
         for tp, message in whole(self, fetched):
             if isinstance(message, Batch) and next(number) % ONE_IN == 0:
-                self.app.room.taken(len(message.records))
+                self.app.room.taken(message.weight)
             else:
                 yield tp, message
 

@@ -1,6 +1,7 @@
 """The pure part of counting: every offset booked once, whatever the records and however they are cut."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from stream_workers.books.series import DAY, HOUR, KEPT, MINUTE
 from stream_workers.books.state import VALUE_LIMIT, State, fresh, from_json, to_json
 from stream_workers.books.users import distinct_users, most_active_users, short_name
 from stream_workers.exact.ledger import following
+from stream_workers.kafka import events
 from stream_workers.kafka.events import Bad, Seen, by_contract, canonical, read
 from tests.records import NOW_MS, POISON, Record, bad, good
 
@@ -309,3 +311,13 @@ def test_any_other_form_goes_the_slow_way(change: tuple[bytes, bytes]) -> None:
     changed = value.replace(*change)
     assert changed != value
     assert canonical(changed) is None
+
+
+def test_no_hostile_time_is_kept() -> None:
+    """What is remembered of times is what the gateway writes: a time of a quarter of a megabyte stays nowhere."""
+    events._milliseconds.cache_clear()
+    value = good(0).value or b""
+    assert events.canonical(re.sub(rb'"20[^"]*Z"', b'"' + b"2" * 200_000 + b'"', value)) is None
+    assert events._milliseconds.cache_info().currsize == 0
+    assert events.canonical(value) is not None
+    assert events._milliseconds.cache_info().currsize == 1

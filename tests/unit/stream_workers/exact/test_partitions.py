@@ -94,6 +94,7 @@ class Event:
             partition=0,
             generation_id=generation,
             tp=SimpleNamespace(topic=TOPIC, partition=0),
+            weight=0,
             records=[good(offset) for offset in range(first, last + 1)],
         )
 

@@ -252,16 +252,3 @@ async def test_recovery_keeps_the_highest_value_not_the_last(app: BatchApp) -> N
     for value in (b"1", b"7", b"3"):
         store.apply_changelog_batch([Event(value)], lambda key: key, lambda value: value)
     assert store.data[b"0"] == b"7"
-
-
-async def test_no_more_is_fetched_while_enough_waits() -> None:
-    room = Room(10)
-    room.handed(10)
-    waiting = asyncio.create_task(room.wait())
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    room.taken(1)
-    await waiting
-    room.handed(100)
-    room.emptied()
-    await room.wait()
