@@ -149,7 +149,7 @@ async def _workers(bootstrap: str, topics: Topics) -> list[Finding]:
 
 
 def _behind(kind: str, ends: Mapping[int, int], states: Mapping[int, bytes]) -> Finding:
-    reached = {partition: rank(value)[1] + 1 for partition, value in states.items()}
+    reached = {partition: order[1] + 1 for partition, value in states.items() if (order := rank(value))}
     lag = sum(max(0, end - reached.get(partition, 0)) for partition, end in ends.items())
     what = f"{kind} worker"
     if not lag:

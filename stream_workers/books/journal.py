@@ -98,11 +98,13 @@ class Journal:
         """Write the lines of a batch, then say how far it reached."""
         now = self._clock()
         stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+        now_ms = round(now * 1000)
         unreadable = 0
-        lines = []
+        lines, times = [], [0]
         for record in records:
-            fields, bad = self._fields(partition, record, now)
-            unreadable += bad
+            fields, created_at = self._fields(partition, record, now)
+            unreadable += created_at is None
+            times.append(created_at or 0)
             lines.append(self._line({"timestamp": stamp, **fields}))
         self._out.write(b"".join(lines))
         self._out.flush()
@@ -112,16 +114,16 @@ class Journal:
             logged=state.logged + len(records) - unreadable,
             unreadable=state.unreadable + unreadable,
             empty=state.empty + records[-1].offset - state.last_offset - len(records),
-            newest_at=max(state.newest_at or 0, records[-1].timestamp),
+            newest_at=_newest(state.newest_at, times, now_ms),
             consumed_at=int(now * 1000),
             owner=self._owner,
         )
 
-    def _fields(self, partition: int, record: Record, now: float) -> tuple[dict[str, Any], bool]:
+    def _fields(self, partition: int, record: Record, now: float) -> tuple[dict[str, Any], int | None]:
         event = read(record)
         where = {"partition": partition, "offset": record.offset}
         if isinstance(event, Bad):
-            return {"level": "warning", "event": "unreadable", **where, "reason": event.reason}, True
+            return {"level": "warning", "event": "unreadable", **where, "reason": event.reason}, None
         fields = {
             "level": "info",
             "event": "application",
@@ -132,7 +134,12 @@ class Journal:
         }
         if is_replay(record.headers):
             fields["replayed"] = True
-        return fields, False
+        return fields, event.created_at
+
+
+def _newest(known: int | None, times: Sequence[int], now: int) -> int | None:
+    """The newest of these times that is not ahead of now: whoever writes an event may say any."""
+    return max([at for at in (known or 0, *times) if at <= now], default=0) or None
 
 
 def position_to_json(position: Position) -> bytes:

@@ -87,7 +87,7 @@ async def restart(bootstrap: str, topics: Topics, kind: Kind) -> None:
     """Let a kind of worker begin again at the topic's first record; the journal writes every line once more."""
     book = BOOKS[kind.name]
     old = await read_states(bootstrap, kind.changelog(topics))
-    edition = 1 + max((rank(value)[0] for value in old.values()), default=0)
+    edition = 1 + max((found[0] for value in old.values() if (found := rank(value))), default=0)
     stretches = await bounds(bootstrap, topics.applications)
     topic_id = await _topic_id(bootstrap, topics)
     values = {
@@ -125,4 +125,4 @@ async def _fresh_states(
 
 async def _topic_id(bootstrap: str, topics: Topics) -> str:
     async with await Broker.connected(bootstrap) as broker:
-        return await broker.topic_id(topics.applications) or ""
+        return await broker.known_topic_id(topics.applications)

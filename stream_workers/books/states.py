@@ -6,6 +6,7 @@ from contracts import Topics
 from stream_workers.books.journal import Position, position_from_json
 from stream_workers.books.state import from_json
 from stream_workers.exact.ledger import rank
+from stream_workers.kafka.batches import state_key
 from stream_workers.kafka.reader import batches, bounds
 from stream_workers.kinds import JOURNAL, METRICS
 
@@ -62,7 +63,7 @@ async def read_states(bootstrap: str, changelog: str) -> dict[int, bytes]:
     newest: dict[int, bytes] = {}
     async for records in batches(bootstrap, changelog, await bounds(bootstrap, changelog)):
         for record in records:
-            held = newest.get(record.partition)
-            if record.value is not None and (held is None or rank(record.value) >= rank(held)):
+            order = rank(record.value) if record.key == state_key(record.partition) else None
+            if order is not None and record.value and order >= (rank(newest.get(record.partition)) or order):
                 newest[record.partition] = record.value
     return newest

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from runtime.records import consumer as new_consumer
 from stream_workers.errors import KafkaAwayError
 from stream_workers.exact.ledger import rank
+from stream_workers.kafka.batches import state_key
 from stream_workers.kafka.broker import Broker
 
 log = logging.getLogger(__name__)
@@ -95,14 +96,14 @@ class Follower:
             return
         for at, records in got.items():
             for record in records:
-                if record.value is not None:
-                    self._take(at.partition, record.value)
+                order = rank(record.value) if record.key == state_key(at.partition) else None
+                if order is not None and record.value is not None:
+                    self._take(at.partition, record.value, order)
             if records[-1].offset + 1 >= self._to_read.get(at.partition, 0):
                 self._to_read.pop(at.partition, None)
         self.complete = not self._to_read
 
-    def _take(self, partition: int, value: bytes) -> None:
-        order = rank(value)
+    def _take(self, partition: int, value: bytes, order: tuple[int, int]) -> None:
         known = self.newest.get(partition)
         if known is None or order >= known.rank:
             self.newest[partition] = Newest(value, order, time.time())

@@ -43,8 +43,9 @@ class Lag:
         """How old what waits can be, if so many events wait and the newest that is booked is of ``newest_at`` (ms)."""
         if events == 0:
             return 0.0
-        known = [at for at in (newest_at and newest_at / 1000, self._caught_up_at.get(partition)) if at]
-        return max(0.0, self._clock() - max(known)) if known else None
+        now = self._clock()
+        known = [at for at in (newest_at and newest_at / 1000, self._caught_up_at.get(partition)) if at and at <= now]
+        return now - max(known) if known else None
 
     def _behind(self, partition: int) -> Behind:
         events = self._events(partition)

@@ -22,8 +22,8 @@ class Ledger(Protocol):
     ``missing`` as gone before it was read, by whatever names the kind has for them, and ``empty``: no record was there.
 
     ``edition`` rises with each rebuild: of two states of a partition the one with the higher (edition, last_offset)
-    holds. Its JSON has these two at the top level. ``newest_at`` is the last record's timestamp and ``consumed_at``
-    when it was read, in milliseconds since 1970; ``owner`` is who read it.
+    holds. Its JSON has these two at the top level. ``newest_at`` is when the newest of the events was accepted and
+    ``consumed_at`` when the last was read, in milliseconds since 1970; ``owner`` is who read it.
     """
 
     @property
@@ -90,10 +90,15 @@ def rank_of(state: Ledger) -> tuple[int, int]:
     return state.edition, state.last_offset
 
 
-def rank(value: bytes) -> tuple[int, int]:
-    """The same from the bytes of a state."""
-    fields = orjson.loads(value)
-    return fields["edition"], fields["last_offset"]
+def rank(value: bytes | None) -> tuple[int, int] | None:
+    """The same from the bytes of a state; None for whatever else somebody has put on a changelog."""
+    try:
+        fields = orjson.loads(value or b"")
+        found = fields["edition"], fields["last_offset"]
+        ours = isinstance(fields["topic_id"], str) and all(type(part) is int for part in found)
+    except (ValueError, TypeError, KeyError, IndexError):
+        return None
+    return found if ours else None
 
 
 def following(

@@ -83,6 +83,7 @@ class Partitions(Generic[S]):
         self._book = book
         self._broker = broker
         self._write_seconds = write_seconds
+        self._noted: dict[int, bytes] = {}
         self._dirty = asyncio.Event()
         self._rewinds: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
 
@@ -97,7 +98,7 @@ class Partitions(Generic[S]):
             return {}
         source = self._app.source
         await self._check_partitions(partitions)
-        topic_id = await self._broker.topic_id(source) or ""
+        topic_id = await self._broker.known_topic_id(source)
         firsts = await self._broker.first_offsets(source, partitions)
         ends = await self._broker.end_offsets(source, partitions)
         loaded = {}
@@ -105,6 +106,11 @@ class Partitions(Generic[S]):
             state = self._load(partition, topic_id, firsts[partition])
             self._check(partition, state, topic_id=topic_id, first=firsts[partition], end=ends[partition])
             loaded[partition] = Owned(partition, state, rank_of(state))
+        for partition, value in self._noted.items():
+            if partition in loaded and (rank(value) or _NEVER)[0] > loaded[partition].state.edition:
+                state = self._book.decode(value)
+                loaded[partition] = Owned(partition, state, rank_of(state))
+        self._noted.clear()
         self.owned = loaded
         positions = {partition: owned.state.last_offset for partition, owned in loaded.items()}
         generation = self._app.consumer_generation_id
@@ -152,10 +158,13 @@ class Partitions(Generic[S]):
 
     def seen(self, partition: int, value: bytes) -> None:
         """A value came by on the changelog: write ours again if it is lower, take it over if it is of a rebuild."""
+        order = rank(value)
+        if order is None:
+            return
         owned = self.owned.get(partition)
         if owned is None:
+            self._take_note(partition, value, order)
             return
-        order = rank(value)
         if order < owned.written:
             self.figures.mended += 1
             owned.written = _NEVER
@@ -165,6 +174,11 @@ class Partitions(Generic[S]):
             self.owned[partition] = Owned(partition, state, order)
             log.info("a rebuilt state holds from now on", extra={"partition": partition, "edition": order[0]})
             self._rewinds.put_nowait((partition, state.last_offset + 1))
+
+    def _take_note(self, partition: int, value: bytes, order: tuple[int, int]) -> None:
+        """Of a partition that is not ours yet: its state may be loaded at this very moment, before this value came."""
+        if order > (rank(self._noted.get(partition)) or _NEVER):
+            self._noted[partition] = value
 
     async def run_rewinds(self) -> None:
         """Read again from where a state that was taken over says, for ever."""

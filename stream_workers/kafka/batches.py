@@ -174,15 +174,19 @@ class HighestStore(Store[bytes, bytes]):
     A paused worker may write an old value late, and that one may be the last in the changelog.
     """
 
-    rank: Callable[[bytes], tuple[int, int]]
+    rank: Callable[[bytes | None], tuple[int, int] | None]
 
     def apply_changelog_batch(
         self, batch: Iterable[Any], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
         for event in batch:
-            key, value = to_key(event.key), to_value(event.value)
-            self._key_partition[key] = event.message.partition
-            if value is not None and (key not in self.data or self.rank(value) >= self.rank(self.data[key])):
+            partition = event.message.partition
+            key, value = state_key(partition), to_value(event.value)
+            order = self.rank(value)
+            if order is None or to_key(event.key) != key:
+                continue  # none of ours: anybody may write to a topic
+            self._key_partition[key] = partition
+            if key not in self.data or order >= (self.rank(self.data[key]) or order):
                 self.data[key] = value
 
 
@@ -237,15 +241,16 @@ class BareWeb(Web):
 class BatchApp(faust.App):
     """A Faust app whose agent reads ``source`` in batches, from where ``next_offsets`` says.
 
-    ``rank`` orders the table's values: the higher one is the newer. ``rejoining`` is asked with its former id before
-    this member joins a group again that Kafka dropped it from; it does not return where it must not.
+    ``rank`` orders the table's values: the higher one is the newer, and what has none is no value. ``rejoining`` is
+    asked with its former id before this member joins a group again that Kafka dropped it from; it does not return where it
+    must not.
     """
 
     source: str
     room: Room
     next_offsets: NextOffsets
     rejoining: Rejoining
-    rank: Callable[[bytes], tuple[int, int]]
+    rank: Callable[[bytes | None], tuple[int, int] | None]
 
     async def know(self, topic: str, partition: int) -> None:
         """Let the producer look again where a topic has grown: it knows the partitions of some minutes ago."""

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
 from runtime.metadata import TopicMetadataRequest
 from runtime.records import consumer as new_consumer
@@ -64,8 +64,15 @@ class Broker:
         return set((await self._describe(topic)).partitions)
 
     async def topic_id(self, topic: str) -> str | None:
-        """The id that the topic got when it was created: another id is another topic."""
+        """The id that the topic got when it was created: another id is another topic; None if there is no topic."""
         return (await self._describe(topic)).id
+
+    async def known_topic_id(self, topic: str) -> str:
+        """The same for a topic that must be there: a broker that has just started may not know it yet."""
+        found = await self.topic_id(topic)
+        if found is None:
+            raise KafkaAwayError(f"Kafka at {self._bootstrap} does not know the topic {topic}")
+        return found
 
     async def brokers(self, topic: str) -> "Brokers":
         """Which brokers are there, and which are missed where replicas of this topic should be."""
@@ -174,7 +181,7 @@ class Description:
 
 
 async def describe(client: AIOKafkaClient, topic: str) -> Description:
-    """Ask any broker for a topic's id and partitions."""
+    """Ask any broker for a topic's id and partitions; raises KafkaError where it says neither them nor that none is."""
     answer: Any = await client.send(client.get_random_node(), TopicMetadataRequest(topic))
     here = {node: f"{host}:{port}" for node, host, port, _, _ in answer.brokers}
     for error, _, id_, _, partitions, _, _ in answer.topics:
@@ -182,4 +189,6 @@ async def describe(client: AIOKafkaClient, topic: str) -> Description:
             away = {node for partition in partitions for node in partition[4]} - here.keys()
             numbers = frozenset(partition[1] for partition in partitions)
             return Description(str(id_), numbers, Brokers(here, sorted(away)))
+        if error != UnknownTopicOrPartitionError.errno:
+            raise for_code(error)(topic)
     return Description(None, frozenset(), Brokers(here))

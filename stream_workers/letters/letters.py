@@ -123,10 +123,11 @@ class Collapsed:
         if mark == b"done":
             self._done.add(key)
             return
+        ends = _positions(header(record.headers, POSITIONS_HEADER) or b"{}")
         positions = self._intended.setdefault(key, {})
-        for partition, end in orjson.loads(header(record.headers, POSITIONS_HEADER) or b"{}").items():
+        for partition, end in ends.items():
             # Of several runs that were cut short, the first: what any of them sent is after its positions.
-            positions[int(partition)] = min(end, positions.get(int(partition), end))
+            positions[partition] = min(end, positions.get(partition, end))
 
 
 async def read_letters(
@@ -238,3 +239,11 @@ def _clipped(before: Positions | None, stretches: Stretches) -> dict[int, int]:
 
 def _size(stretches: Stretches) -> int:
     return sum(end - start for start, end in stretches.values())
+
+
+def _positions(text: bytes) -> dict[int, int]:
+    """What a mark says of the topic's ends; ValueError where anybody else wrote it."""
+    try:
+        return {int(partition): int(end) for partition, end in orjson.loads(text).items()}
+    except (AttributeError, TypeError, OverflowError) as error:
+        raise ValueError("no positions") from error

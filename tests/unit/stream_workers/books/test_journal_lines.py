@@ -1,6 +1,7 @@
 """The journal's lines against its books: what is absent is drift, what is repeated is not."""
 
 import asyncio
+from dataclasses import replace
 from io import BytesIO
 from typing import Literal
 
@@ -8,7 +9,7 @@ import pytest
 
 from cli.audit.lines import Lines, compare
 from stream_workers.books.journal import Journal, Position
-from tests.records import bad, good
+from tests.records import NOW_MS, bad, good
 
 START = Position(topic_id="id", first=0, last_offset=-1)
 
@@ -45,3 +46,11 @@ def test_lines_beyond_the_books_are_those_of_now() -> None:
     lines, _ = written("json", range(9))
     earlier = Position(topic_id="id", first=0, last_offset=4, logged=5)
     assert compare(lines, {0: earlier}) == Lines(lines=9, repeated=0, absent=0)
+
+
+async def test_a_foreign_time_does_not_say_how_far_the_journal_is() -> None:
+    """What a producer stamps, or dates an event of the future, is no sign that everything before it was read."""
+    journal = Journal(BytesIO(), owner="me", user_names=False, form="json", clock=lambda: NOW_MS / 1000)
+    events = [good(0, at_ms=NOW_MS - 5_000), good(1, at_ms=NOW_MS + 10**12), replace(bad(2), timestamp=2**63 - 1)]
+    state = await journal.fold(0, journal.fresh("id", 0), events)  # type: ignore[arg-type]
+    assert state.newest_at == NOW_MS - 5_000

@@ -9,8 +9,14 @@ from typing import Any
 import pytest
 
 from stream_workers.books.journal import Journal, Position, position_from_json, position_to_json
-from stream_workers.errors import HoleError, PartitionsDifferError, RecreatedTopicError, StateNotWrittenError
-from stream_workers.exact.ledger import following
+from stream_workers.errors import (
+    HoleError,
+    KafkaAwayError,
+    PartitionsDifferError,
+    RecreatedTopicError,
+    StateNotWrittenError,
+)
+from stream_workers.exact.ledger import following, rank
 from stream_workers.exact.partitions import Partitions
 from tests.records import good
 
@@ -66,7 +72,7 @@ class Kafka:
             raise OSError("no leader")
         self.written.append(position_from_json(value))
 
-    async def topic_id(self, topic: str) -> str:  # noqa: ARG002 -- as a broker is
+    async def known_topic_id(self, topic: str) -> str:  # noqa: ARG002 -- as a broker is
         return self.id
 
     async def partitions(self, topic: str) -> set[int]:  # noqa: ARG002 -- as a broker is
@@ -258,3 +264,38 @@ def test_only_what_follows_without_a_gap_is_taken(
 ) -> None:
     records, found = following([good(offset) for offset in offsets], last)  # type: ignore[misc]
     assert ([record.offset for record in records], found) == (taken, gap)
+
+
+async def test_a_rebuilt_state_that_comes_while_the_partition_is_assigned_is_taken_over() -> None:
+    kafka = Kafka(stored=stored(41))
+    partitions = owning(kafka)
+
+    class Slow(Kafka):
+        async def end_offsets(self, topic: str, partitions_: set[int]) -> dict[int, int]:
+            partitions.seen(0, b"junk")
+            partitions.seen(0, stored(4, edition=1))
+            return await super().end_offsets(topic, partitions_)
+
+    slow: Any = Slow(stored=stored(41))
+    partitions._broker = slow
+    assert await partitions.assign({0}) == {0: 5}
+    assert partitions.owned[0].state.edition == 1
+
+
+@pytest.mark.parametrize(
+    "junk", [b"", b"junk", b"[]", b"1", b"{}", b'{"edition": "x", "last_offset": null, "topic_id": 1}']
+)
+async def test_junk_on_the_changelog_is_no_state(junk: bytes) -> None:
+    assert rank(junk) is None
+    partitions = await owned(Kafka())
+    partitions.seen(0, junk)
+    assert at(partitions) == -1
+
+
+async def test_a_broker_that_does_not_know_the_topic_yet_is_no_other_topic() -> None:
+    class Forgetful(Kafka):
+        async def known_topic_id(self, topic: str) -> str:
+            raise KafkaAwayError(topic)
+
+    with pytest.raises(KafkaAwayError):
+        await owning(Forgetful(stored=stored(41))).assign({0})
