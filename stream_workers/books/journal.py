@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, ClassVar, Literal, Self
 
 import orjson
 
+from stream_workers.books.apply import AHEAD_MAX
 from stream_workers.kafka.batches import BatchApp, Record
 from stream_workers.kafka.events import Bad, is_replay, read
 from stream_workers.kinds import JOURNAL, Kind
@@ -138,8 +139,8 @@ class Journal:
 
 
 def _newest(known: int | None, times: Sequence[int], now: int) -> int | None:
-    """The newest of these times that is not ahead of now: whoever writes an event may say any."""
-    return max([at for at in (known or 0, *times) if at <= now], default=0) or None
+    """The newest of these times that is not of the future: whoever writes an event may say any."""
+    return max([at for at in (known or 0, *times) if at <= now + AHEAD_MAX], default=0) or None
 
 
 def position_to_json(position: Position) -> bytes:

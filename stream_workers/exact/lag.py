@@ -9,6 +9,9 @@ import orjson
 from stream_workers.exact.changelog import Follower
 from stream_workers.kafka.backlog import Backlog
 
+# Clocks of gateways may run ahead by this much; what is dated later tells nothing.
+AHEAD_SECONDS = 300.0
+
 
 @dataclass(frozen=True, slots=True)
 class Behind:
@@ -43,9 +46,11 @@ class Lag:
         """How old what waits can be, if so many events wait and the newest that is booked is of ``newest_at`` (ms)."""
         if events == 0:
             return 0.0
-        now = self._clock()
-        known = [at for at in (newest_at and newest_at / 1000, self._caught_up_at.get(partition)) if at and at <= now]
-        return now - max(known) if known else None
+        latest = self._clock() + AHEAD_SECONDS
+        known = [
+            at for at in (newest_at and newest_at / 1000, self._caught_up_at.get(partition)) if at and at <= latest
+        ]
+        return max(0.0, self._clock() - max(known)) if known else None
 
     def _behind(self, partition: int) -> Behind:
         events = self._events(partition)

@@ -242,8 +242,8 @@ class BatchApp(faust.App):
     """A Faust app whose agent reads ``source`` in batches, from where ``next_offsets`` says.
 
     ``rank`` orders the table's values: the higher one is the newer, and what has none is no value. ``rejoining`` is
-    asked with its former id before this member joins a group again that Kafka dropped it from; it does not return where it
-    must not.
+    asked with its former id before this member joins a group again that Kafka dropped it from; it does not return where
+    it must not.
     """
 
     source: str

@@ -12,7 +12,9 @@ from cli.settings import Shape
 from cli.topics.create import create
 from contracts import Topics
 from devstack.kafka.brokers import Brokers
+from stream_workers.kafka.reader import bounds
 from tests.pipeline.faults import torment
+from tests.pipeline.test_any_bytes import ANYTHING, is_small, send_raw, transaction
 from tests.pipeline.workers import COMMAND, WorkerProcess, drift, environment, produce, produce_during, until_booked
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1_200)]
@@ -61,6 +63,42 @@ def report(events: int, done: Sequence[str], workers: Sequence[WorkerProcess]) -
 @pytest.mark.parametrize("count", [2, 3])
 async def test_workers_stay_exact(kafka: str, topics: Topics, tmp_path: Path, count: int, seed: int) -> None:
     assert await series(kafka, topics, tmp_path, count=count, seed=seed) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_workers_stay_exact_beside_any_other_producer(
+    kafka: str, topics: Topics, tmp_path: Path, seed: int
+) -> None:
+    """A transactional producer and one of every kind of bytes write to the same topic all the while."""
+    workers = [WorkerProcess("metrics", environment(kafka, topics), tmp_path / f"{n}.log") for n in range(2)]
+    for worker in workers:
+        worker.start()
+    try:
+        tormenting = asyncio.create_task(torment(workers, rounds=6, seed=seed))
+        others = asyncio.create_task(write_anything(tormenting, kafka, topics))
+        ids = await produce_during(tormenting, kafka, topics, rate=800, seed=seed)
+        (odd, committed, aborted), _ = await others, await tormenting
+        ends = {p: end for p, (_, end) in (await bounds(kafka, topics.applications)).items()}
+        totals = await until_booked(kafka, topics, sum(ends.values()), workers, seconds=180)
+    finally:
+        for worker in workers:
+            worker.kill()
+    assert drift(totals, len(ids) + 2 * committed) == []
+    assert {p: t.last + 1 for p, t in totals.items()} == ends
+    assert sum(t.dead for t in totals.values()) == odd
+    assert sum(t.empty for t in totals.values()) == committed + 3 * aborted
+
+
+async def write_anything(work: "asyncio.Task[object]", kafka: str, topics: Topics) -> tuple[int, int, int]:
+    """Until that work is done: records of any bytes, and transactions that end in either way; how many of each."""
+    odd = committed = aborted = 0
+    while not work.done():
+        odd += await send_raw(kafka, topics.applications, [batch for batch in ANYTHING.values() if is_small(batch)])
+        await transaction(kafka, topics, commit=True)
+        await transaction(kafka, topics, commit=False)
+        committed, aborted = committed + 1, aborted + 1
+        await asyncio.sleep(1)
+    return odd, committed, aborted
 
 
 async def test_workers_stay_exact_although_their_consumers_lose_batches(

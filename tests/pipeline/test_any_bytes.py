@@ -63,6 +63,11 @@ ANYTHING = {
 }
 
 
+def is_small(batch: RawBatch) -> bool:
+    """Whether it may be sent often."""
+    return sum(len(record.value or b"") + len(record.headers) for record in batch.records) < 20_000
+
+
 async def send_raw(kafka: str, topic: str, many: Sequence[RawBatch], *, partition: int = 0) -> int:
     """Hand batches to the broker as they are; how many records it took."""
     client = AIOKafkaClient(bootstrap_servers=kafka)

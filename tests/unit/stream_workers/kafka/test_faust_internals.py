@@ -25,7 +25,7 @@ from faust.tables.base import Collection
 from faust.tables.recovery import Recovery
 from faust.topics import Topic
 from faust.transport.consumer import Consumer as BaseConsumer
-from faust.transport.drivers.aiokafka import Consumer, Producer, Transport
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer, Transport
 from faust.types import ConsumerMessage
 from faust.web.base import Web
 
@@ -252,3 +252,10 @@ async def test_recovery_keeps_the_highest_value_not_the_last(app: BatchApp) -> N
     for value in (b"1", b"7", b"junk", b"3"):
         store.apply_changelog_batch([Event(value)], lambda key: key, lambda value: value)
     assert store.data[b"0"] == b"7"
+
+
+def test_the_consumer_is_made_where_we_say_how_it_reads() -> None:
+    assert "AIOKafkaConsumerThread(self, loop=self.loop, beacon=self.beacon)" in source(Consumer._new_consumer_thread)
+    assert "return aiokafka.AIOKafkaConsumer(" in source(AIOKafkaConsumerThread._create_worker_consumer)
+    assert "self._create_worker_consumer(transport)" in source(AIOKafkaConsumerThread._create_consumer)
+    assert "isolation_level=self._isolation_level" in source(AIOKafkaConsumer.start)
