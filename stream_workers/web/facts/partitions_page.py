@@ -36,6 +36,7 @@ def partitions(look: Look, *, topics: Topics, sort: str) -> dict[str, Any]:
                 "total": view.total,
                 "dead": view.dead,
                 "missing": view.missing,
+                "empty": view.empty,
                 "exact": view.exact,
                 "counted_at": None if view.counted_at is None else view.counted_at / 1000,
                 "journal_owner": owners[JOURNAL.name].get(view.partition),

@@ -28,6 +28,7 @@ class PartitionView:
     dead: int
     replayed: int
     missing: int
+    empty: int
     edition: int
     exact: bool
     newest_at: int | None
@@ -63,6 +64,7 @@ class Snapshot:
     dead: int
     replayed: int
     missing: int
+    empty: int
     late: int
     future: int
     rate: float | None

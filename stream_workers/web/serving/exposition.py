@@ -92,6 +92,7 @@ def counted(snapshot: Snapshot) -> Iterator[Metric]:
         ("headgate_counted", "Applications counted", snapshot.total),
         ("headgate_replayed", "Events that were marked as published again", snapshot.replayed),
         ("headgate_missing", "Offsets booked as missing", snapshot.missing),
+        ("headgate_empty", "Offsets that hold no record", snapshot.empty),
     ):
         yield CounterMetricFamily(name, text, value=value)
     letters = CounterMetricFamily("headgate_dead_letters", "Events that could not be read", labels=("reason",))
