@@ -191,11 +191,17 @@ def _read(reader: Reader, header: Sequence[int]) -> Record:
     return Record(header[0] + further, timestamp, int(bool(late)), key, value, marks + headers)
 
 
+class Portion(list[Any]):
+    """Records with what they weigh together."""
+
+    weight = 0
+
+
 def _portion(self: Any, max_records: int | None = None) -> list[Any]:
     """As FetchResult.getall, bounded in bytes as well: what a batch unpacks to becomes objects by and by."""
     if not self.check_assignment(self._topic_partition) or not self.has_more():
         return []
-    taken: list[Any] = []
+    taken = Portion()
     room = PORTION_BYTES
     for record in self._partition_records:
         taken.append(record)
@@ -206,6 +212,7 @@ def _portion(self: Any, max_records: int | None = None) -> list[Any]:
     else:
         self._update_position()
         self._partition_records = None
+    taken.weight = PORTION_BYTES - room
     return taken
 
 

@@ -17,7 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, TopicT
 from faust.web.drivers.aiohttp import Web
 
-from runtime.records import read_any_bytes, weight
+from runtime.records import Portion, read_any_bytes
 from stream_workers.kafka.room import Room
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
@@ -116,7 +116,7 @@ class BatchConsumer(driver.Consumer):
         last = self._to_message(tp, records[-1])
         batch = Batch(**{name: getattr(last, name) for name in _MESSAGE_FIELDS})
         batch.records = records
-        batch.weight = sum(map(weight, records))
+        batch.weight = records.weight if isinstance(records, Portion) else 0
         return batch
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:

@@ -126,7 +126,9 @@ def test_a_small_batch_that_unpacks_to_much_becomes_objects_by_and_by() -> None:
     tracemalloc.start()
     try:
         while result.has_more():
-            sizes.append(sum(len(record.value) for record in result.getall(2_000)))
+            portion = result.getall(2_000)
+            sizes.append(sum(len(record.value) for record in portion))
+            assert portion.weight == sum(map(records.weight, portion))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
