@@ -26,7 +26,7 @@ COMMANDS = {
     "metrics": "cli.topics.metrics_command:app",
     "migrate": "cli.services.migrate_command:migrate",
     "recovery": "cli.recovery.recovery_command:app",
-    "replay": "cli.topics.replay_command:replay",
+    "replay": "cli.audit.replay_command:replay",
     "retention": "cli.removal.retention_command:retention",
     "run": "cli.stack.run_command:run",
     "topics": "cli.topics.topics_command:app",

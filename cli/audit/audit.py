@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,13 +15,17 @@ from cli.audit import removed, sides
 from cli.audit.compare import RANGES_AT_ONCE, Differences, Ranges, look_closer, sum_up
 from cli.audit.counted import Booked, books
 from cli.audit.lines import Lines, journal_lines
+from cli.audit.reach import reach_of
 from cli.audit.sides import Entry
 from cli.finish import Report
-from cli.topics.replay import OPEN_FOR, oldest_on_topic
-from contracts import Topics, first_id, time_of
+from contracts import Topics, first_id, last_id, time_of
 from gateway.database.connection import open_engine
 from gateway.settings import Settings
 from stream_workers.kafka.reader import bounds
+
+# An event this young may belong to a row whose commit was still open when the rows were looked at.
+OPEN_FOR = timedelta(seconds=60)
+LAST = (1 << 128) - 1
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,40 @@ class Audit:
         books = sum(booked.drift for booked in self.books.values() if booked)
         return found.missing + found.duplicate + found.differing + books + (self.lines.absent if self.lines else 0)
 
+    @property
+    def compared(self) -> bool:
+        """Whether there was anything that one side could be held against."""
+        return self.differences.rows > 0 or self.drift > 0
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        found = self.differences
+        if not self.compared:
+            return f"nothing could be compared: {self._why_nothing()}"
+        wrong = {name: getattr(found, name) for name in ("missing", "duplicate", "differing")}
+        wrong |= {f"wrong in the {name} worker's books": booked.drift for name, booked in self.books.items() if booked}
+        wrong["without the journal's line"] = self.lines.absent if self.lines else 0
+        said = ", ".join(f"{count} {name}" for name, count in wrong.items() if count)
+        return f"{_applications(found.rows)} compared, {said or 'all well'}"
+
+    def _why_nothing(self) -> str:
+        if self.differences.untold:
+            return f"{_applications(self.differences.untold)} older than what the topic holds of their partition"
+        if self.held:
+            return f"{_applications(self.held)} in an outbox, about to be published"
+        return "no application in PostgreSQL that the topic could hold"
+
     def to_fields(self) -> dict[str, Any]:
         """Plain numbers; those of a kind of worker are null until it has begun."""
         numbers = asdict(self.differences)
         examples = [_line(what, id_) for what, id_ in numbers.pop("examples")]
+        verdict = {"verdict": self.verdict, "compared": self.compared}
         span = {"since": self.since.isoformat(), "until": self.until.isoformat()}
         rest = {"held": self.held, "unpublishable": self.refused, "drift": self.drift}
         workers = {name: booked.to_fields() if booked else None for name, booked in self.books.items()}
         lines = {"journal_lines": self.lines.to_fields() if self.lines else None}
-        return numbers | rest | workers | lines | {"examples": examples} | span
+        return verdict | numbers | rest | workers | lines | {"examples": examples} | span
 
 
 async def audit(
@@ -78,22 +107,27 @@ async def audit(
 async def _audit(
     connection: AsyncConnection, bootstrap: str, topics: Topics, report: Report, tell: Callable[[str], object]
 ) -> Audit:
-    """The database's snapshot is taken first: what it shows as confirmed is on the topic read afterwards."""
+    """The database's snapshot is taken first: a row in it that no outbox holds is on the topic read afterwards."""
     now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
     oldest_held, held = await sides.held(connection)
     refused = await sides.refused(connection)
     expired = await removed.expired_before(connection)
-    first = max(await _first(connection, bootstrap, topics), expired)
-    settled = first_id(now - OPEN_FOR).int
-    last = settled - 1 if oldest_held is None else min(settled, oldest_held) - 1
     stretches = await bounds(bootstrap, topics.applications)
-    ranges, skip = Ranges(first, max(first, last), expired=expired), held | refused
+    reach = await reach_of(connection, bootstrap, topics, stretches)
+    oldest = await sides.oldest(connection)
+    first = max(oldest.int if oldest else 0, reach.first, expired)
+    last = LAST if oldest_held is None else max(first, oldest_held - 1)
+    ranges, skip = Ranges(first, last, expired=expired), held | refused
     total = sum(end - start for start, end in stretches.values())
 
     def events() -> AsyncIterator[Sequence[Entry]]:
-        return _reported(removed.named(connection, sides.events(bootstrap, topics, stretches)), report, total)
+        read = sides.events(bootstrap, topics, stretches, reach)
+        return _reported(removed.named(connection, read, settled=first_id(now - OPEN_FOR).int), report, total)
 
-    found = await sum_up(sides.rows(connection, UUID(int=first), UUID(int=last)), events, ranges, skip)
+    def rows(low: int, high: int) -> AsyncIterator[Sequence[Entry]]:
+        return sides.rows(connection, UUID(int=low), UUID(int=high), reach)
+
+    found = await sum_up(rows(first, last), events, ranges, skip)
 
     def note(what: str, id_: int) -> None:
         found.note(what, id_)
@@ -102,23 +136,15 @@ async def _audit(
     different = ranges.differing()
     for start in range(0, len(different), RANGES_AT_ONCE):
         group = different[start : start + RANGES_AT_ONCE]
-        rows = [sides.rows(connection, UUID(int=low), UUID(int=high)) for low, high in group]
-        await look_closer(rows, _within(events(), group), skip, note)
+        await look_closer([rows(low, high) for low, high in group], within(events(), group), skip, note)
     return Audit(
-        since=time_of(UUID(int=first)),
-        until=time_of(UUID(int=max(first, last))),
+        since=time_of(UUID(int=min(first, last_id(now).int))),
+        until=time_of(UUID(int=min(last, last_id(now).int))),
         differences=found,
         held=len(held),
         refused=len(refused),
         books=await books(bootstrap, topics, stretches),
     )
-
-
-async def _first(connection: AsyncConnection, bootstrap: str, topics: Topics) -> int:
-    """The first id that both sides still hold: the oldest row, or where the topic's retention has got to."""
-    oldest = await sides.oldest(connection)
-    begun = await oldest_on_topic(bootstrap, topics)
-    return max(oldest.int if oldest else 0, (first_id(begun).int if begun else 0))
 
 
 async def _reported(
@@ -131,7 +157,7 @@ async def _reported(
         report(done, total)
 
 
-async def _within(
+async def within(
     pages: AsyncIterator[Sequence[Entry]], group: Sequence[tuple[int, int]]
 ) -> AsyncIterator[Sequence[Entry]]:
     """What falls into one of these ranges, which are in order."""
@@ -149,6 +175,10 @@ class Places:
     def holds(self, id_: int) -> bool:
         place = bisect_right(self._starts, id_) - 1
         return place >= 0 and id_ <= self._ends[place]
+
+
+def _applications(count: int) -> str:
+    return f"{count} application{'s' * (count != 1)}"
 
 
 def _line(what: str, id_: int) -> str:

@@ -15,6 +15,8 @@ from cli.audit.audit import audit as compare_all
 from cli.finish import finish, progress
 from gateway.settings import Settings
 
+NOTHING_COMPARED = 3
+
 _MEANINGS = {
     "rows": "applications in PostgreSQL",
     "events": "of these and others on the topic, unmarked",
@@ -29,6 +31,7 @@ _MEANINGS = {
     "dead": "records that are no application",
     "replayed": "events marked as published again",
     "outside": "events older or younger than the range compared",
+    "untold": "rows older than what the topic holds of their partition",
     "drift": "missing + duplicate + differing + the workers' drift + absent lines",
 }
 
@@ -47,7 +50,8 @@ def audit(
 ) -> None:
     """Compare PostgreSQL, topic, counters and journal. Exit code 1 if anything is missing, double or different.
 
-    Compared is what both sides still hold, up to a minute ago; what a gateway is about to publish is left out.
+    Compared is what both sides still hold; what a gateway is about to publish is left out. Exit code 3 if that is
+    nothing.
     """
     settings = environment.read(Settings)
     tell = partial(typer.echo, file=differences) if differences else lambda _: None
@@ -58,10 +62,11 @@ def audit(
         typer.echo(json.dumps(fields, indent=2))
     else:
         _show(found, fields)
-    raise typer.Exit(int(found.drift > 0))
+    raise typer.Exit(int(found.drift > 0) if found.compared else NOTHING_COMPARED)
 
 
 def _show(found: Audit, fields: dict[str, Any]) -> None:
+    typer.echo(f"{found.verdict}\n")
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column("count", justify="right")
     for name, meaning in _MEANINGS.items():
@@ -73,7 +78,8 @@ def _show(found: Audit, fields: dict[str, Any]) -> None:
         typer.echo(f"journal's files: {_told(fields['journal_lines'])}")
     for example in fields["examples"]:
         typer.echo(example)
-    typer.echo(f"compared: {found.since:%Y-%m-%d %H:%M:%S} to {found.until:%Y-%m-%d %H:%M:%S} UTC")
+    if found.compared:
+        typer.echo(f"compared: {found.since:%Y-%m-%d %H:%M:%S} to {found.until:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def _told(books: dict[str, int]) -> str:

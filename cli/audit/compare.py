@@ -21,7 +21,9 @@ Note = Callable[[str, int], None]
 
 @dataclass
 class Differences:
-    """Counts over the range that both sides still hold; ``examples`` are the first few of each kind, for people.
+    """Counts over what both sides still hold; ``examples`` are the first few of each kind, for people.
+
+    ``untold`` are rows that retention may have removed from the topic: of their partition it holds only younger ones.
 
     ``dead``, ``replayed``, ``erased`` (by `headgate forget`), ``expired`` (by `headgate retention`) and ``foreign`` (no
     row of ours: accepted after the backup that PostgreSQL was restored from, lost in a failover, or another
@@ -39,6 +41,7 @@ class Differences:
     expired: int = 0
     foreign: int = 0
     outside: int = 0
+    untold: int = 0
     examples: list[tuple[str, int]] = field(default_factory=list)
 
     def note(self, what: str, id_: int) -> None:
@@ -100,7 +103,9 @@ async def sum_up(rows: Pages, events: Callable[[], Pages], ranges: Ranges, skip:
     found = Differences()
     async for page in rows:
         for entry in page:
-            if entry.id not in skip:
+            if entry.kind == "untold":
+                found.untold += 1
+            elif entry.id not in skip:
                 found.rows += 1
                 ranges.add_row(entry)
     async for page in events():
@@ -118,7 +123,7 @@ def _tally(entry: Entry, ranges: Ranges, skip: set[int], found: Differences) -> 
         found.erased += 1
     elif entry.id < ranges.expired:
         found.expired += 1
-    elif not ranges.holds(entry.id) or entry.id in skip:
+    elif entry.kind != "application" or not ranges.holds(entry.id) or entry.id in skip:
         found.outside += 1
     else:
         found.events += 1
@@ -130,7 +135,13 @@ async def look_closer(rows: Sequence[Pages], events: Pages, skip: set[int], note
 
     ``note`` is told the kind and the id of each difference.
     """
-    expected = {entry.id: entry.digest for pages in rows async for page in pages for entry in page}
+    expected = {
+        entry.id: entry.digest
+        for pages in rows
+        async for page in pages
+        for entry in page
+        if entry.kind == "application"
+    }
     seen: set[int] = set()
     async for page in events:
         for entry in page:

@@ -9,10 +9,12 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts import Stored, Topics, UndecodableError, from_record, value_of
+from cli.audit.reach import Reach
+from contracts import Stored, Topics, UndecodableError, from_record, is_replay, value_of
 from gateway.database.tables import applications, outbox, unpublishable
-from stream_workers.kafka.events import is_replay
 from stream_workers.kafka.reader import batches
+
+Kind = Literal["application", "dead", "replayed", "erased", "young", "untold"]
 
 PAGE = 5_000
 HELD_MAX = 200_000
@@ -20,11 +22,15 @@ HELD_MAX = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One application on one side. ``kind`` is ``dead`` for a record that does not decode (its id is 0)."""
+    """One application on one side.
+
+    ``dead`` is a record that does not decode (its id is 0), ``young`` an event whose row may not be committed yet, and
+    ``untold`` what is older than the topic's memory of its partition.
+    """
 
     id: int
     digest: int
-    kind: Literal["application", "dead", "replayed", "erased"] = "application"
+    kind: Kind = "application"
 
 
 _DEAD = Entry(0, 0, "dead")
@@ -35,7 +41,7 @@ def digest(stored: Stored) -> int:
     return int.from_bytes(blake2b(value_of(stored), digest_size=8).digest())
 
 
-async def rows(connection: AsyncConnection, first: UUID, last: UUID) -> AsyncIterator[Sequence[Entry]]:
+async def rows(connection: AsyncConnection, first: UUID, last: UUID, reach: Reach) -> AsyncIterator[Sequence[Entry]]:
     """The rows of [first, last] in order of their ids."""
     table, after = applications.c, None
     query = select(applications).order_by(table.id).limit(PAGE)
@@ -44,25 +50,38 @@ async def rows(connection: AsyncConnection, first: UUID, last: UUID) -> AsyncIte
         page: Sequence[Any] = (await connection.execute(query.where(begin, table.id <= last))).all()
         if not page:
             return
-        yield [Entry(row.id.int, digest(row)) for row in page]
+        yield _entries(page, reach)
         after = page[-1].id
 
 
+async def told(pages: AsyncIterator[Sequence[Stored]], reach: Reach) -> AsyncIterator[Sequence[Entry]]:
+    """Other rows in the same form."""
+    async for page in pages:
+        yield _entries(page, reach)
+
+
+def _entries(page: Sequence[Stored], reach: Reach) -> list[Entry]:
+    return [Entry(row.id.int, digest(row), _kind(row, reach)) for row in page]
+
+
 async def events(
-    bootstrap: str, topics: Topics, stretches: Mapping[int, tuple[int, int]]
+    bootstrap: str, topics: Topics, stretches: Mapping[int, tuple[int, int]], reach: Reach
 ) -> AsyncIterator[Sequence[Entry]]:
     """Every record of the topic's stretches, in batches of one partition."""
     async for records in batches(bootstrap, topics.applications, stretches, at_most=PAGE):
-        yield [_entry(record.value, record.headers) for record in records]
+        yield [_entry(record.value, record.headers, reach) for record in records]
 
 
-def _entry(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Entry:
+def _entry(value: bytes | None, headers: Sequence[tuple[str, bytes]], reach: Reach) -> Entry:
     try:
         event = from_record(value, headers)
     except UndecodableError:
         return _DEAD
-    kind: Literal["application", "replayed"] = "replayed" if is_replay(headers) else "application"
-    return Entry(event.id.int, digest(event), kind)
+    return Entry(event.id.int, digest(event), "replayed" if is_replay(headers) else _kind(event, reach))
+
+
+def _kind(application: Stored, reach: Reach) -> Kind:
+    return "application" if reach.tells(application.id.int, application.user_name) else "untold"
 
 
 async def oldest(connection: AsyncConnection) -> UUID | None:

@@ -8,11 +8,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts import Topics, id_of, time_of
+from contracts import Topics, id_of, is_replay, time_of
 from gateway.database.tables import applications, erasures, expirations, outbox, unpublishable
 from runtime.instants import instant
 from stream_workers.books.states import journal_positions, metrics_totals
-from stream_workers.kafka.events import is_replay
 from stream_workers.kafka.reader import batches, bounds
 
 

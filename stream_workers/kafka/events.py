@@ -1,7 +1,7 @@
 """What a record holds: an application, perhaps a marked replay of one, or something bad."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -12,7 +12,6 @@ import orjson
 from contracts import (
     DESCRIPTION_MAX,
     EVENT_TYPE,
-    REPLAYED_HEADER,
     UNREADABLE_HEADER,
     USER_NAME_MAX,
     UndecodableError,
@@ -111,14 +110,6 @@ def canonical(value: bytes) -> Seen | None:
 def is_whole(headers: Sequence[tuple[str, bytes]]) -> bool:
     """Whether all of the record could be read; what says that it could not is always the first header."""
     return not headers or headers[0][0] != UNREADABLE_HEADER
-
-
-def is_replay(headers: Iterable[tuple[str, bytes]]) -> bool:
-    """Whether the event was published again on purpose; it was counted the first time."""
-    for name, _ in headers:  # noqa: SIM110 -- for each event, any() with a generator costs twice as much
-        if name == REPLAYED_HEADER:
-            return True
-    return False
 
 
 def _fits(text: object, longest: int) -> bool:

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(400)
 @pytest.fixture(autouse=True)
 def everything_is_old_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """The audit and the replay leave the last minute out; here nothing is under way when they are asked."""
-    for module in ("cli.audit.audit", "cli.topics.replay"):
+    for module in ("cli.audit.audit", "cli.audit.replay"):
         monkeypatch.setattr(f"{module}.OPEN_FOR", timedelta(0))
 
 

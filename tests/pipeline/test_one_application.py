@@ -91,7 +91,7 @@ class Stand:
 async def stand(
     database_url: str, kafka: str, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Stand]:
-    for module in ("cli.audit.audit", "cli.topics.replay"):
+    for module in ("cli.audit.audit", "cli.audit.replay"):
         monkeypatch.setattr(f"{module}.OPEN_FOR", timedelta(0))
     add_asked_for([])
     made = Stand(GatewayProcess({}, tmp_path / "none.log"), database_url, kafka, topics, tmp_path)

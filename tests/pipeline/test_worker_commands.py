@@ -16,6 +16,7 @@ from aiokafka.structs import TopicPartition
 from sqlalchemy.ext.asyncio import create_async_engine
 from typer.testing import CliRunner, Result
 
+from cli.audit.replay import Choice, pages, publish
 from cli.errors import CommandError
 from cli.main import add_asked_for, app
 from contracts import Topics
@@ -247,9 +248,11 @@ async def test_what_a_gateway_holds_is_left_to_it(stack: Stack) -> None:
         )
     await engine.dispose()
     assert "1 published" in await stack.told("replay", "--missing")
-    refused = (await stack.headgate("replay", "--missing", "--id", str(held))).exception
-    assert isinstance(refused, CommandError)
-    assert "outbox" in str(refused)
+    for how in ("--missing", "--again"):
+        refused = (await stack.headgate("replay", how, "--id", str(held))).exception
+        assert isinstance(refused, CommandError)
+        assert "outbox" in str(refused)
+    assert "1 published, 1 left out" in await stack.told("replay", "--again", "--since", "2020-01-01")
     way = json.loads(await stack.told("trace", str(held), "--json"))
     assert (way["waiting"], way["published"]) == (True, [])
     assert json.loads(await stack.told("trace", str(free), "--json"))["published"]
@@ -264,6 +267,24 @@ async def test_a_replay_on_purpose_is_marked_and_not_counted_twice(stack: Stack)
     totals = await stack.booked(41)
     assert sum(t.replayed for t in totals.values()) == 21
     assert drift(totals, 20) == []
+
+
+async def test_a_replay_does_not_stand_for_the_event_itself(stack: Stack) -> None:
+    await stack.accept(3)
+    assert "3 published" in await stack.told("replay", "--again", "--since", "2020-01-01")
+    assert "3 published" in await stack.told("replay", "--missing")
+    assert "0 published" in await stack.told("replay", "--missing")
+
+
+async def test_a_slow_rate_is_kept_from_the_first_event_on(stack: Stack) -> None:
+    """Each is sent by itself: less than one a second is no reason to send a page at once."""
+    ids = await stack.accept(3)
+    engine = create_async_engine(stack.database_url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        chosen = pages(connection, Choice(), first=0, last=ids[-1].int)
+        sent = [len(part) async for part in publish(stack.kafka, stack.topics, chosen, again=True, rate=0.9)]
+    await engine.dispose()
+    assert sent == [1, 1, 1]
 
 
 async def test_a_trace_shows_every_stage(stack: Stack, tmp_path: Path) -> None:

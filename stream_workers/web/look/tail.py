@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from contracts import is_replay
 from runtime.records import consumer as new_consumer
 from stream_workers.kafka.broker import Broker
-from stream_workers.kafka.events import Bad, is_replay, read
+from stream_workers.kafka.events import Bad, read
 
 KEPT = 200
 PER_LOOK = 50

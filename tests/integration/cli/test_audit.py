@@ -51,6 +51,14 @@ async def store(database_url: str, applications: list[Application], *, in_outbox
         await connection.close()
 
 
+async def execute(database_url: str, statement: str) -> None:
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
 async def publish(kafka: str, topics: Topics, applications: list[Application], *, replayed: bool = False) -> None:
     async with AIOKafkaProducer(bootstrap_servers=kafka, acks="all") as producer:
         for each in applications:
@@ -84,8 +92,22 @@ async def test_equal_sides_have_no_drift(database_url: str, kafka: str, topics: 
     assert (found.differences.rows, found.differences.events) == (100, 100)
 
 
-async def test_nothing_at_all_is_no_drift(database_url: str, kafka: str, topics: Topics) -> None:
-    assert (await audited(database_url, kafka, topics)).drift == 0
+async def test_nothing_at_all_is_no_drift_and_no_comparison(database_url: str, kafka: str, topics: Topics) -> None:
+    found = await audited(database_url, kafka, topics)
+    assert (found.drift, found.compared) == (0, False)
+    assert found.verdict == "nothing could be compared: no application in PostgreSQL that the topic could hold"
+
+
+async def test_what_was_accepted_a_moment_ago_is_judged(database_url: str, kafka: str, topics: Topics) -> None:
+    """No outbox holds it any more, so it was confirmed; only an event without a row may be too young."""
+    applications = [application(number, at=datetime.now(UTC)) for number in range(5)]
+    await store(database_url, applications[:4])
+    await publish(kafka, topics, [*applications[:3], applications[4]])
+    found = await audited(database_url, kafka, topics)
+    differences = found.differences
+    assert (differences.rows, differences.events, differences.missing) == (4, 3, 1)
+    assert (differences.foreign, differences.outside) == (0, 1)
+    assert found.verdict == "4 applications compared, 1 missing"
 
 
 async def test_each_difference_is_found_and_named(database_url: str, kafka: str, topics: Topics) -> None:
@@ -110,14 +132,14 @@ async def test_what_is_no_drift_is_named(database_url: str, kafka: str, topics: 
     rowless = application(12_345, at=HOUR_AGO + timedelta(seconds=1))
     await publish(kafka, topics, [rowless])
     young = application(1, at=datetime.now(UTC))
-    await store(database_url, [young])
+    await publish(kafka, topics, [young])
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
         await producer.send_and_wait(topics.applications, b"not JSON")
     found = await audited(database_url, kafka, topics)
     differences = found.differences
     assert found.drift == 0
     assert (differences.rows, found.held) == (25, 5)
-    assert (differences.foreign, differences.replayed, differences.dead, differences.outside) == (1, 4, 1, 2)
+    assert (differences.foreign, differences.replayed, differences.dead, differences.outside) == (1, 4, 1, 3)
     assert found.to_fields()["examples"] == [f"foreign {rowless.id}"]
 
 
@@ -156,6 +178,15 @@ async def test_the_command_says_it_in_json_and_by_its_exit_code(database_url: st
         "drift": 1,
     }
     assert document["metrics"] is None
+    await publish(kafka, topics, applications[:1])
+    for statement, code, first_line in (
+        ("SELECT 1", 0, b"10 applications compared, all well"),
+        ("DELETE FROM applications", 3, b"nothing could be compared"),
+    ):
+        await execute(database_url, statement)
+        done = await asyncio.to_thread(run, command[:-1], env=environment, capture_output=True, check=False)
+        assert done.returncode == code, done.stderr
+        assert done.stdout.startswith(first_line)
 
 
 async def test_both_workers_books_are_held_against_the_topic(database_url: str, kafka: str, topics: Topics) -> None:
