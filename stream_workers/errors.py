@@ -12,6 +12,7 @@ WorkerError                  1
     ├── StuckError              events are waiting and nothing moves
     ├── StateNotWrittenError    Kafka did not take the state
     └── KafkaAwayError          Kafka did not answer
+        └── NoTopicError        it knows no such topic
 """
 
 from typing import ClassVar
@@ -110,4 +111,11 @@ class StateNotWrittenError(RestartHelpsError):
 
 
 class KafkaAwayError(RestartHelpsError):
-    """Kafka did not answer in time."""
+    """Kafka did not answer in time, or not what was asked: nothing is known."""
+
+
+class NoTopicError(KafkaAwayError):
+    """Kafka says that there is no such topic; a broker that has just started may say so of one that is there."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"Kafka knows no topic {topic}: `headgate topics create` makes it, if it should not be there")

@@ -8,7 +8,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from cli.doctor.finding import Finding, failed, ok, warning
 from cli.errors import CommandError
-from cli.topics.admin import admin
+from cli.topics.admin import admin, shapes_of
 from contracts import Topics
 from gateway.settings import Settings
 from stream_workers.books.states import metrics_totals, read_states
@@ -31,7 +31,7 @@ async def examine(settings: Settings) -> list[Finding]:
     try:
         async with admin(bootstrap) as client:
             brokers = len((await client.describe_cluster())["brokers"])
-            shapes, configs = await _shapes(client, topics), await _configs(client, topics)
+            shapes, configs = await shapes_of(client, _names(topics)), await _configs(client, topics)
     except (CommandError, OSError, TimeoutError) as error:
         remedy = "Start Kafka, or set KAFKA_BOOTSTRAP_SERVERS to where it listens."
         return [failed("Kafka", str(error) or f"{bootstrap} does not answer", remedy)]
@@ -41,12 +41,6 @@ async def examine(settings: Settings) -> list[Finding]:
     return [*found, *await _workers(bootstrap, topics)]
 
 
-async def _shapes(client: AIOKafkaAdminClient, topics: Topics) -> dict[str, list[dict[str, Any]]]:
-    """The partitions of each topic; none of one that is not there."""
-    described = await client.describe_topics(_names(topics))
-    return {topic["topic"]: topic["partitions"] for topic in described}
-
-
 async def _configs(client: AIOKafkaAdminClient, topics: Topics) -> dict[str, dict[str, str]]:
     wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_CONFIGS)) for name in _names(topics)]
     answers: Any = await client.describe_configs(wanted)
@@ -54,6 +48,7 @@ async def _configs(client: AIOKafkaAdminClient, topics: Topics) -> dict[str, dic
         resource[3]: {entry[0]: entry[1] for entry in resource[4]}
         for answer in answers
         for resource in answer.resources
+        if resource[0] == 0
     }
 
 
@@ -79,6 +74,9 @@ def _topics(
             yield failed(what, f"{len(partitions)} partitions, {topics.applications} has {source}", _EQUAL)
         elif leaderless := [partition["partition"] for partition in partitions if partition["leader"] < 0]:
             yield failed(what, f"no leader for partition {leaderless[0]}", "Bring the brokers back that hold it.")
+        elif not config:
+            remedy = "Grant DescribeConfigs on it: whether what it keeps is right cannot be seen without."
+            yield warning(what, "Kafka does not tell its settings", remedy)
         else:
             least = TOPIC_BYTES if name == topics.dead_letters else MESSAGE_BYTES
             found = _replicas(what, partitions, config) or _room(what, config, least)

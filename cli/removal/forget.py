@@ -36,11 +36,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Remains:
-    """A place outside PostgreSQL; ``until`` is a time, or None where nothing ends it by itself."""
+    """A place outside PostgreSQL; ``until`` is a time, None where nothing ends it by itself, or it is not ``known``."""
 
     where: str
     what: str
     until: datetime | None
+    known: bool = True
 
     def to_fields(self) -> dict[str, Any]:
         return asdict(self) | {"until": self.until.isoformat() if self.until else None}
@@ -73,12 +74,13 @@ async def remains(bootstrap: str, topics: Topics, newest: datetime) -> list[Rema
     except (CommandError, OSError):
         kept = {}
 
-    def until(topic: str) -> datetime | None:
-        return newest + kept[topic] if topic in kept else None
+    def place(topic: str, what: str) -> Remains:
+        time = kept.get(topic)
+        return Remains(topic, what, newest + time if time else None, known=topic in kept)
 
     return [
-        Remains(topics.applications, "the events, up to a segment's time longer", until(topics.applications)),
-        Remains(topics.dead_letters, "events of theirs that could not be read", until(topics.dead_letters)),
+        place(topics.applications, "the events, up to a segment's time longer"),
+        place(topics.dead_letters, "events of theirs that could not be read"),
         Remains(
             METRICS.changelog(topics), "the name while it is one of the most active; counts, which name nobody", None
         ),
@@ -87,8 +89,8 @@ async def remains(bootstrap: str, topics: Topics, newest: datetime) -> list[Rema
     ]
 
 
-async def _kept(bootstrap: str, topics: Topics) -> dict[str, timedelta]:
-    """How long the topics keep events; without those that keep them for ever."""
+async def _kept(bootstrap: str, topics: Topics) -> dict[str, timedelta | None]:
+    """How long the topics keep events, None for ever; without those of which Kafka does not tell."""
     wanted = [
         ConfigResource(ConfigResourceType.TOPIC, name, {"retention.ms": None})
         for name in (topics.applications, topics.dead_letters)
@@ -102,7 +104,7 @@ async def _kept(bootstrap: str, topics: Topics) -> dict[str, timedelta]:
         for entry in resource[4]
         if entry[0] == "retention.ms"
     }
-    return {name: timedelta(milliseconds=value) for name, value in values.items() if value >= 0}
+    return {name: timedelta(milliseconds=value) if value >= 0 else None for name, value in values.items()}
 
 
 def past(instant: datetime | None) -> bool:

@@ -44,6 +44,9 @@ def forget(
         typer.echo(f"{erased} erased" + (f"; run it again for the {found.waiting} others" if found.waiting else ""))
 
 
+_UNKNOWN = "Kafka does not say until when"
+
+
 def _name(user: str) -> str:
     try:
         return TypeAdapter(UserName).validate_python(user)
@@ -77,7 +80,7 @@ def _lines(found: Found, places: list[Remains]) -> list[str]:
         f"{found.erasable} applications in PostgreSQL",
         *waiting,
         "what of them may be elsewhere:",
-        *(f"  {place.where}: {place.what} ({_until(place.until)})" for place in places),
+        *(f"  {place.where}: {place.what} ({_until(place.until) if place.known else _UNKNOWN})" for place in places),
     ]
 
 

@@ -6,7 +6,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from cli.errors import CommandError
 from cli.settings import Shape
-from cli.topics.admin import admin
+from cli.topics.admin import admin, shapes_of
 from contracts import Topics
 from stream_workers.kinds import KINDS
 from stream_workers.letters.dead_letters import TOPIC_BYTES
@@ -55,9 +55,8 @@ def _new_topic(name: str, shape: Shape, config: dict[str, str]) -> NewTopic:
 
 
 async def _refuse_other_partitions(client: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
-    found = {
-        topic["topic"]: len(topic["partitions"]) for topic in await client.describe_topics([t.name for t in wanted])
-    }
+    shapes = await shapes_of(client, [topic.name for topic in wanted])
+    found = {name: len(partitions) for name, partitions in shapes.items()}
     for topic in wanted:
         if found.get(topic.name) not in {0, None, topic.num_partitions}:
             has = f"the topic {topic.name} has {found[topic.name]} partitions"

@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.errors import KafkaError
 
 from cli.errors import CommandError
-from cli.topics.admin import admin
+from cli.topics.admin import admin, shapes_of
 from contracts import Topics
 from stream_workers.kinds import KINDS
 
@@ -77,7 +77,7 @@ async def _until_led(client: AIOKafkaAdminClient, step: Step) -> None:
 async def _shape(client: AIOKafkaAdminClient, topic: str, *, at_least: int = 1) -> tuple[int, bool]:
     """How many partitions a topic has, and whether each has a leader; what was made just now may show a bit later."""
     for _ in range(_LOOKS):
-        partitions = (await client.describe_topics([topic]))[0]["partitions"]
+        partitions = (await shapes_of(client, [topic]))[topic]
         if len(partitions) >= at_least:
             break
         await asyncio.sleep(_LOOK_SECONDS)

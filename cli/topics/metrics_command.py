@@ -30,6 +30,7 @@ def rebuild(
 ) -> None:
     """Count the whole topic again beside the running workers, then switch to the result.
 
+    A worker goes on where it ends: at the topic's end, or earlier at an open breaker or a bad event not set aside yet.
     Only what the topic still holds is counted; every other kind begins again with its first event.
     """
     settings = environment.read(Settings)

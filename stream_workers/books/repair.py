@@ -4,13 +4,14 @@ Each of them writes a state on the changelog. A state of a higher edition, or of
 holds from then on: workers that run take it over, those that start find it.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from aiokafka import AIOKafkaProducer
 
 from contracts import Topics
-from stream_workers.books.apply import apply
+from stream_workers.books.recount import recount
 from stream_workers.books.shelf import BOOKS
 from stream_workers.books.state import State, fresh, from_json, to_json
 from stream_workers.books.states import read_states
@@ -39,14 +40,24 @@ async def book_missing(bootstrap: str, topics: Topics, *, kind: Kind, partition:
     state = book.decode(value)
     due = state.last_offset + 1
     async with await Broker.connected(bootstrap) as broker:
-        record = await broker.record_from(topics.applications, partition, due)
-        ends = await broker.end_offsets(topics.applications, [partition])
-    found = record.offset if record is not None else ends[partition]
+        found = await _held_from(broker, topics.applications, partition, due)
     if found <= due:
         return None
     booked = replace(state, last_offset=found - 1, missing=state.missing + found - due)
     await write_states(bootstrap, changelog, {partition: book.encode(booked)})
     return due, found - 1
+
+
+async def _held_from(broker: Broker, topic: str, partition: int, due: int) -> int:
+    """Where the topic goes on at or after an offset: its start, its end, or the next record. Silence says nothing."""
+    start = (await broker.first_offsets(topic, [partition]))[partition]
+    end = (await broker.end_offsets(topic, [partition]))[partition]
+    if start > due or due >= end:
+        return max(start, min(due, end))
+    record = await broker.record_from(topic, partition, due)
+    if record is None:
+        raise NotNowError(f"Kafka did not say what {topic}[{partition}] holds from offset {due} on: try again")
+    return record.offset
 
 
 async def release_breaker(bootstrap: str, topics: Topics) -> list[int]:
@@ -58,27 +69,33 @@ async def release_breaker(bootstrap: str, topics: Topics) -> list[int]:
     return sorted(released)
 
 
-async def rebuild_counters(bootstrap: str, topics: Topics, *, progress: Progress) -> dict[int, State]:
+async def rebuild_counters(
+    bootstrap: str, topics: Topics, *, progress: Progress, clock: Callable[[], float] = time.time
+) -> dict[int, State]:
     """Count the topic again from its first record, beside the running workers, then switch to the new states.
 
-    Only what the topic still holds can be counted; latencies are kept, since the topic does not know them.
+    They say what a worker would that had read it from its start, up to where only a worker goes on: an open breaker, a
+    bad event that is no dead letter yet. Only what the topic still holds can be counted; latencies are kept, since the
+    topic does not know them.
     """
     old = {p: from_json(value) for p, value in (await read_states(bootstrap, METRICS.changelog(topics))).items()}
     stretches = await bounds(bootstrap, topics.applications)
     new = await _fresh_states(bootstrap, topics, {p: start for p, (start, _) in stretches.items()}, old)
-    size, done = sum(end - start for start, end in stretches.values()), 0
+    old = {p: state for p, state in old.items() if p in new and state.topic_id == new[p].topic_id}
+    size, done, going_on = sum(end - start for start, end in stretches.values()), 0, set(new)
     async for records in batches(bootstrap, topics.applications, stretches):
-        state = new[records[0].partition]
-        applied = apply(replace(state, outcomes=0), records, consumed_at=records[-1].timestamp)
-        new[records[0].partition] = applied.state
+        partition = records[0].partition
+        if partition in going_on:
+            set_aside = old[partition].last_offset if partition in old else -1
+            new[partition], more = recount(new[partition], records, set_aside=set_aside, now=int(clock() * 1000))
+            going_on -= set() if more else {partition}
         done += len(records)
         progress(done, size)
     for partition, (_, end) in stretches.items():
-        if new[partition].last_offset + 1 < end:
+        if partition in going_on and new[partition].last_offset + 1 < end:
             new[partition] = with_empty(new[partition], end)  # all of it was read
-    for partition, state in new.items():
-        if partition in old and old[partition].topic_id == state.topic_id:
-            new[partition] = replace(state, latency=old[partition].latency, recent=old[partition].recent)
+    for partition, state in old.items():
+        new[partition] = replace(new[partition], latency=state.latency, recent=state.recent)
     await write_states(bootstrap, METRICS.changelog(topics), {p: to_json(state) for p, state in new.items()})
     return new
 

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
 from runtime.metadata import TopicMetadataRequest
 from runtime.records import consumer as new_consumer
-from stream_workers.errors import KafkaAwayError
+from stream_workers.errors import KafkaAwayError, NoTopicError
 
 # Longer than an answer to a fetch takes where there is nothing to read.
 WAIT_MS = 1_500
@@ -64,15 +64,15 @@ class Broker:
         return set((await self._describe(topic)).partitions)
 
     async def topic_id(self, topic: str) -> str | None:
-        """The id that the topic got when it was created: another id is another topic; None if there is no topic."""
+        """The id that the topic got when it was created: another id is another topic; None if there is none."""
         return (await self._describe(topic)).id
 
     async def known_topic_id(self, topic: str) -> str:
-        """The same for a topic that must be there: a broker that has just started may not know it yet."""
-        found = await self.topic_id(topic)
-        if found is None:
-            raise KafkaAwayError(f"Kafka at {self._bootstrap} does not know the topic {topic}")
-        return found
+        """The same for whoever decides by it; NoTopicError if there is none."""
+        id_ = await self.topic_id(topic)
+        if id_ is None:
+            raise NoTopicError(topic)
+        return id_
 
     async def brokers(self, topic: str) -> "Brokers":
         """Which brokers are there, and which are missed where replicas of this topic should be."""
@@ -190,5 +190,5 @@ async def describe(client: AIOKafkaClient, topic: str) -> Description:
             numbers = frozenset(partition[1] for partition in partitions)
             return Description(str(id_), numbers, Brokers(here, sorted(away)))
         if error != UnknownTopicOrPartitionError.errno:
-            raise for_code(error)(topic)
+            raise for_code(error)(f"asked for the topic {topic}")
     return Description(None, frozenset(), Brokers(here))

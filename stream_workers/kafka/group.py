@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupIdNotFound, KafkaError, for_code
 from faust.assignor.partition_assignor import PartitionAssignor
 
 from stream_workers.errors import KafkaAwayError
@@ -44,7 +44,11 @@ async def members(bootstrap: str, group: str) -> list[str]:
         raise KafkaAwayError(f"Kafka at {bootstrap} does not answer: {error!r}") from error
     finally:
         await admin.close()
-    return [member[0] for answer in answers for member in answer.groups[0][5]]
+    found = [group for answer in answers for group in answer.groups]
+    for code, *_ in found:
+        if code not in {0, GroupIdNotFound.errno}:
+            raise KafkaAwayError(f"Kafka at {bootstrap} does not say who is in the group {group}: {for_code(code)!r}")
+    return [member[0] for answered in found for member in answered[5]]
 
 
 def with_instance_id(member_ids: list[str], instance_id: str) -> set[str]:

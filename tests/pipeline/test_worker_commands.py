@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 import uuid_utils.compat as uuids
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition
 from sqlalchemy.ext.asyncio import create_async_engine
 from typer.testing import CliRunner, Result
@@ -19,10 +19,11 @@ from typer.testing import CliRunner, Result
 from cli.audit.replay import Choice, pages, publish
 from cli.errors import CommandError
 from cli.main import add_asked_for, app
+from cli.topics.admin import admin
 from contracts import Topics
 from gateway.database.tables import applications, outbox
 from stream_workers.books.repair import rebuild_counters, write_states
-from stream_workers.books.state import from_json
+from stream_workers.books.state import fresh, from_json, to_json
 from stream_workers.books.states import Totals, journal_positions, metrics_totals, read_states
 from stream_workers.kafka.broker import Broker
 from stream_workers.kinds import METRICS
@@ -162,6 +163,38 @@ async def test_a_hole_stops_the_worker_until_it_is_booked_as_missing(stack: Stac
     assert drift(totals, len(ids) - lost) == []
 
 
+async def test_a_silent_broker_makes_no_hole(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody answered is not known; what the log's start says is."""
+    await stack.send([good(offset) for offset in range(30)])
+    async with await Broker.connected(stack.kafka) as broker:
+        id_ = await broker.known_topic_id(stack.topics.applications)
+    await write_states(stack.kafka, METRICS.changelog(stack.topics), {0: to_json(fresh(id_, 0))})
+
+    async def silence(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(Broker, "record_from", silence)
+    ended = await stack.headgate("metrics", "book-missing", "--partition", "0")
+    assert isinstance(ended.exception, CommandError)
+    assert (await metrics_totals(stack.kafka, stack.topics))[0].missing == 0
+    await _delete(stack, 0, 30)
+    assert "offsets 0 to 29" in await stack.told("metrics", "book-missing", "--partition", "0")
+
+
+async def test_without_its_topic_nothing_is_concluded(stack: Stack) -> None:
+    """No topic is no empty one: every row would be missing, and a rebuild would start from a state of nobody."""
+    await stack.accept(3)
+    async with admin(stack.kafka) as client:
+        await client.delete_topics([stack.topics.applications])
+    async with await Broker.connected(stack.kafka) as broker, asyncio.timeout(60):
+        while await broker.partitions(stack.topics.applications):  # noqa: ASYNC110 -- another process
+            await asyncio.sleep(0.1)
+    for words in (("audit",), ("replay", "--missing"), ("metrics", "rebuild", "--yes")):
+        ended = await stack.headgate(*words)
+        assert isinstance(ended.exception, CommandError), (words, ended.output)
+        assert "Kafka knows no topic" in str(ended.exception)
+
+
 async def test_a_topic_that_lost_its_head_is_counted_from_where_it_begins(stack: Stack) -> None:
     ids = await produce(stack.kafka, stack.topics, 400)
     await _delete(stack, 0, 20)
@@ -214,10 +247,8 @@ async def test_a_recreated_topic_is_not_taken_for_the_old_one(stack: Stack) -> N
     stack.worker.start()
     await stack.booked(len(ids))
     assert await asyncio.to_thread(stack.worker.stop) == 0
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
-    await admin.start()
-    await admin.delete_topics([stack.topics.applications])
-    await admin.close()
+    async with admin(stack.kafka) as client:
+        await client.delete_topics([stack.topics.applications])
     await stack.told("topics", "create")
     stack.worker.start()
     child = stack.worker.child
@@ -308,10 +339,5 @@ async def test_a_trace_shows_every_stage(stack: Stack, tmp_path: Path) -> None:
 
 async def _delete(stack: Stack, partition: int, before: int) -> None:
     """As retention does it: the log starts later now."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
-    await admin.start()
-    try:
-        at = TopicPartition(stack.topics.applications, partition)
-        await admin.delete_records({at: RecordsToDelete(before)})
-    finally:
-        await admin.close()
+    async with admin(stack.kafka) as client:
+        await client.delete_records({TopicPartition(stack.topics.applications, partition): RecordsToDelete(before)})

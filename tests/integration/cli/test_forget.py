@@ -5,12 +5,15 @@ import json
 import os
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 
+from cli.removal.forget import remains
 from contracts import Topics
+from devstack.ports import free_port
+from stream_workers.kinds import METRICS
 from tests.integration.cli.test_audit import HOUR_AGO, application, audited, publish, store
 from tests.integration.gateway.database.test_months import execute
 from tests.support.write_path import rows
@@ -120,3 +123,13 @@ async def test_a_row_that_nobody_removed_on_purpose_leaves_a_foreign_event(
 async def test_a_name_that_nobody_can_have_is_refused(database_url: str, kafka: str, topics: Topics) -> None:
     done = await headgate(database_url, kafka, topics, "forget", "   ")
     assert (done.returncode, "no user name" in done.stderr) == (1, True)
+
+
+async def test_how_long_kafka_keeps_events_is_unknown_where_it_does_not_say(topics: Topics) -> None:
+    """Silence is not "nothing ends it"."""
+    places = await remains(f"127.0.0.1:{free_port()}", topics, datetime.now(UTC))
+    assert {place.where: place.known for place in places if place.where.startswith(topics.prefix)} == {
+        topics.applications: False,
+        topics.dead_letters: False,
+        METRICS.changelog(topics): True,
+    }

@@ -3,7 +3,9 @@
 import json
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +25,7 @@ from stream_workers.books.histogram import (
     size_bucket,
     with_recent,
 )
+from stream_workers.books.recount import recount
 from stream_workers.books.series import DAY, HOUR, KEPT, MINUTE
 from stream_workers.books.state import VALUE_LIMIT, State, fresh, from_json, to_json
 from stream_workers.books.users import distinct_users, most_active_users, short_name
@@ -98,6 +101,42 @@ def test_replays_overlaps_and_reordered_deliveries_do_not_count_twice(
             state = apply(state, taken, consumed_at=NOW_MS).state
     assert state.booked == len(records)
     assert state.total == counted(records).total
+
+
+floods = st.lists(st.sampled_from(["good", "bad", "bad", "replayed"]), max_size=40)
+
+
+@given(floods, st.integers(-1, 40), st.lists(st.integers(0, 40), max_size=6), st.data())
+@settings(deadline=None)
+def test_a_recount_says_what_a_worker_would_that_had_read_the_topic_from_its_start(
+    kinds: list[str], set_aside: int, cuts: list[int], data: st.DataObject
+) -> None:
+    """However it is cut, whatever is bad, whatever the records' times; a worker goes on where it ends."""
+    with mock.patch.object(breaker, "BAD_MAX", data.draw(st.integers(0, 40))):
+        records = [
+            replace(bad(offset), timestamp=data.draw(times))
+            if kind == "bad"
+            else replace(good(offset, at_ms=data.draw(times), replayed=kind == "replayed"), timestamp=data.draw(times))
+            for offset, kind in enumerate(kinds)
+        ]
+        worker, read_up_to = fresh("topic", 0), len(records)
+        for offset, record in enumerate(records):
+            applied = apply(worker, [record], consumed_at=NOW_MS)
+            if applied.tripped or (applied.bad and offset > set_aside):
+                read_up_to = offset
+                break
+            worker = applied.state
+        rebuilt, going_on = fresh("topic", 0), True
+        bounds = sorted({0, len(records), *(min(cut, len(records)) for cut in cuts)})
+        for start, end in pairwise(bounds):
+            if going_on:
+                rebuilt, going_on = recount(rebuilt, records[start:end], set_aside=set_aside, now=NOW_MS)
+        assert going_on == (read_up_to == len(records))
+        assert rebuilt.last_offset == read_up_to - 1
+        assert rebuilt.exact
+        expected = replace(worker, users=rebuilt.users, consumed_at=rebuilt.consumed_at)
+        assert rebuilt == expected
+        assert most_active_users([rebuilt.users], 20) == most_active_users([worker.users], 20)
 
 
 @given(topics())
