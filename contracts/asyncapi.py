@@ -123,7 +123,16 @@ def _dead_letter() -> Json:
         "detail": {"type": "string"},
         "time": {"type": "string", "format": "date-time"},
     }
-    headers = {"type": "object", "required": list(properties), "properties": properties}
+    more: Json = {
+        "original-topic-id": {"type": "string", "description": "a topic that was made anew has another"},
+        "original-key": {"type": "string", "description": "there only where the original had a key"},
+        "original-size": {**number, "description": "there only where the value is cut: its bytes before"},
+        "left-out": {
+            "type": "string",
+            "description": "what of the original is not in the letter, with commas between: headers, key, content",
+        },
+    }
+    headers = {"type": "object", "required": list(properties), "properties": properties | more}
     return {
         "name": "dead-letter",
         "title": "A record that is no application event",
@@ -134,7 +143,7 @@ def _dead_letter() -> Json:
             "kafka": {
                 "key": {
                     "type": "string",
-                    "description": "topic/partition/offset of the original: repeats have the same",
+                    "description": "topic/partition/offset/topic id of the original: repeats have the same",
                 },
                 "bindingVersion": "0.5.0",
             }

@@ -11,11 +11,12 @@ from cli.errors import CommandError
 from cli.topics.admin import admin, shapes_of
 from contracts import Topics
 from gateway.settings import Settings
+from stream_workers.books.shelf import BOOKS
 from stream_workers.books.states import metrics_totals, read_states
 from stream_workers.errors import KafkaAwayError
 from stream_workers.exact.ledger import rank
 from stream_workers.kafka.broker import Broker
-from stream_workers.kinds import KINDS
+from stream_workers.kinds import KINDS, Kind
 from stream_workers.letters.dead_letters import TOPIC_BYTES
 
 LAG_EVENTS = 10_000
@@ -125,11 +126,11 @@ def _kept(milliseconds: str) -> str:
 async def _workers(bootstrap: str, topics: Topics) -> list[Finding]:
     """How far both groups are, and what they could not read."""
     try:
-        async with await Broker.connected(bootstrap) as broker:
-            ends = await broker.end_offsets(topics.applications, await broker.partitions(topics.applications))
-        found = [
-            _behind(kind.name, ends, await read_states(bootstrap, kind.changelog(topics))) for kind in KINDS.values()
-        ]
+        states = {kind: await read_states(bootstrap, kind.changelog(topics)) for kind in KINDS.values()}
+        async with await Broker.connected(bootstrap) as broker:  # after the states: the topic goes on meanwhile
+            id_ = await broker.known_topic_id(topics.applications)
+            ends = await broker.end_offsets(topics.applications, await broker.known_partitions(topics.applications))
+        found = [_former(kind, id_, ends, states[kind]) or _behind(kind.name, ends, states[kind]) for kind in states]
         totals = await metrics_totals(bootstrap, topics)
     except KafkaAwayError as error:
         return [failed("workers", str(error), "See what Kafka's log says.")]
@@ -144,6 +145,16 @@ async def _workers(bootstrap: str, topics: Topics) -> list[Finding]:
         warning("dead letters", str(dead), "See `headgate dead-letters list`.") if dead else ok("dead letters", "none")
     )
     return [*found, counting, letters]
+
+
+def _former(kind: Kind, topic_id: str, ends: Mapping[int, int], values: Mapping[int, bytes]) -> Finding | None:
+    """Whether its states are of another topic than there is."""
+    states = {partition: BOOKS[kind.name].decode(value) for partition, value in values.items()}
+    former = [p for p, state in states.items() if state.topic_id != topic_id or state.last_offset >= ends.get(p, 0)]
+    if not former:
+        return None
+    remedy = f"Was it made anew on purpose? Stop the workers and run `headgate metrics rebuild --table {kind.table}`."
+    return failed(f"{kind.name} worker", f"the topic is not the one that it has read (partition {former[0]})", remedy)
 
 
 def _behind(kind: str, ends: Mapping[int, int], states: Mapping[int, bytes]) -> Finding:

@@ -75,7 +75,7 @@ def redrive_letters(
     whole = [letter for letter in chosen if letter.unsendable is None]
     sent = [letter for letter in whole if unreadable or letter.unreadable is None]
     if len(whole) < len(chosen):
-        typer.echo(f"{len(chosen) - len(whole)} cannot be sent: neither key nor value, or not all bytes were kept")
+        typer.echo(f"{len(chosen) - len(whole)} cannot be sent: neither key nor value, or not all of it was kept")
     if len(sent) < len(whole):
         typer.echo(f"{len(whole) - len(sent)} would be dead letters again (--unreadable sends them all the same)")
     if dry_run:
@@ -85,8 +85,8 @@ def redrive_letters(
         return
     settings = environment.read(Settings)
     with progress("redriving") as report:
-        finish(_redrive(settings.kafka_bootstrap_servers, settings.topics, sent, report))
-    typer.echo(f"{len(sent)} redriven")
+        done = finish(_redrive(settings.kafka_bootstrap_servers, settings.topics, sent, report))
+    typer.echo(f"{done} redriven")
 
 
 @app.command()
@@ -97,9 +97,11 @@ def release() -> None:
     typer.echo(f"released on partitions {released}; start the workers again" if released else "no breaker is open")
 
 
-async def _redrive(bootstrap: str, topics: Topics, letters: Sequence[Letter], report: Report) -> None:
+async def _redrive(bootstrap: str, topics: Topics, letters: Sequence[Letter], report: Report) -> int:
+    done = 0
     async for done in redrive(bootstrap, topics, letters):
         report(done, len(letters))
+    return done
 
 
 def _all(*, reason: str | None, origin: str | None = None) -> list[Letter]:
@@ -125,6 +127,7 @@ def _fields(letter: Letter) -> dict[str, object]:
     return {
         "partition": dead.origin.partition,
         "offset": dead.origin.offset,
+        "topic_id": dead.origin.topic_id,
         "reason": dead.reason,
         "detail": dead.detail,
         "time": dead.time,

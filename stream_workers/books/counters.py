@@ -58,7 +58,7 @@ class Counters:
         if by_offset:
             await self._send(
                 [
-                    from_bad(self._source, record, by_offset[record.offset], now=now)
+                    from_bad(self._source, record, by_offset[record.offset], now=now, topic_id=state.topic_id)
                     for record in records
                     if record.offset in by_offset
                 ]

@@ -19,6 +19,7 @@ from stream_workers.errors import KafkaAwayError, NoTopicError
 WAIT_MS = 1_500
 
 Portion = Callable[..., Awaitable[tuple[Sequence[ConsumerRecord[bytes, bytes]], int]]]
+_LOOKS, _LOOK_SECONDS = 20, 0.1
 
 
 class Broker:
@@ -62,6 +63,14 @@ class Broker:
     async def partitions(self, topic: str) -> set[int]:
         """Today's partitions of a topic, from fresh metadata; empty if there is no such topic."""
         return set((await self._describe(topic)).partitions)
+
+    async def known_partitions(self, topic: str) -> set[int]:
+        """The same for whoever decides by it: NoTopicError if there is none; one made just now may show a bit later."""
+        for _ in range(_LOOKS):
+            if found := await self.partitions(topic):
+                return found
+            await asyncio.sleep(_LOOK_SECONDS)
+        raise NoTopicError(topic)
 
     async def topic_id(self, topic: str) -> str | None:
         """The id that the topic got when it was created: another id is another topic; None if there is none."""

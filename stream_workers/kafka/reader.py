@@ -7,7 +7,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from runtime.reading import read
 from runtime.records import consumer as new_consumer
-from stream_workers.errors import NoTopicError
 from stream_workers.kafka.batches import Record
 from stream_workers.kafka.broker import Broker
 
@@ -24,9 +23,7 @@ async def bounds(bootstrap: str, topic: str, *, since_ms: int | None = None) -> 
     NoTopicError if there is no such topic: of one that is not there nothing can be concluded.
     """
     async with await Broker.connected(bootstrap) as broker:
-        partitions = await broker.partitions(topic)
-        if not partitions:
-            raise NoTopicError(topic)
+        partitions = await broker.known_partitions(topic)
         starts = await broker.first_offsets(topic, partitions)
         ends = await broker.end_offsets(topic, partitions)
         if since_ms is not None:

@@ -1,6 +1,7 @@
 """Dead letters: what could not be read, with its origin, so that it can be looked at and sent again.
 
-The key is the origin (``topic/partition/offset``): a dead letter that was written twice is recognised as one.
+The key is the origin (``topic/partition/offset/topic id``): a dead letter that was written twice is recognised as one,
+and one of a topic that was made anew is another.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,14 +25,20 @@ LEFT_OUT_HEADER = "left-out"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a dead letter was."""
+    """Where a dead letter was; letters of versions before do not say the topic's id."""
 
     topic: str
     partition: int
     offset: int
+    topic_id: str = ""
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """What people call it by; a topic that was made anew has the same places once more."""
+        return self.topic, self.partition, self.offset
 
     def key(self) -> bytes:
-        return f"{self.topic}/{self.partition}/{self.offset}".encode()
+        return "/".join(map(str, (*self.place, self.topic_id) if self.topic_id else self.place)).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,8 @@ class DeadLetter:
             ("detail", self.detail.encode(errors="backslashreplace")),
             ("time", self.time.encode()),
         ]
+        if self.origin.topic_id:
+            found.append(("original-topic-id", self.origin.topic_id.encode()))
         if self.key is not None:
             found.append(("original-key", self.key))
         if self.cut is not None:
@@ -85,10 +94,10 @@ class DeadLetter:
         yield replace(bare, key=None, value=nothing, cut=None if whole is None else len(whole), left_out=left_out)
 
 
-def from_bad(topic: str, record: Record, bad: Bad, *, now: float) -> DeadLetter:
+def from_bad(topic: str, record: Record, bad: Bad, *, now: float, topic_id: str) -> DeadLetter:
     """A bad record as a dead letter; ``now`` is in seconds since 1970."""
     return DeadLetter(
-        origin=Origin(topic, record.partition, record.offset),
+        origin=Origin(topic, record.partition, record.offset, topic_id),
         reason=bad.reason,
         detail=bad.detail[:500],
         time=created_at_text(datetime.fromtimestamp(now, UTC)),
@@ -108,9 +117,14 @@ def from_letter(record: Record) -> DeadLetter:
             raise ValueError(f"dead letter at offset {record.offset} has no header {name}")
         return found.decode()
 
-    cut = header(record.headers, "original-size")
+    def optional(name: str) -> str:
+        return (header(record.headers, f"original-{name}") or b"").decode()
+
+    cut = optional("size")
     return DeadLetter(
-        origin=Origin(text("original-topic"), int(text("original-partition")), int(text("original-offset"))),
+        origin=Origin(
+            text("original-topic"), int(text("original-partition")), int(text("original-offset")), optional("topic-id")
+        ),
         reason=text("reason"),
         detail=(header(record.headers, "detail") or b"").decode(),
         time=text("time"),

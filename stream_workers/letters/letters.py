@@ -12,8 +12,9 @@ from typing import Literal
 
 import orjson
 
-from contracts import Topics, UndecodableError, from_record, header
+from contracts import Header, Topics, header
 from stream_workers.kafka.batches import Record
+from stream_workers.kafka.events import Bad, read
 from stream_workers.kafka.reader import Stretches, backwards, batches, bounds
 from stream_workers.letters.dead_letters import DeadLetter, from_letter
 
@@ -48,12 +49,18 @@ class Letter:
 
     @property
     def unreadable(self) -> str | None:
-        """Why it would be a dead letter again, or None if this version reads it."""
-        try:
-            from_record(self.dead.value, self.dead.headers)
-        except UndecodableError as error:
-            return str(error)
-        return None
+        """Why it would be a dead letter again, or None if the workers of this version read it."""
+        event = read(_Again(self.dead.origin.offset, self.dead.value, self.dead.headers))
+        return f"{event.reason}: {event.detail}" if isinstance(event, Bad) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """The record that a redrive would make of a letter."""
+
+    offset: int
+    value: bytes | None
+    headers: Sequence[Header]
 
 
 @dataclass(frozen=True, slots=True)

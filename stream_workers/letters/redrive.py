@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator, Collection, Sequence
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from contracts import Header, Topics, header
+from contracts import Header, Topics
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.reader import batches, bounds
-from stream_workers.letters.letters import MARK_HEADER, POSITIONS_HEADER, Letter
+from stream_workers.letters.letters import MARK_HEADER, POSITIONS_HEADER, Letter, with_all_marks
+from stream_workers.letters.turn import turn
 
 ORIGIN_HEADER = "headgate-redriven-from"
 
@@ -22,25 +23,34 @@ CHUNK = 100
 
 
 async def redrive(bootstrap: str, topics: Topics, letters: Sequence[Letter]) -> AsyncIterator[int]:
-    """Send letters that are not redriven yet; yields how many are, after each chunk."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5)
-    await producer.start()
-    try:
-        already = await _already_there(bootstrap, topics, letters)
-        done = 0
-        for start in range(0, len(letters), CHUNK):
-            chunk = letters[start : start + CHUNK]
-            await _send(bootstrap, topics, producer, [letter for letter in chunk if _key(letter) not in already])
-            await _mark(producer, topics, chunk, [(MARK_HEADER, b"done")])
-            done += len(chunk)
-            yield done
-    finally:
-        await producer.stop()
+    """Send letters that are not redriven yet; yields how many are, after each chunk.
+
+    One redrive at a time, in whatever process: BusyError if another one goes on for long. What became of the letters
+    since they were read is asked again when it is this one's turn.
+    """
+    if not letters:
+        return
+    async with turn(bootstrap, topics) as mine:
+        found = await with_all_marks(bootstrap, topics, letters)
+        due = [letter for letter in found if letter.state != "redriven"]
+        already = await _already_there(bootstrap, topics, due)
+        producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5)
+        await producer.start()
+        try:
+            for start in range(0, len(due), CHUNK):
+                chunk = due[start : start + CHUNK]
+                async with mine.step():
+                    missing = [letter for letter in chunk if _key(letter) not in already]
+                    await _send(bootstrap, topics, producer, missing)
+                    await _mark(producer, topics, chunk, [(MARK_HEADER, b"done")])
+                yield start + len(chunk)
+        finally:
+            await producer.stop()
 
 
 async def _send(bootstrap: str, topics: Topics, producer: AIOKafkaProducer, chunk: Sequence[Letter]) -> None:
     async with await Broker.connected(bootstrap) as broker:
-        ends = await broker.end_offsets(topics.applications, await broker.partitions(topics.applications))
+        ends = await broker.end_offsets(topics.applications, await broker.known_partitions(topics.applications))
     positions = orjson.dumps(ends, option=orjson.OPT_NON_STR_KEYS)
     await _mark(producer, topics, chunk, [(MARK_HEADER, b"intent"), (POSITIONS_HEADER, positions)])
     sent = [
@@ -48,7 +58,7 @@ async def _send(bootstrap: str, topics: Topics, producer: AIOKafkaProducer, chun
             topics.applications,
             letter.dead.value,
             key=letter.dead.key,
-            headers=[*letter.dead.headers, (ORIGIN_HEADER, _key(letter))],
+            headers=[*_own(letter.dead.headers), (ORIGIN_HEADER, _key(letter))],
         )
         for letter in chunk
     ]
@@ -71,10 +81,20 @@ async def _already_there(bootstrap: str, topics: Topics, letters: Sequence[Lette
     for partition, (start, end) in stretches.items():
         earliest = min(letter.positions.get(partition, start) for letter in intended.values())
         stretches[partition] = (max(start, earliest), end)
-    found = set()
+    found: set[bytes] = set()
     async for records in batches(bootstrap, topics.applications, stretches):
-        found |= {origin for record in records if (origin := header(record.headers, ORIGIN_HEADER)) in intended}
-    return {origin for origin in found if origin is not None}
+        found |= {_origin(record.headers) for record in records} & intended.keys()
+    return found
+
+
+def _own(headers: Sequence[Header]) -> list[Header]:
+    """Without where an earlier redrive had it from: it died again, at another place."""
+    return [(name, value) for name, value in headers if name != ORIGIN_HEADER]
+
+
+def _origin(headers: Sequence[Header]) -> bytes:
+    """What the last redrive of a record says, of several."""
+    return next((value for name, value in reversed(headers) if name == ORIGIN_HEADER), b"")
 
 
 def _key(letter: Letter) -> bytes:

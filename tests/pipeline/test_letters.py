@@ -1,20 +1,27 @@
 """The dead-letter topic, read backwards: pages, repeats, marks, and how far a reading goes."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import cast
 from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from contracts import Topics
+from contracts import Header, Topics
+from stream_workers.kafka.batches import Record as Kafka
 from stream_workers.kafka.broker import Broker
+from stream_workers.kafka.events import Bad
 from stream_workers.kafka.reader import backwards, bounds
-from stream_workers.letters.dead_letters import DeadLetter, Origin
+from stream_workers.letters.dead_letters import DeadLetter, Origin, from_bad, from_letter
 from stream_workers.letters.letters import MARK_HEADER, Letter, Limits, Positions, Stretch, newest_letters, read_letters
+from stream_workers.letters.redrive import ORIGIN_HEADER, redrive
 from stream_workers.web.facts.letters_page import Letters
-from tests.records import to_value
+from tests.records import bad, good, to_value
+from tests.support.write_path import records
 
 REASONS = ("invalid", "tombstone", "unknown-version")
 START_MS = 1_700_000_000_000
@@ -34,15 +41,20 @@ class Book:
         self._topics = topics
         self._written = 0
 
-    async def letters(self, *offsets: int, value: bytes | None = None) -> None:
+    async def letters(
+        self, *offsets: int, value: bytes | None = None, headers: Sequence[Header] = (), topic_id: str = ""
+    ) -> None:
         for offset in offsets:
-            origin = Origin(self._topics.applications, 0, offset)
-            dead = DeadLetter(origin, REASONS[offset % 3], "why", "2026-01-01T00:00:00Z", b"k", value or b"%d" % offset)
+            origin = Origin(self._topics.applications, 0, offset, topic_id)
+            dead = DeadLetter(
+                origin, REASONS[offset % 3], "why", "2026-01-01T00:00:00Z", b"k", value or b"%d" % offset, headers
+            )
             await self._write(origin.key(), dead.value, dead.to_headers())
 
-    async def mark(self, mark: bytes, *offsets: int) -> None:
+    async def mark(self, mark: bytes, *offsets: int, topic_id: str = "") -> None:
         for offset in offsets:
-            await self._write(Origin(self._topics.applications, 0, offset).key(), None, [(MARK_HEADER, mark)])
+            origin = Origin(self._topics.applications, 0, offset, topic_id)
+            await self._write(origin.key(), None, [(MARK_HEADER, mark)])
 
     async def foreign(self) -> None:
         await self._write(b"whose?", b"none of ours", [("original-topic", b"\xff"), ("original-offset", b"first")])
@@ -153,6 +165,54 @@ async def test_a_letter_that_is_written_again_after_its_mark_is_not_sent_again(
         origins = [Origin(topics.applications, 0, offset) for offset in (0, 3)]
         found = [await pages.sendable(origin, before="", reason="", state="") for origin in origins]
     assert [[letter.dead.origin for letter in letters] for letters in found] == [[], [origins[1]]]
+
+
+async def test_two_redrives_at_once_send_each_letter_once(kafka: str, topics: Topics, book: Book) -> None:
+    """Both have seen them waiting; each has a process of its own in real life."""
+    await book.letters(*range(150), value=READABLE)
+    letters = await read_letters(kafka, topics)
+
+    async def run() -> int:
+        return max([done async for done in redrive(kafka, topics, letters)], default=0)
+
+    assert sorted(await asyncio.gather(run(), run())) == [0, 150]
+    assert sum(end - start for start, end in (await bounds(kafka, topics.applications)).values()) == 150
+
+
+async def test_a_letter_that_was_redriven_before_is_recognised_by_its_last_origin(
+    kafka: str, topics: Topics, book: Book
+) -> None:
+    """It died again, and the run that sent it again was killed before it could say so."""
+    before = (ORIGIN_HEADER, Origin(topics.applications, 3, 5).key())
+    await book.letters(0, value=READABLE, headers=[before])
+    key = Origin(topics.applications, 0, 0).key()
+    await book.mark(b"intent", 0)
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        headers = [before, (ORIGIN_HEADER, key)]
+        await producer.send_and_wait(topics.applications, READABLE, key=b"k", headers=headers, partition=0)
+    assert [done async for done in redrive(kafka, topics, await read_letters(kafka, topics))] == [1]
+    found = await records(kafka, topics.applications)
+    assert len(found) == 1
+
+
+async def test_a_letter_of_a_topic_that_was_made_anew_is_another(kafka: str, topics: Topics, book: Book) -> None:
+    await book.letters(0, topic_id="former")
+    await book.mark(b"done", 0, topic_id="former")
+    await book.letters(0, topic_id="today")
+    found = await read_letters(kafka, topics)
+    assert {letter.dead.origin.topic_id: letter.state for letter in found} == {"former": "redriven", "today": "waiting"}
+
+
+def test_what_was_dropped_is_said_and_not_sent() -> None:
+    """Headers that the topic of letters did not take, and a value that a worker would refuse again."""
+    record = cast("Kafka", replace(bad(7), key=b"k" * 70_000, headers=(("h", b"x" * 70_000),)))
+    dead = from_bad("applications", record, Bad(7, "invalid", "why"), now=0.0, topic_id="id")
+    bare = list(dead.smaller())[1]
+    read_back = from_letter(cast("Kafka", replace(bad(0, bare.value), headers=tuple(bare.to_headers()))))
+    assert (read_back.left_out, read_back.origin) == (("headers",), dead.origin)
+    assert Letter(read_back).unsendable == "not kept of it: headers"
+    wide = (good(0).value or b"").replace(b"a boat", b" " * 300_000 + b"a boat")
+    assert "oversized" in (Letter(replace(dead, value=wide, headers=())).unreadable or "")
 
 
 async def test_an_empty_topic_has_no_letters(kafka: str, topics: Topics) -> None:

@@ -170,7 +170,7 @@ def _chosen(letter: Letter, *, reason: str, state: str) -> bool:
 
 
 def _is_from(origin: Origin, letter: Letter) -> bool:
-    return letter.dead.origin == origin
+    return letter.dead.origin.place == origin.place
 
 
 def summary(letter: Letter) -> Facts:

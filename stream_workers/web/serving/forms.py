@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from multidict import MultiDictProxy
 
 from contracts import Topics
-from stream_workers.errors import KafkaAwayError
+from stream_workers.errors import WorkerError
 from stream_workers.letters.dead_letters import Origin
 from stream_workers.letters.redrive import redrive
 from stream_workers.web.facts.facts import whole_number
@@ -87,7 +87,7 @@ class Forms:
                 wanted = await self._site.facts.letters.sendable(one, **asked)
                 async for sent in redrive(self._bootstrap, self._topics, wanted):
                     log.info("redriven from the web view", extra={"letters": sent})
-        except (KafkaError, KafkaAwayError, OSError) as error:
+        except (KafkaError, WorkerError, OSError) as error:
             log.warning("a redrive from the web view failed: %r", error)
             raise HTTPBadGateway from error
         finally:

@@ -1,5 +1,6 @@
 """What the doctor finds on real servers, well and ill, and the remedies that it names."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -15,7 +16,11 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from cli.topics.admin import admin
 from contracts import Topics
 from devstack.ports import free_port
-from stream_workers.kinds import METRICS
+from stream_workers.books.journal import Position, position_to_json
+from stream_workers.books.repair import write_states
+from stream_workers.books.state import fresh, to_json
+from stream_workers.kafka.broker import Broker
+from stream_workers.kinds import JOURNAL, METRICS
 
 Doctor = Callable[..., tuple[int, dict[str, dict[str, str]]]]
 
@@ -97,6 +102,20 @@ async def test_a_topic_of_dead_letters_that_takes_less_than_a_letter(
     found = doctor()[1]["applications-dead-letters"]
     assert found["status"] == "warning"
     assert "max.message.bytes to 8388608" in found["remedy"]
+
+
+async def test_a_topic_that_was_made_anew(doctor: Doctor, kafka: str, topics: Topics) -> None:
+    """The counters are of another one, and so is the journal, which reaches further than the topic does."""
+    async with await Broker.connected(kafka) as broker:
+        id_ = await broker.known_topic_id(topics.applications)
+    await write_states(kafka, METRICS.changelog(topics), {0: to_json(fresh("another", 0))})
+    position = Position(topic_id=id_, first=0, last_offset=9, logged=10)
+    await write_states(kafka, JOURNAL.changelog(topics), {1: position_to_json(position)})
+    code, found = await asyncio.to_thread(doctor)
+    assert code == 1
+    for kind in (METRICS, JOURNAL):
+        assert found[f"{kind.name} worker"]["status"] == "failed"
+        assert f"--table {kind.table}" in found[f"{kind.name} worker"]["remedy"]
 
 
 def test_servers_that_are_not_there(doctor: Doctor) -> None:

@@ -40,7 +40,7 @@ class Topic:
 async def kept(record: Record, limit: int) -> DeadLetter:
     """The letter that a topic with this limit holds in the end, read back."""
     topic: Any = Topic(limit)
-    forms = from_bad("applications", record, BAD, now=0.0).smaller()  # type: ignore[arg-type]
+    forms = from_bad("applications", record, BAD, now=0.0, topic_id="id").smaller()  # type: ignore[arg-type]
     messages = ({"key": b"k", "value": form.value, "headers": form.to_headers()} for form in forms)
     await send_fitting(topic, [messages], what="a letter")
     [taken] = topic.taken
