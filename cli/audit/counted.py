@@ -7,6 +7,7 @@ from contracts import Topics
 from stream_workers.books.shelf import BOOKS
 from stream_workers.books.states import read_states
 from stream_workers.exact.ledger import Ledger
+from stream_workers.kafka.broker import Broker
 from stream_workers.kinds import KINDS, Kind
 
 
@@ -15,7 +16,7 @@ class Booked:
     """Sums over the partitions; ``counts`` by name are what was done with an offset, ``missing`` among them.
 
     ``behind`` is what the worker has not come to yet: lag, no drift. ``before_first`` are offsets that were gone from
-    the topic before the worker first looked.
+    the topic before the worker first looked. What it booked of a former topic of this name is drift.
     """
 
     counts: dict[str, int]
@@ -33,10 +34,15 @@ Stretches = Mapping[int, tuple[int, int]]
 
 async def books(bootstrap: str, topics: Topics, stretches: Stretches) -> dict[str, Booked | None]:
     """The books of each kind of worker; None until it has begun. ``stretches``: the topic's first and end offsets."""
-    return {kind.name: await _booked(bootstrap, topics, kind, stretches) for kind in KINDS.values()}
+    async with await Broker.connected(bootstrap) as broker:
+        topic_id = await broker.known_topic_id(topics.applications)
+    found = {}
+    for kind in KINDS.values():
+        found[kind.name] = await _booked(bootstrap, topics, kind, stretches=stretches, topic_id=topic_id)
+    return found
 
 
-async def _booked(bootstrap: str, topics: Topics, kind: Kind, stretches: Stretches) -> Booked | None:
+async def _booked(bootstrap: str, topics: Topics, kind: Kind, *, stretches: Stretches, topic_id: str) -> Booked | None:
     book = BOOKS[kind.name]
     values = await read_states(bootstrap, kind.changelog(topics))
     if not values:
@@ -44,7 +50,11 @@ async def _booked(bootstrap: str, topics: Topics, kind: Kind, stretches: Stretch
     states = {partition: book.decode(value) for partition, value in values.items()}
     found = Booked({})
     for partition, (start, end) in stretches.items():
-        _add(found, states.get(partition) or book.fresh("", start), start, end)
+        state = states.get(partition) or book.fresh(topic_id, start)
+        if state.topic_id != topic_id:
+            found.drift += max(1, sum(state.classes.values()))
+            state = book.fresh(topic_id, start)
+        _add(found, state, start, end)
     return found
 
 

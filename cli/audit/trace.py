@@ -1,18 +1,21 @@
 """`headgate trace ID`: one application's way through accepted, committed, published, journaled and counted."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts import Topics, id_of, is_replay, time_of
+from contracts import Topics, id_of, is_replay, milliseconds_of
 from gateway.database.tables import applications, erasures, expirations, outbox, unpublishable
 from runtime.instants import instant
 from stream_workers.books.states import journal_positions, metrics_totals
+from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.reader import batches, bounds
+
+_EARLIER_MS = 60_000
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,11 @@ async def way_of(connection: AsyncConnection, bootstrap: str, topics: Topics, id
     refused = await connection.scalar(select(unpublishable.c.reason).where(unpublishable.c.id == id_))
     published = tuple(await _on_topic(bootstrap, topics, id_))
     first = published[0] if published else None
-    counted = {p: totals.last for p, totals in (await metrics_totals(bootstrap, topics)).items()}
-    journaled = {p: position.last_offset for p, position in (await journal_positions(bootstrap, topics)).items()}
+    async with await Broker.connected(bootstrap) as broker:
+        topic_id = await broker.known_topic_id(topics.applications)
+    totals, positions = await metrics_totals(bootstrap, topics), await journal_positions(bootstrap, topics)
+    counted = {p: held.last for p, held in totals.items() if held.topic_id == topic_id}
+    journaled = {p: held.last_offset for p, held in positions.items() if held.topic_id == topic_id}
     return Way(
         id=id_,
         accepted=accepted,
@@ -78,8 +84,7 @@ async def _removed(connection: AsyncConnection, id_: UUID) -> str | None:
 
 async def _on_topic(bootstrap: str, topics: Topics, id_: UUID) -> list[Published]:
     """The topic from the id's own time on: a UUIDv7 tells when it was made."""
-    made = time_of(id_) if id_.version == 7 else None
-    since_ms = int((made - timedelta(minutes=1)).timestamp() * 1000) if made else None
+    since_ms = max(0, milliseconds_of(id_) - _EARLIER_MS) if id_.version == 7 else None
     found = []
     stretches = await bounds(bootstrap, topics.applications, since_ms=since_ms)
     async for records in batches(bootstrap, topics.applications, stretches):

@@ -19,6 +19,7 @@ from cli.audit.audit import Audit, audit
 from contracts import REPLAYED_HEADER, Application, Topics, to_headers, to_key
 from stream_workers.books.journal import Position, position_to_json
 from stream_workers.books.repair import write_states
+from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.reader import bounds
 from stream_workers.kinds import JOURNAL
 from tests.records import to_value
@@ -196,8 +197,10 @@ async def test_both_workers_books_are_held_against_the_topic(database_url: str, 
     await publish(kafka, topics, applications)
     assert (await audited(database_url, kafka, topics)).to_fields()["journal"] is None
     stretches = await bounds(kafka, topics.applications)
+    async with await Broker.connected(kafka) as broker:
+        topic_id = await broker.known_topic_id(topics.applications)
     whole = {
-        partition: Position(topic_id="id", first=0, last_offset=end - 1, logged=end)
+        partition: Position(topic_id=topic_id, first=0, last_offset=end - 1, logged=end)
         for partition, (_, end) in stretches.items()
     }
     busy = max(whole, key=lambda partition: whole[partition].logged)
@@ -223,4 +226,6 @@ async def test_both_workers_books_are_held_against_the_topic(database_url: str, 
     assert await journal(replace(whole[busy], logged=end - 2, missing=2)) == full | {"logged": 98, "missing": 2}
     assert await journal(replace(whole[busy], logged=end - 2)) == full | {"logged": 98, "drift": 2}
     headless = replace(whole[busy], first=2, logged=end - 2)
+    of_another = replace(whole[busy], topic_id="another")
+    assert await journal(of_another) == full | {"logged": 100 - end, "behind": end, "drift": end}
     assert await journal(headless) == full | {"logged": 98, "before_first": 2, "drift": 2}
