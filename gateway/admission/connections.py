@@ -1,23 +1,34 @@
-"""Connections that bound what a client can hold: size of the head, time for head and body, number of connections.
+"""Connections that bound what a client can hold, and that keep one request from becoming two.
 
-uvicorn has no such limits. This module alone touches the inside of its protocol class, so its version is pinned, and
-tests/integration/gateway/admission/test_slow_clients.py fails if that inside changes.
+uvicorn has no such limits, and stops reading at a header Upgrade. This module alone touches the inside of its protocol
+class, so its version is pinned, and tests/integration/gateway/admission/test_inside_uvicorn.py fails if that inside
+changes. Nothing here is done for each request that can be done for a connection, a chunk or an error.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from functools import partial
 from typing import Any, Literal
 
+import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from gateway.admission.gate import PROBES
 from gateway.admission.joined_writes import JoinedWrites
 from gateway.problems import document
 from gateway.problems.errors import GatewayError, HeadTooLargeError, OverloadedError, RequestError, TooSlowError
 from gateway.settings import Settings
 
+PROBES_RESERVE = 16
+"""Connections past CONNECTIONS_MAX, each of which may ask one probe."""
+
+_RESERVE_SECONDS = 2.0
 _SLICE = 8 * 1024
 # A stop waits this long for the rest of a head; its request is then served like any that was read.
 _LAST_HEAD_SECONDS = 1.0
+# So many bytes around it a byte of body may have: in chunks of one byte there are five.
+_AROUND_A_BYTE = 16
 
 Phase = Literal["new", "head", "body", "other"]
 
@@ -28,36 +39,109 @@ class Connection(HttpToolsProtocol):
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
         self._settings: Settings = config.app.settings
-        self._head_bytes = 0
+        self._not_body = 0
         self._seen: tuple[Phase, object] = ("new", None)
         self._since = 0.0
+        self._head_seconds = self._settings.head_seconds
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(JoinedWrites(transport, self.loop))
         self._since = self.loop.time()
-        if len(self.connections) > self._settings.connections_max:
+        beyond = len(self.connections) - self._settings.connections_max
+        if beyond > PROBES_RESERVE:
             self._refuse(OverloadedError("as many connections as are allowed are open"))
+        elif beyond > 0:
+            self.app = self._answer_a_probe
+            self._head_seconds = min(self._head_seconds, _RESERVE_SECONDS)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser; a long piece in slices, so that a head that is too long is seen before it is complete."""
-        for start in range(0, len(data), _SLICE) if len(data) > _SLICE else (0,):
-            super().data_received(data[start : start + _SLICE] if len(data) > _SLICE else data)
-            # uvicorn has no scope before the first byte, and names the method in it once the head is complete.
-            scope: Mapping[str, Any] | None = self.scope
-            if scope and "method" in scope:
-                self._head_bytes = 0
-                continue
-            self._head_bytes += min(len(data) - start, _SLICE)
-            if self._head_bytes >= self._settings.head_max_bytes:
-                self._refuse(HeadTooLargeError(limit=self._settings.head_max_bytes))
-            if self.transport.is_closing():
-                return
+        """Feed the parser; a long piece in slices, so that what is no body is seen before all of it is kept."""
+        if len(data) <= _SLICE:
+            self._feed(data)
+            return
+        for start in range(0, len(data), _SLICE):
+            self._feed(data[start : start + _SLICE])
 
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(RequestError(msg))
+    def _feed(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        self._not_body += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_on(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            self._fail(RequestError(str(error)))
+        if self._not_body >= self._settings.head_max_bytes:
+            self._fail(HeadTooLargeError(limit=self._settings.head_max_bytes))
+        if self.expect_100_continue:
+            self._await_word()
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """HTTP/1.1 goes on; that a client asked for another protocol is not worth a log line."""
+    def _should_upgrade(self) -> bool:
+        """Makes uvicorn leave a request with Upgrade alone, which then comes to ``_read_on``."""
+        return True
+
+    def _read_on(self, rest: bytes) -> None:
+        """Upgrade is ignored (RFC 9110, 7.8). The parser takes all that follows for another protocol, body included:
+        a new one is given the head again, without that header.
+        """
+        if self.scope["method"] == "CONNECT":
+            self._fail(RequestError("this is no proxy"))
+            return
+        head = [b"%b %b HTTP/%b" % (self.scope["method"].encode(), self.url, self.scope["http_version"].encode())]
+        head += [b"%b: %b" % field for field in self.headers if field[0] != b"upgrade"]
+        self._not_body = 0
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._feed(b"\r\n".join([*head, b"", b""]) + rest)
+
+    def _await_word(self) -> None:
+        """A client that waits for 100 sends no body after another answer: the connection ends, unless 100 is sent."""
+        cycle = self.cycle
+        if cycle is None or cycle.scope is not self.scope:
+            return
+        self.expect_100_continue = False
+        cycle.waiting_for_100_continue = cycle.more_body and cycle.scope["http_version"] != "1.0"
+        if cycle.waiting_for_100_continue:
+            receive, keep_alive = cycle.receive, cycle.keep_alive
+
+            async def go_on() -> Any:
+                cycle.keep_alive = keep_alive
+                return await receive()
+
+            cycle.keep_alive = False
+            cycle.receive = go_on  # type: ignore[method-assign]
+
+    def on_chunk_header(self) -> None:
+        """From the first chunk on, a field is a trailer's, which nobody asked for: it reaches no request."""
+        self.headers = []
+
+    def on_body(self, body: bytes) -> None:
+        """As uvicorn's, which asks in addition whether a request is one to upgrade."""
+        left = self._not_body - _AROUND_A_BYTE * len(body)
+        self._not_body = max(0, left)
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        if not self.parser.should_upgrade():
+            self._not_body = 0
+            super().on_message_complete()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes the answer: whether to stay open
+        """A client that closes its sending side gets the answers to all that it had sent."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            self.transport.close()  # with what is still to be written; asyncio would close without it
+        elif cycle.more_body:
+            self._fail(RequestError("the body does not end"))
+        else:
+            cycle.keep_alive = cycle.keep_alive and isinstance(self.parser, _Deaf)
+        return True
 
     def cut_if_slow(self, now: float) -> None:
         """End the connection if it has been in the same phase of the same request for too long."""
@@ -65,14 +149,13 @@ class Connection(HttpToolsProtocol):
         if seen != self._seen:
             self._seen, self._since = seen, now
             return
-        settings = self._settings
-        allowed = {"new": settings.head_seconds, "head": settings.head_seconds, "body": settings.body_seconds}
+        allowed = {"new": self._head_seconds, "head": self._head_seconds, "body": self._settings.body_seconds}
         if now - self._since <= allowed.get(seen[0], float("inf")):
             return
-        if seen[0] == "new" or (self.cycle is not None and seen[0] == "body" and self.cycle.response_started):
+        if seen[0] == "new":
             self.transport.close()
         else:
-            self._refuse(TooSlowError())
+            self._fail(TooSlowError())
 
     def shutdown(self) -> None:
         """The server stops: an idle connection is closed, what was read is answered, a begun head may be ended."""
@@ -90,15 +173,65 @@ class Connection(HttpToolsProtocol):
             return "head" if self.scope else "new"
         return "other"
 
+    def _fail(self, error: GatewayError) -> None:
+        """Refuse what is being read, once all that was read before is answered; nothing more is read."""
+        if isinstance(self.parser, _Deaf):
+            return
+        self.parser = _Deaf()  # type: ignore[assignment]  # all that is asked of it
+        cycle = self.cycle
+        if cycle is None or (cycle.response_complete and not cycle.more_body):
+            self._refuse(error)
+        elif not cycle.more_body:
+            cycle.on_response = partial(self._refuse, error)
+        elif self.pipeline:
+            self.pipeline[0] = cycle, partial(self._answer_with, error)
+        elif cycle.response_started:
+            self.transport.close()
+        else:
+            self._refuse(error)
+
     def _refuse(self, error: GatewayError) -> None:
         """Answer for a request that no application will see, and close."""
-        status, headers, body = document.answer(error, language="en", request_id="-")
-        fields = [*headers, (b"x-content-type-options", b"nosniff")]
-        if (b"connection", b"close") not in fields:
-            fields.append((b"connection", b"close"))
-        head = b"".join(b"%b: %b\r\n" % field for field in fields)
-        self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
-        self.transport.close()
+        if not self.transport.is_closing():
+            status, fields, body = _refusal(error)
+            head = b"".join(b"%b: %b\r\n" % field for field in fields)
+            self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
+            self.transport.close()
+
+    async def _answer_with(self, error: GatewayError, scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG002 -- ASGI
+        """The same in its turn, behind answers to requests that were complete."""
+        status, fields, body = _refusal(error)
+        await send({"type": "http.response.start", "status": status, "headers": fields})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer_a_probe(self, scope: Any, receive: Any, send: Any) -> None:
+        """The application of a connection out of the reserve: one probe, and nothing else."""
+
+        async def send_and_close(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        if scope["path"] in PROBES:
+            await self.config.loaded_app(scope, receive, send_and_close)
+        else:
+            error = OverloadedError("as many connections as are allowed are open")
+            await self._answer_with(error, scope, receive, send)
+
+
+class _Deaf:
+    """Stands for the parser of a connection on which nothing more is read."""
+
+    def feed_data(self, data: bytes) -> None:
+        """Forget it."""
+
+
+def _refusal(error: GatewayError) -> document.Answer:
+    status, headers, body = document.answer(error, language="en", request_id="-")
+    fields = [*headers, (b"x-content-type-options", b"nosniff")]
+    if (b"connection", b"close") not in fields:
+        fields.append((b"connection", b"close"))
+    return status, fields, body
 
 
 def cut_slow_ones(connections: Iterable[object], now: float) -> None:

@@ -10,10 +10,12 @@ from gateway.admission.visitors import Visitors, name_of
 from gateway.problems.errors import ForbiddenError, RateLimitedError, UnauthenticatedError
 from gateway.settings import Settings
 
+# An overload must not look like a death: whoever restarts what does not answer would make it worse.
+PROBES = frozenset({"/livez", "/readyz", "/healthz"})
+"""Outside every limit."""
+
 # What people and probes need most when something is wrong, and what costs nothing: never limited, never locked.
-_OPEN = frozenset(
-    {"/livez", "/readyz", "/healthz", "/docs", "/redoc", "/openapi.json", "/asyncapi", "/asyncapi.json", "/favicon.ico"}
-)
+_OPEN = PROBES | {"/docs", "/redoc", "/openapi.json", "/asyncapi", "/asyncapi.json", "/favicon.ico"}
 _OPEN_BELOW = ("/static/", "/problems/")
 _METRICS = "/metrics"
 # The form for people cannot carry a key; its page says so and takes nothing while keys are required.

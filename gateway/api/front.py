@@ -11,8 +11,8 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
-from gateway.admission import cors, request_id
-from gateway.admission.gate import Gate
+from gateway.admission import cors, framing, request_id
+from gateway.admission.gate import PROBES, Gate
 from gateway.admission.visit import Header, Visit
 from gateway.intake.body import DisconnectedError
 from gateway.intake.single import Answer, submit_one
@@ -101,9 +101,12 @@ class Front:
 
     async def _answer(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> Answer | None:
         """The answer, or None where FastAPI has given it."""
-        if self.active > self.settings.requests_max:
+        headers = visit.headers
+        if b"host" not in headers or b"transfer-encoding" in headers or len(headers) < len(visit.raw_headers):
+            framing.check(visit, scope["http_version"])
+        if self.active > self.settings.requests_max and scope["path"] not in PROBES:
             raise OverloadedError("as many requests as are allowed are being answered")
-        if b"origin" in visit.headers and self._cors.enter(visit, scope["method"]):
+        if b"origin" in headers and self._cors.enter(visit, scope["method"]):
             return self._cors.preflight()
         await self.gate.admit(visit, scope)
         if self._fast and scope["method"] == "POST" and scope["path"] == "/applications":

@@ -27,6 +27,8 @@ _EXAMPLE_PARAMS = {
 }
 
 Headers = list[tuple[bytes, bytes]]
+Answer = tuple[int, Headers, bytes]
+"""Status, headers and body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def _broken_rules(error: RequestError, language: Language) -> list[dict[str, str
     ]
 
 
-def answer(error: GatewayError, *, language: Language, request_id: str) -> tuple[int, Headers, bytes]:
+def answer(error: GatewayError, *, language: Language, request_id: str) -> Answer:
     """Status, headers and body of the answer to ``error``."""
     body = to_json(document(error, language=language, request_id=request_id))
     headers: Headers = [

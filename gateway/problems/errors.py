@@ -11,6 +11,7 @@
     ├── KeyReusedError           422  this idempotency key came with another body before
     ├── RateLimitedError         429  this visitor has used up its budget
     └── RequestError             400  the request is wrong, and will be wrong again
+        ├── FramingError         400  no Host or two, or a transfer coding other than chunked
         ├── MalformedJsonError   400  the body is no JSON (RFC 8259)
         ├── MalformedFormError   400  the body is no form that a browser would send
         ├── RepeatedMemberError  400  an object of the body has the same member twice
@@ -129,6 +130,12 @@ class RequestError(GatewayError):
     status: ClassVar[int] = 400
     code: ClassVar[str] = "bad-request"
     violations: Sequence[Violation] = ()
+
+
+class FramingError(RequestError):
+    """It is not certain where the request ends or whom it is for; neither is what follows on the connection."""
+
+    headers: Sequence[tuple[str, str]] = (("connection", "close"),)
 
 
 class MalformedJsonError(RequestError):
