@@ -59,6 +59,8 @@ class Settings(ServiceSettings):
         Bound("batch_max_items", "commit_queue_max", "a full batch must fit into the queue"),
         Bound("batch_body_max_bytes", "commit_queue_max_bytes", "a full batch must fit into the queue"),
         Bound("body_max_bytes", "commit_queue_max_bytes", "an application must fit into the queue"),
+        Bound("body_max_bytes", "bodies_max_bytes", "one body must fit into those under way"),
+        Bound("batch_body_max_bytes", "bodies_max_bytes", "one body must fit into those under way"),
     )
 
     database_url: DatabaseUrl = Field(
@@ -101,6 +103,11 @@ class Settings(ServiceSettings):
     batch_max_items: int = Field(1_000, ge=1, le=10_000, description="applications in one call of the batch endpoint")
     body_max_bytes: int = Field(1024 * 1024, ge=1024, description="bytes of one request's body")
     batch_body_max_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="bytes of a batch's body")
+    bodies_max_bytes: int = Field(
+        32 * 1024 * 1024,
+        ge=1024,
+        description="bytes of bodies under way in one process; past it 503, slow ones first",
+    )
     requests_max: int = Field(2_000, ge=1, description="requests that are answered at once; past it 503")
     connections_max: int = Field(4_000, ge=1, description="open connections of one process; past it 503")
     head_max_bytes: int = Field(32 * 1024, ge=4096, description="request line and headers")

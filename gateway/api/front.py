@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from gateway.admission import cors, framing, request_id
 from gateway.admission.gate import PROBES, Gate
 from gateway.admission.visit import Header, Visit
+from gateway.intake.bodies import Bodies
 from gateway.intake.body import DisconnectedError
 from gateway.intake.single import Answer, submit_one
 from gateway.observability.siblings import Siblings
@@ -43,6 +44,7 @@ class Front:
         self.gateway: Gateway | None = None
         self.siblings = Siblings()
         self.active = 0
+        self.bodies = Bodies(settings.bodies_max_bytes)
         self.api = api
         self._cors = cors.Cors(settings.cors_origins)
         self._new_id = request_id.generator()
@@ -110,7 +112,8 @@ class Front:
             return self._cors.preflight()
         await self.gate.admit(visit, scope)
         if self._fast and scope["method"] == "POST" and scope["path"] == "/applications":
-            return await submit_one(visit, receive, self.running.writer, self.settings)
+            writer = self.running.writer
+            return await submit_one(visit, receive, writer=writer, bodies=self.bodies, settings=self.settings)
         await self._pass_on(visit, scope, receive, send)
         return None
 

@@ -52,7 +52,15 @@ _SINGLE_PROBLEMS = ("invalid", "refused", "idempotency-key-reused", "idempotency
 async def submit_application(request: Request) -> Response:
     """201 means: it is stored, and it will be published whatever fails from here on."""
     front = front_of(request)
-    return response(*await submit_one(visit_of(request), request.receive, front.running.writer, front.settings))
+    return response(
+        *await submit_one(
+            visit_of(request),
+            request.receive,
+            writer=front.running.writer,
+            bodies=front.bodies,
+            settings=front.settings,
+        )
+    )
 
 
 @router.post(
@@ -75,6 +83,7 @@ async def submit_applications(request: Request) -> Response:
             request.receive,
             writer=front.running.writer,
             limiter=front.gate.limiter,
+            bodies=front.bodies,
             settings=front.settings,
         )
     )

@@ -21,6 +21,7 @@ from gateway.commit.submission import Accepted, KeyClaim, Submission, from_new
 from gateway.commit.writer import Writer
 from gateway.intake import batch_items, body, idempotency
 from gateway.intake.batch_items import BatchItem, Invalid, Item
+from gateway.intake.bodies import Bodies, Share
 from gateway.intake.single import Answer, accepted_id, key_of, traceparent
 from gateway.problems import document
 from gateway.problems.errors import GatewayError, KeyReusedError, RateLimitedError, UnavailableError
@@ -33,10 +34,23 @@ Later = Callable[[], Awaitable[Outcome]]
 
 
 async def submit_batch(
-    visit: Visit, receive: body.Receive, *, writer: Writer, limiter: RateLimiter | None, settings: Settings
+    visit: Visit,
+    receive: body.Receive,
+    *,
+    writer: Writer,
+    limiter: RateLimiter | None,
+    bodies: Bodies,
+    settings: Settings,
 ) -> Answer:
     """Read, charge, store. Raises for a body that is refused as a whole, and when nothing at all could be stored."""
-    items = await _items(visit, receive, settings)
+    with bodies.share() as share:
+        items = await _items(visit, receive, share, settings)
+        return await _submit_items(visit, items, writer=writer, limiter=limiter, settings=settings)
+
+
+async def _submit_items(
+    visit: Visit, items: list[Item], *, writer: Writer, limiter: RateLimiter | None, settings: Settings
+) -> Answer:
     keys = _keys(visit, items, settings)
     granted, refusal = await _charge(visit, limiter, len(items))
     outcomes: list[Outcome] = []
@@ -50,12 +64,12 @@ async def submit_batch(
     return _answer(outcomes, visit)
 
 
-async def _items(visit: Visit, receive: body.Receive, settings: Settings) -> list[Item]:
+async def _items(visit: Visit, receive: body.Receive, share: Share, settings: Settings) -> list[Item]:
     media_type = body.check(visit.headers, accept=ACCEPT)
     read = batch_items.from_array if media_type == body.JSON else batch_items.from_lines
     limit = settings.batch_body_max_bytes
     body.check_declared(visit.headers.get(b"content-length"), limit=limit)
-    return await read(body.pieces(receive, limit=limit), limit=settings.batch_max_items)
+    return await read(body.pieces(receive, limit=limit, share=share), limit=settings.batch_max_items)
 
 
 def _keys(visit: Visit, items: Sequence[Item], settings: Settings) -> list[KeyClaim | None]:

@@ -7,6 +7,7 @@ is bounded in connections.py.
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
+from gateway.intake.bodies import Bodies, Share
 from gateway.problems.errors import BodyTooLargeError, EncodingError, MediaTypeError
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -19,17 +20,18 @@ class DisconnectedError(Exception):
     """The client left before its request was complete: nobody reads an answer."""
 
 
-async def read(receive: Receive, *, limit: int) -> bytes:
-    """The whole body, at most ``limit`` bytes of it."""
+async def read(receive: Receive, *, limit: int, bodies: Bodies) -> bytes:
+    """The whole body, at most ``limit`` bytes of it; one that comes in a single piece costs no book-keeping."""
     message = await receive()
     body: bytes = message.get("body", b"")
     if message.get("more_body") or message["type"] != "http.request" or len(body) > limit:
-        return await _read_on(receive, message, limit)
+        with bodies.share() as share:
+            return await _read_on(receive, message, limit, share)
     return body
 
 
-async def pieces(receive: Receive, *, limit: int) -> AsyncIterator[bytes]:
-    """The body as it arrives; BodyTooLargeError as soon as it is longer than ``limit``."""
+async def pieces(receive: Receive, *, limit: int, share: Share) -> AsyncIterator[bytes]:
+    """The body as it arrives, charged to ``share``; BodyTooLargeError as soon as it is longer than ``limit``."""
     received = 0
     more = True
     while more:
@@ -41,6 +43,9 @@ async def pieces(receive: Receive, *, limit: int) -> AsyncIterator[bytes]:
         received += len(piece)
         if received > limit:
             raise BodyTooLargeError(limit=limit)
+        share.take(len(piece))
+        if not more:
+            share.complete()
         yield piece
 
 
@@ -63,13 +68,13 @@ def check(headers: Mapping[bytes, bytes], *, accept: tuple[str, ...]) -> str:
     return media_type
 
 
-async def _read_on(receive: Receive, first: Mapping[str, Any], limit: int) -> bytes:
+async def _read_on(receive: Receive, first: Mapping[str, Any], limit: int, share: Share) -> bytes:
     async def from_first() -> Mapping[str, Any]:
         nonlocal first
         message, first = first, {}
         return message or await receive()
 
-    return b"".join([piece async for piece in pieces(from_first, limit=limit)])
+    return b"".join([piece async for piece in pieces(from_first, limit=limit, share=share)])
 
 
 def _is_utf8(parameters: str) -> bool:

@@ -6,6 +6,7 @@ from gateway.admission.visit import Header, Visit
 from gateway.commit.submission import Accepted, KeyClaim, from_new
 from gateway.commit.writer import Writer
 from gateway.intake import body, idempotency, json_body
+from gateway.intake.bodies import Bodies
 from gateway.problems.errors import KeyInvalidError
 from gateway.settings import Settings
 
@@ -22,14 +23,16 @@ _ID = slice(7, 43)
 Answer = tuple[int, list[Header], bytes]
 
 
-async def submit_one(visit: Visit, receive: body.Receive, writer: Writer, settings: Settings) -> Answer:
+async def submit_one(
+    visit: Visit, receive: body.Receive, *, writer: Writer, bodies: Bodies, settings: Settings
+) -> Answer:
     """Read, validate, store: returns once the application is committed, raises what it is answered otherwise."""
     headers = visit.headers
     if headers.get(b"content-type") != b"application/json" or b"content-encoding" in headers:
         body.check(headers, accept=_ACCEPT)
     limit = settings.body_max_bytes
     body.check_declared(headers.get(b"content-length"), limit=limit)
-    raw = await body.read(receive, limit=limit)
+    raw = await body.read(receive, limit=limit, bodies=bodies)
     new = json_body.new_application(raw)
     claim: KeyClaim | None = None
     if b"idempotency-key" in headers and (key := key_of(visit)):

@@ -43,7 +43,7 @@ async def submit(request: Request) -> Response:
     if front.settings.auth_required:
         return await _page(request, status=403)
     _refuse_other_sites(request)
-    values = await _values(request, front.settings.body_max_bytes)
+    values = await _values(request)
     try:
         new = NewApplication.model_validate(
             {name: values.get(name, "") for name, required in _FIELDS.items() if required or values.get(name)}
@@ -111,11 +111,13 @@ async def _newest(request: Request) -> list[_Shown] | None:
     return shown
 
 
-async def _values(request: Request, limit: int) -> dict[str, str]:
+async def _values(request: Request) -> dict[str, str]:
+    front = front_of(request)
+    limit = front.settings.body_max_bytes
     headers = visit_of(request).headers
     body.check(headers, accept=(_FORM,))
     body.check_declared(headers.get(b"content-length"), limit=limit)
-    raw = await body.read(request.receive, limit=limit)
+    raw = await body.read(request.receive, limit=limit, bodies=front.bodies)
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=10)
     except ValueError as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.commit.submission import Submission
 from gateway.settings import Settings
-from tests.support.http_gateway import NEW, count, served
+from tests.support.http_gateway import NEW, count, read_answer, served
 
 HEAD = b"POST /applications HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
@@ -76,3 +76,25 @@ async def test_who_waits_for_an_answer_is_not_cut(http_settings: Settings) -> No
         await asyncio.sleep(2.5)  # several rounds of looking at all connections
         held.set()
         assert (await asking).status_code == 201
+
+
+async def test_unfinished_bodies_are_bounded_in_bytes_together(http_settings: Settings) -> None:
+    small = {"body_max_bytes": 65_536, "batch_body_max_bytes": 65_536, "bodies_max_bytes": 131_072}
+    async with served(http_settings.model_copy(update=small)) as http:
+        head = HEAD.replace(b"/applications", b"/applications/batch") + b"Content-Length: 60000\r\n\r\n["
+        crowd = [await asyncio.open_connection("127.0.0.1", http.port) for _ in range(6)]
+        for _, writer in crowd:
+            writer.write(head + b" " * 32_000)
+        refused = [asyncio.create_task(read_answer(reader)) for reader, _ in crowd]
+        async with asyncio.timeout(60):
+            while sum(task.done() for task in refused) < 2:
+                await asyncio.wait(refused, timeout=0.1)
+        assert http.front.bodies.held <= 131_072
+        for task in refused:
+            if task.done():
+                status, headers, _ = task.result()
+                assert (status, headers["retry-after"]) == (503, "1")
+            task.cancel()
+        assert (await http.client.post("/applications", json=NEW)).status_code == 201
+        for _, writer in crowd:
+            writer.close()
