@@ -9,7 +9,7 @@ from types import FrameType
 
 import uvicorn
 
-from gateway.admission.connections import Connection, cut_slow_ones
+from gateway.admission.connections import Connection, cut_for_a_stop, cut_slow_ones
 from gateway.api.front import Front
 from gateway.app import create_app
 from gateway.observability.logs import configure_logs
@@ -67,6 +67,19 @@ class Server(uvicorn.Server):
         if counter % _TICKS_A_SECOND == 0:
             cut_slow_ones(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """uvicorn's, which waits for every connection: so those whose clients do nothing are cut meanwhile too."""
+        cutting = asyncio.create_task(self._cut(), name="cutting while stopping")
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cutting.cancel()
+
+    async def _cut(self) -> None:
+        while True:
+            cut_for_a_stop(self.server_state.connections, asyncio.get_running_loop().time())
+            await asyncio.sleep(0.5)
 
 
 def config_for(settings: Settings, app: Front) -> uvicorn.Config:

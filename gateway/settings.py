@@ -113,6 +113,9 @@ class Settings(ServiceSettings):
     head_max_bytes: int = Field(32 * 1024, ge=4096, description="request line and headers")
     head_seconds: float = Field(10.0, gt=0, description="how long a request's head may take to arrive")
     body_seconds: float = Field(30.0, gt=0, description="how long a request's body may take to arrive")
+    write_seconds: float = Field(
+        20.0, gt=0, description="how long a client may read nothing of its answer; then the connection ends"
+    )
     idempotency_hours: float = Field(24.0, gt=0, le=720, description="how long an idempotency key is kept")
     deduplicate_seconds: float = Field(0.0, ge=0, description="the same content again is the same application; 0 = off")
 

@@ -24,6 +24,9 @@ PROBES_RESERVE = 16
 """Connections past CONNECTIONS_MAX, each of which may ask one probe."""
 
 _RESERVE_SECONDS = 2.0
+# How long a stop waits for a client that reads nothing, and what counts as reading at all.
+_STOP_SECONDS = 2.0
+_PROGRESS = 16 * 1024
 _SLICE = 8 * 1024
 # A stop waits this long for the rest of a head; its request is then served like any that was read.
 _LAST_HEAD_SECONDS = 1.0
@@ -38,16 +41,17 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
-        self._settings: Settings = config.app.settings
+        self.settings: Settings = config.app.settings
         self._not_body = 0
         self._seen: tuple[Phase, object] = ("new", None)
         self._since = 0.0
-        self._head_seconds = self._settings.head_seconds
+        self._head_seconds = self.settings.head_seconds
+        self._unread, self._unread_since = 0, 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(JoinedWrites(transport, self.loop))
         self._since = self.loop.time()
-        beyond = len(self.connections) - self._settings.connections_max
+        beyond = len(self.connections) - self.settings.connections_max
         if beyond > PROBES_RESERVE:
             self._refuse(OverloadedError("as many connections as are allowed are open"))
         elif beyond > 0:
@@ -71,8 +75,8 @@ class Connection(HttpToolsProtocol):
             self._read_on(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             self._fail(RequestError(str(error)))
-        if self._not_body >= self._settings.head_max_bytes:
-            self._fail(HeadTooLargeError(limit=self._settings.head_max_bytes))
+        if self._not_body >= self.settings.head_max_bytes:
+            self._fail(HeadTooLargeError(limit=self.settings.head_max_bytes))
         if self.expect_100_continue:
             self._await_word()
 
@@ -143,13 +147,21 @@ class Connection(HttpToolsProtocol):
             cycle.keep_alive = cycle.keep_alive and isinstance(self.parser, _Deaf)
         return True
 
+    def cut_if_unread(self, now: float, allowed: float) -> None:
+        """Abort the connection if its client has read next to nothing of what waits for it for too long."""
+        unread = self.transport.get_write_buffer_size()
+        if not self._unread or not self._unread - _PROGRESS < unread <= self._unread:
+            self._unread, self._unread_since = unread, now
+        elif now - self._unread_since > allowed:
+            self.transport.abort()
+
     def cut_if_slow(self, now: float) -> None:
         """End the connection if it has been in the same phase of the same request for too long."""
         seen = self._phase(), self.cycle
         if seen != self._seen:
             self._seen, self._since = seen, now
             return
-        allowed = {"new": self._head_seconds, "head": self._head_seconds, "body": self._settings.body_seconds}
+        allowed = {"new": self._head_seconds, "head": self._head_seconds, "body": self.settings.body_seconds}
         if now - self._since <= allowed.get(seen[0], float("inf")):
             return
         if seen[0] == "new":
@@ -239,3 +251,12 @@ def cut_slow_ones(connections: Iterable[object], now: float) -> None:
     for connection in list(connections):
         if isinstance(connection, Connection):
             connection.cut_if_slow(now)
+            connection.cut_if_unread(now, connection.settings.write_seconds)
+
+
+def cut_for_a_stop(connections: Iterable[object], now: float) -> None:
+    """The same while the server stops: a client that reads nothing does not hold it."""
+    for connection in list(connections):
+        if isinstance(connection, Connection):
+            connection.cut_if_slow(now)
+            connection.cut_if_unread(now, _STOP_SECONDS)

@@ -1,12 +1,14 @@
 """Clients that send slowly, or not at all, do not hold the service."""
 
 import asyncio
+import socket
 from contextlib import suppress
 from typing import Any
 
 from gateway.commit.submission import Submission
 from gateway.settings import Settings
-from tests.support.http_gateway import NEW, count, read_answer, served
+from tests.support.http_gateway import NEW, Served, count, read_answer, served
+from tests.support.write_path import eventually
 
 HEAD = b"POST /applications HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
@@ -98,3 +100,45 @@ async def test_unfinished_bodies_are_bounded_in_bytes_together(http_settings: Se
         assert (await http.client.post("/applications", json=NEW)).status_code == 201
         for _, writer in crowd:
             writer.close()
+
+
+async def _never_reads(http: Served, number: int) -> list[socket.socket]:
+    """Clients that ask for large pages and leave them lying."""
+    text = {"user_name": "a", "description": "ы" * 10_000}
+    made = await http.client.post("/applications/batch", json=[text] * 100)
+    assert made.json()["counts"]["created"] == 100
+    found = []
+    for _ in range(number):
+        one = socket.create_connection(("127.0.0.1", http.port))
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        one.sendall(b"GET /applications?size=100 HTTP/1.1\r\nHost: x\r\n\r\n" * 4)
+        found.append(one)
+    return found
+
+
+def _unread(http: Served) -> int:
+    return sum(one.transport.get_write_buffer_size() > 0 for one in http.server.server_state.connections)
+
+
+async def test_who_reads_nothing_is_cut(http_settings: Settings) -> None:
+    async with served(http_settings.model_copy(update={"write_seconds": 0.5})) as http:
+        crowd = await _never_reads(http, 5)
+        await eventually(lambda: _is(_unread(http), 5), what="answers that nobody reads")
+        await eventually(lambda: _is(_unread(http), 0), what="the connections to be cut")
+        await eventually(lambda: _is(http.front.active, 0), what="their requests to end")
+        for one in crowd:
+            one.close()
+
+
+async def test_a_stop_is_not_held_by_who_reads_nothing(http_settings: Settings) -> None:
+    async with served(http_settings) as http:
+        crowd = await _never_reads(http, 3)
+        await eventually(lambda: _is(_unread(http), 3), what="answers that nobody reads")
+        http.server.should_exit = True
+        await eventually(lambda: _is(len(http.server.server_state.connections), 0), what="the connections to be cut")
+        for one in crowd:
+            one.close()
+
+
+async def _is(value: int, wanted: int) -> bool:
+    return value == wanted
