@@ -114,6 +114,8 @@ def run(settings: Settings) -> None:
     collector.spare(_GARBAGE_THRESHOLD)
     server = Server(config, app, settings, supervisor=supervisor())
     listening = inherited()
+    # asyncio keeps a socket for IPv6 to IPv6; one bound here takes IPv4 as well, as with several processes.
+    listening = inherited() or (config.bind_socket() if ":" in settings.gateway_host else None)
     server.run(sockets=[listening] if listening else None)
     if not server.started or app.failed:
         sys.exit(1)

@@ -33,7 +33,12 @@ class Visitors:
         return found
 
     def _in_networks(self, address: str) -> bool:
-        return _is_address(address) and any(ip_address(address) in network for network in self._networks)
+        if not _is_address(address):
+            return False
+        parsed = ip_address(address)
+        # A socket for both families shows IPv4 as ::ffff:1.2.3.4.
+        parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+        return any(parsed in network for network in self._networks)
 
 
 @lru_cache(maxsize=4096)

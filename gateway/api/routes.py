@@ -1,5 +1,6 @@
 """The calls on applications."""
 
+from collections import Counter
 from typing import Annotated
 from uuid import UUID
 
@@ -133,7 +134,7 @@ async def get_application(request: Request, id: Annotated[UUID, Path()]) -> Resp
 
 def refuse_repeated(request: Request) -> None:
     """A parameter that is given twice says two things; neither is guessed."""
-    names = [name for name, _ in request.query_params.multi_items()]
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    names = Counter(name for name, _ in request.query_params.multi_items())
+    repeated = sorted(name for name, count in names.items() if count > 1)
     if repeated:
         raise ValidationError([Violation("parameter", name[:100], "repeated", {}, "") for name in repeated])
