@@ -107,7 +107,7 @@ def _from_line(line: bytes) -> Item:
         if not json_body.is_plain(line, item):
             json_body.refuse_repeated_members(line)
     except PydanticError as error:
-        return Invalid(json_body.error_of(error, line))
+        return Invalid(json_body.error_of(error, line, BatchItem))
     except GatewayError as error:
         return Invalid(error)
     return item
@@ -116,7 +116,13 @@ def _from_line(line: bytes) -> Item:
 def _from_value(value: object) -> Item:
     if isinstance(value, Repeated):
         return Invalid(RepeatedMemberError())
+    left_out = 0
+    if isinstance(value, dict) and len(value) > json_body.ERRORS_MAX:
+        left_out = len(value)
+        value = json_body.first_members(value, BatchItem)
+        left_out -= len(value)
     try:
         return _from_object(value)  # type: ignore[no-any-return]  # the validator of BatchItem
     except PydanticError as error:
-        return Invalid(ValidationError(violations.of_body(error.errors(include_url=False, include_input=False))))
+        found = violations.of_body(error.errors(include_url=False, include_input=False))
+        return Invalid(ValidationError(found[: json_body.ERRORS_MAX], count=len(found) + left_out))

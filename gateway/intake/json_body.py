@@ -1,6 +1,7 @@
 """A JSON body that cannot be misunderstood: valid, not too deep, and with no member named twice."""
 
 import json
+from itertools import islice
 from typing import Any, NoReturn
 
 from pydantic import ValidationError as PydanticError
@@ -10,6 +11,9 @@ from gateway.problems import violations
 from gateway.problems.errors import MalformedJsonError, RepeatedMemberError, ValidationError
 
 _validate = NewApplication.__pydantic_validator__.validate_json
+
+ERRORS_MAX = 100
+"""So many errors of one object are worked out and told, with their number."""
 
 # A member has so many quotation marks around its name, and as many around its value where that is text.
 _QUOTES = 2
@@ -47,8 +51,12 @@ def plain_quotes(new: NewApplication) -> int:
     return 2 * _QUOTES * len(named) - _QUOTES * [values[name] for name in named].count(None)
 
 
-def error_of(error: PydanticError, body: bytes) -> MalformedJsonError | RepeatedMemberError | ValidationError:
+def error_of(
+    error: PydanticError, body: bytes, model: type[NewApplication] = NewApplication
+) -> MalformedJsonError | RepeatedMemberError | ValidationError:
     """What pydantic found, as an error of ours."""
+    if error.error_count() > ERRORS_MAX:
+        return _first_errors(error.error_count(), body, model)
     details = error.errors(include_url=False, include_input=False)
     if details[0]["type"] == "json_invalid":
         return MalformedJsonError(reason=details[0]["ctx"]["error"])
@@ -59,10 +67,32 @@ def error_of(error: PydanticError, body: bytes) -> MalformedJsonError | Repeated
     return ValidationError(violations.of_body(details))
 
 
-def refuse_repeated_members(body: bytes | str) -> None:
-    """RepeatedMemberError if any object in the body names a member twice, however it is spelled."""
+def first_members(members: dict[str, Any], model: type[NewApplication]) -> dict[str, Any]:
+    """The model's own members and as many others as can be told of: pydantic works out all errors or none."""
+    others = (name for name in members if name not in model.model_fields)
+    kept = [*(name for name in model.model_fields if name in members), *islice(others, ERRORS_MAX)]
+    return {name: members[name] for name in kept}
+
+
+def _first_errors(
+    count: int, body: bytes, model: type[NewApplication]
+) -> MalformedJsonError | RepeatedMemberError | ValidationError:
     try:
-        json.loads(body, object_pairs_hook=unique_members, parse_constant=_no_constant)
+        members = refuse_repeated_members(body)
+    except (MalformedJsonError, RepeatedMemberError) as other:
+        return other
+    try:
+        model.__pydantic_validator__.validate_python(first_members(members, model))
+    except PydanticError as error:
+        details = error.errors(include_url=False, include_input=False)
+        return ValidationError(violations.of_body(details[:ERRORS_MAX]), count=count)
+    raise AssertionError("as many errors are those of unknown members")
+
+
+def refuse_repeated_members(body: bytes | str) -> Any:
+    """The body's value; RepeatedMemberError if any object in it names a member twice, however it is spelled."""
+    try:
+        return json.loads(body, object_pairs_hook=unique_members, parse_constant=_no_constant)
     except RecursionError:
         raise MalformedJsonError(reason="nested too deeply") from None
     except ValueError as error:

@@ -66,6 +66,8 @@ def document(error: GatewayError, *, language: Language, request_id: str) -> dic
     }
     if isinstance(error, RequestError) and error.violations:
         problem["errors"] = _broken_rules(error, language)
+        if isinstance(error, ValidationError) and error.count > len(error.violations):
+            problem["error_count"] = error.count
     return problem
 
 

@@ -257,14 +257,15 @@ class HeadTooLargeError(RequestError):
 
 
 class ValidationError(RequestError):
-    """Fields or parameters break the rules; each is named."""
+    """Fields or parameters break the rules; each is named, or the first of ``count``."""
 
     status: ClassVar[int] = 422
     code: ClassVar[str] = "invalid"
 
-    def __init__(self, violations: Sequence[Violation]) -> None:
+    def __init__(self, violations: Sequence[Violation], count: int = 0) -> None:
         super().__init__()
         self.violations = violations
+        self.count = max(count, len(violations))
 
 
 class PageTooDeepError(RequestError):
