@@ -51,7 +51,9 @@ async def pieces(receive: Receive, *, limit: int, share: Share) -> AsyncIterator
 
 def check_declared(content_length: bytes | None, *, limit: int) -> None:
     """BodyTooLargeError for a body that says beforehand that it is longer than ``limit``."""
-    if content_length is not None and content_length.isdigit() and int(content_length) > limit:
+    # Of any number of digits: Python refuses to read too many of them, zeros in front included.
+    digits = (content_length or b"").lstrip(b"0")[:20]
+    if digits.isdigit() and int(digits) > limit:
         raise BodyTooLargeError(limit=limit)
 
 

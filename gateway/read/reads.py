@@ -64,7 +64,7 @@ async def read_page(engine: AsyncEngine, search: Search, replica: Replica | None
 
     CursorInvalidError, SearchTooBroadError, DatabaseAwayError.
     """
-    after = cursor.decode(search.cursor, search.filters()) if search.cursor else None
+    after = cursor.decode(search.cursor, search.filters()) if search.cursor is not None else None
 
     async def read(connection: AsyncConnection) -> Page:
         rows = (await connection.execute(_page(search, after))).all()

@@ -184,6 +184,7 @@ HOSTILE_TARGETS = (
     ("/applications?created_from=2026-01-01T00:00:00", 422),
     ("/applications?created_from=2026-01-02T00:00:00Z&created_to=2026-01-01T00:00:00Z", 422),
     ("/applications?created_from=99999-01-01T00:00:00Z", 422),
+    ("/applications?cursor=", 400),
     ("/applications?cursor=x", 400),
     ("/applications?cursor=" + "A" * 31, 400),
     ("/applications?cursor=" + "A" * 65, 422),

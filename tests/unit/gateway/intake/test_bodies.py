@@ -8,7 +8,7 @@ import pytest
 
 from gateway.intake import body
 from gateway.intake.bodies import Bodies
-from gateway.problems.errors import OverloadedError
+from gateway.problems.errors import BodyTooLargeError, OverloadedError
 
 Queue = asyncio.Queue[Mapping[str, Any]]
 
@@ -83,3 +83,11 @@ async def test_a_task_that_is_cancelled_by_others_stays_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert bodies.held == 0
+
+
+def test_a_length_of_very_many_digits_is_read_like_any_other() -> None:
+    body.check_declared(b"0" * 5_000 + b"9", limit=10)
+    body.check_declared(b"0" * 5_000, limit=10)
+    for too_long in (b"0" * 5_000 + b"11", b"9" * 5_000):
+        with pytest.raises(BodyTooLargeError):
+            body.check_declared(too_long, limit=10)
