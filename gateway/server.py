@@ -113,7 +113,6 @@ def run(settings: Settings) -> None:
         sys.exit(supervise(config.bind_socket(), settings.gateway_processes))
     collector.spare(_GARBAGE_THRESHOLD)
     server = Server(config, app, settings, supervisor=supervisor())
-    listening = inherited()
     # asyncio keeps a socket for IPv6 to IPv6; one bound here takes IPv4 as well, as with several processes.
     listening = inherited() or (config.bind_socket() if ":" in settings.gateway_host else None)
     server.run(sockets=[listening] if listening else None)

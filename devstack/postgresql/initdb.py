@@ -87,8 +87,8 @@ def _refuse_closed(path: Path) -> None:
     """DevstackError if the account cannot get there: a container may lack the capability that it would keep."""
     if not _succeeds(*_as_account(), "test", "-x", str(path)):
         raise DevstackError(
-            f"PostgreSQL does not run as root, and the account {_ACCOUNT} cannot reach {path}: open the folders on that "
-            "way (`chmod o+x`), work elsewhere or as another account, or give the container SETPCAP and DAC_OVERRIDE"
+            f"PostgreSQL does not run as root, and the account {_ACCOUNT} cannot reach {path}: open the folders on "
+            "that way (`chmod o+x`), work elsewhere or as another account, or give the container SETPCAP and DAC_OVERRIDE"
         )
 
 
