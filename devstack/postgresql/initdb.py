@@ -88,7 +88,8 @@ def _refuse_closed(path: Path) -> None:
     if not _succeeds(*_as_account(), "test", "-x", str(path)):
         raise DevstackError(
             f"PostgreSQL does not run as root, and the account {_ACCOUNT} cannot reach {path}: open the folders on "
-            "that way (`chmod o+x`), work elsewhere or as another account, or give the container SETPCAP and DAC_OVERRIDE"
+            "that way (`chmod o+x`), work elsewhere or as another account, or give the container the capabilities "
+            "SETPCAP and DAC_OVERRIDE"
         )
 
 

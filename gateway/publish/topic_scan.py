@@ -5,7 +5,7 @@ from uuid import UUID
 
 from aiokafka import TopicPartition
 
-from contracts import id_of
+from contracts import id_of, is_replay
 from runtime.reading import read
 from runtime.records import consumer as new_consumer
 
@@ -19,6 +19,7 @@ async def present(
 ) -> set[UUID]:
     """The subset of ``ids`` found between ``starts`` (included) and ``ends`` (excluded), offsets per partition.
 
+    A record marked as replayed is not the event itself (protocol, rule 21): consumers have been told to pass over it.
     Raises KafkaError. Memory is bounded by ``ids`` and a few megabytes, however long the range is.
     """
     ranges = {
@@ -36,7 +37,9 @@ async def present(
     await consumer.start()
     try:
         async for portion in read(consumer, ranges, at_most=_RECORDS_AT_ONCE):
-            found.update(ids.intersection(id_of(record.value, record.headers) for record in portion))
+            found.update(
+                ids.intersection(id_of(each.value, each.headers) for each in portion if not is_replay(each.headers))
+            )
     finally:
         await consumer.stop()
     return found

@@ -19,6 +19,8 @@ from stream_workers.letters.dead_letters import Origin
 from stream_workers.letters.letters import Letter, Limits, Positions, newest_letters, with_all_marks
 
 PREVIEW = 120
+# What a page shows of a letter at most; headers may come from anybody.
+PAYLOAD, FIELD, HEADERS = 65_536, 1_000, 100
 # How often the topic is looked at for something new, and how often it is read again, whoever asks.
 LOOK_SECONDS, READ_SECONDS = 2.0, 5.0
 PATIENCE_SECONDS = 3.0
@@ -177,11 +179,11 @@ def summary(letter: Letter) -> Facts:
     """One line of the list."""
     dead = letter.dead
     return {
-        "topic": dead.origin.topic,
+        "topic": dead.origin.topic[:FIELD],
         "partition": dead.origin.partition,
         "offset": dead.origin.offset,
-        "reason": dead.reason,
-        "detail": dead.detail,
+        "reason": dead.reason[:FIELD],
+        "detail": dead.detail[:FIELD],
         "at": instant(dead.time),
         "state": letter.state,
         "bytes": len(dead.value) if dead.value is not None else None,
@@ -193,18 +195,23 @@ def instant(text: str) -> float | None:
     """RFC 3339 as seconds since 1970; None for what is not: headers may come from anybody."""
     try:
         return datetime.fromisoformat(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
 def whole(letter: Letter) -> Facts:
     """Everything about one letter."""
     dead = letter.dead
+    unreadable = letter.unreadable or letter.unsendable
     return summary(letter) | {
-        "key": shown(dead.key, at_most=1_000),
+        "key": shown(dead.key, at_most=FIELD),
         "cut": dead.cut,
-        "unreadable": letter.unreadable or letter.unsendable,
-        "headers": [{"name": name, "value": shown(value, at_most=1_000)} for name, value in dead.headers],
+        "unreadable": unreadable and unreadable[:FIELD],
+        "headers": [
+            {"name": shown(name.encode(errors="surrogateescape"), at_most=FIELD), "value": shown(value, at_most=FIELD)}
+            for name, value in dead.headers[:HEADERS]
+        ],
+        "headers_in_all": len(dead.headers),
         "value": pretty(dead.value),
     }
 
@@ -219,11 +226,22 @@ def shown(value: bytes | None, *, at_most: int) -> str | None:
 
 
 def pretty(value: bytes | None) -> str | None:
-    """The payload to read: JSON with line breaks where it is JSON, else as ``shown``, at most 64 KB."""
+    """The payload to read: JSON with line breaks where it is JSON that is not too long, else as ``shown``."""
     if value is None:
         return None
+    return (_shaped(value) if len(value) <= PAYLOAD else None) or shown(value, at_most=PAYLOAD)
+
+
+def _shaped(value: bytes) -> str | None:
+    """Made only as far as it is shown: deep brackets become a thousand times as long. None for what is no JSON."""
+    made: list[str] = []
+    size = 0
     try:
-        parsed = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return shown(value, at_most=65_536)
-    return json.dumps(parsed, indent=2, ensure_ascii=False)[:65_536]
+        for piece in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(orjson.loads(value)):
+            made.append(piece)
+            size += len(piece)
+            if size >= PAYLOAD:
+                break
+    except (orjson.JSONDecodeError, RecursionError):
+        return None
+    return "".join(made)[:PAYLOAD]

@@ -72,10 +72,15 @@ class Formats:
         return f"{count}{_THIN}{self._units['B']}"
 
     def instant(self, at: float | None) -> Markup:
-        """A ``<time>``: the time of day, with the date where it is not today's; the full instant on hover."""
-        found = None if at is None else instant(at)
-        if found is None:
+        """A ``<time>``: the time of day, with the date where it is not today's; the full instant on hover.
+
+        A time beyond the calendar, which anybody can put on a topic, is a dash with its seconds on hover.
+        """
+        if at is None:
             return escape(UNKNOWN)
+        found = instant(at)
+        if found is None:
+            return Markup('<span title="1970-01-01T00:00:00Z + {} s">{}</span>').format(at, UNKNOWN)
         local = found.astimezone(self._zone)
         today = datetime.now(UTC).astimezone(self._zone).date()
         shown = f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"

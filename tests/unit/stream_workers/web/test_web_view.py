@@ -2,16 +2,20 @@
 
 import asyncio
 import re
+import tracemalloc
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
 
 import stream_workers.web
 from contracts import milliseconds_of
 from stream_workers.books.series import HOUR
+from stream_workers.letters.dead_letters import DeadLetter, Origin
+from stream_workers.letters.letters import Letter
 from stream_workers.web.facts.diagnosis import Finding
-from stream_workers.web.facts.letters_page import instant, positions_of, pretty, shown, text_of
+from stream_workers.web.facts.letters_page import instant, positions_of, pretty, shown, text_of, whole
 from stream_workers.web.facts.overview import counted_today, rate_points
 from stream_workers.web.facts.partitions_page import at_least
 from stream_workers.web.facts.tables_page import flattened
@@ -175,6 +179,48 @@ def test_payloads_are_shown_safely() -> None:
     assert pretty(b'{"a": "\xc3\xa9"}') == '{\n  "a": "é"\n}'
     assert pretty(b"no json") == "no json"
     assert instant("yesterday") is None
+
+
+@pytest.mark.parametrize("depth", [100, 900, 1000, 5000])
+@pytest.mark.parametrize("size", [60_000, 800_000])
+def test_a_payload_is_cut_before_it_is_shaped(depth: int, size: int) -> None:
+    """Each bracket gets a line, and as many spaces as brackets are open."""
+    one = b"[" * depth + b"]" * depth
+    tracemalloc.start()
+    try:
+        made = pretty(b"[" + b",".join([one] * (size // len(one))) + b"]")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert made is not None
+    assert made.startswith("[")
+    assert len(made) <= 65_537
+    assert peak < 32 * 1024 * 1024
+
+
+def test_all_that_a_page_shows_of_a_letter_is_cut() -> None:
+    """Headers of the dead-letter topic may come from anybody."""
+    headers = [("\x1b[2J\udcff" + "n" * 100_000, b"v" * 100_000)] * 10_000
+    dead = DeadLetter(Origin("t" * 9999, 0, 1), "r" * 100_000, "d" * 100_000, "z", b"k" * 9999, b"v", headers)
+    facts = whole(Letter(dead))
+    assert facts["headers_in_all"] == 10_000
+    assert facts["headers"][0]["name"].startswith("\\x1b[2J\\xff")
+    assert len(orjson.dumps(facts)) < 256 * 1024
+
+
+@pytest.mark.parametrize(
+    "text", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "2026-01-01", "soon"]
+)
+def test_any_time_can_be_shown(text: str) -> None:
+    for zone in ("UTC", "Asia/Tokyo", "America/New_York"):
+        assert UNKNOWN in Formats("en", ZoneInfo(zone)).instant(instant(text)) or instant(text) is not None
+
+
+@pytest.mark.parametrize("at", [253_402_344_000.0, 253_402_300_799.0, -62_135_596_800.0, 2.0**63 / 1000, -0.001, -1e13])
+def test_a_time_beyond_the_calendar_is_a_dash(at: float) -> None:
+    for zone in ("UTC", "Asia/Tokyo", "America/New_York"):
+        shown_instant = Formats("ru", ZoneInfo(zone)).instant(at)
+        assert "<time" in shown_instant or UNKNOWN in shown_instant
 
 
 def test_positions_stand_in_an_address_and_nothing_else_does() -> None:
