@@ -9,7 +9,7 @@ from aiokafka.structs import ConsumerRecord
 from cli.errors import CommandError
 from cli.topics.admin import partitions_of
 from runtime.instants import instant
-from runtime.records import consumer as new_consumer
+from runtime.kafka.records import consumer as new_consumer
 
 
 async def tail(

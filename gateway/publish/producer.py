@@ -7,7 +7,7 @@ After any failed send its sequence numbers are no longer to be trusted, and "fai
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer
@@ -187,14 +187,20 @@ def _is_error(outcome: object) -> bool:
 
 def _pace_metadata(client: AIOKafkaClient) -> None:
     """Where a partition has no leader or the topic is gone, aiokafka asks for metadata as fast as it is answered."""
-    ask = client.force_metadata_update
+    ask: Callable[[], asyncio.Future[bool]] = client.force_metadata_update
 
-    async def paced() -> object:
-        answer: object = await ask()  # type: ignore[no-untyped-call]  # has no types
-        await asyncio.sleep(_METADATA_SECONDS)
-        return answer
+    def paced() -> asyncio.Future[bool]:
+        loop = asyncio.get_running_loop()
+        later: asyncio.Future[bool] = loop.create_future()
+        ask().add_done_callback(lambda asked: loop.call_later(_METADATA_SECONDS, _pass_on, asked, later))
+        return later
 
-    client.force_metadata_update = lambda: asyncio.ensure_future(paced())  # type: ignore[method-assign]
+    client.force_metadata_update = paced  # type: ignore[method-assign]
+
+
+def _pass_on(asked: asyncio.Future[bool], later: asyncio.Future[bool]) -> None:
+    if not later.done():
+        later.set_result(not asked.cancelled() and asked.exception() is None and asked.result())
 
 
 # Bounded in bytes as well: a name has at most 100 characters.

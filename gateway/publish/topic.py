@@ -21,7 +21,7 @@ from aiokafka.protocol.admin import DescribeConfigsRequest
 from aiokafka.protocol.offset import OffsetRequest
 
 from gateway.publish.kafka_wire import LeaderEpochEndRequest
-from runtime.metadata import TopicMetadataRequest
+from runtime.kafka.metadata import TopicMetadataRequest
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from uuid import UUID
 from aiokafka import TopicPartition
 
 from contracts import id_of, is_replay
-from runtime.reading import read
-from runtime.records import consumer as new_consumer
+from runtime.kafka.reading import read
+from runtime.kafka.records import consumer as new_consumer
 
 # Compressed events unpack to many times their size: few bytes are fetched ahead, and few records are objects at a time.
 _FETCH_BYTES = 1024 * 1024
@@ -37,9 +37,8 @@ async def present(
     await consumer.start()
     try:
         async for portion in read(consumer, ranges, at_most=_RECORDS_AT_ONCE):
-            found.update(
-                ids.intersection(id_of(each.value, each.headers) for each in portion if not is_replay(each.headers))
-            )
+            unmarked = (record for record in portion if not is_replay(record.headers))
+            found.update(ids.intersection(id_of(record.value, record.headers) for record in unmarked))
     finally:
         await consumer.stop()
     return found

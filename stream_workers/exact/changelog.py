@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from runtime.records import consumer as new_consumer
+from runtime.kafka.records import consumer as new_consumer
 from stream_workers.errors import KafkaAwayError
 from stream_workers.exact.ledger import rank
 from stream_workers.kafka.batches import state_key

@@ -17,7 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, TopicT
 from faust.web.drivers.aiohttp import Web
 
-from runtime.records import Portion, read_any_bytes
+from runtime.kafka.records import Portion, read_any_bytes
 from stream_workers.kafka.room import Room
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"

@@ -11,8 +11,8 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
-from runtime.metadata import TopicMetadataRequest
-from runtime.records import consumer as new_consumer
+from runtime.kafka.metadata import TopicMetadataRequest
+from runtime.kafka.records import consumer as new_consumer
 from stream_workers.errors import KafkaAwayError, NoTopicError
 
 # Longer than an answer to a fetch takes where there is nothing to read.

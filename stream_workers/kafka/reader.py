@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from runtime.reading import read
-from runtime.records import consumer as new_consumer
+from runtime.kafka.reading import read
+from runtime.kafka.records import consumer as new_consumer
 from stream_workers.kafka.batches import Record
 from stream_workers.kafka.broker import Broker
 

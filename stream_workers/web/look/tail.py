@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from contracts import is_replay
-from runtime.records import consumer as new_consumer
+from runtime.kafka.records import consumer as new_consumer
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.events import Bad, read
 

@@ -11,6 +11,7 @@ from gateway.settings import Settings as GatewaySettings
 from runtime.settings import BoundSettings
 
 _REPLICA = {"database_read_url": "postgresql+asyncpg://reader@127.0.0.1/headgate"}
+_BODIES = {"bodies_max_bytes": 7 * 1024 * 1024}
 _IMPOSSIBLE: list[tuple[type[BoundSettings], str, str, dict[str, Any]]] = [
     (GatewaySettings, "send_timeout_seconds", "lease_seconds", {"send_timeout_seconds": 6.1}),
     (GatewaySettings, "send_timeout_seconds", "lease_seconds", {"lease_seconds": 7.9}),
@@ -18,6 +19,8 @@ _IMPOSSIBLE: list[tuple[type[BoundSettings], str, str, dict[str, Any]]] = [
     (GatewaySettings, "batch_max_items", "commit_queue_max", {"commit_queue_max": 999}),
     (GatewaySettings, "batch_body_max_bytes", "commit_queue_max_bytes", {"commit_queue_max_bytes": 4 * 1024 * 1024}),
     (GatewaySettings, "body_max_bytes", "commit_queue_max_bytes", {"body_max_bytes": 17 * 1024 * 1024}),
+    (GatewaySettings, "body_max_bytes", "bodies_max_bytes", {"body_max_bytes": 9 * 1024 * 1024, **_BODIES}),
+    (GatewaySettings, "batch_body_max_bytes", "bodies_max_bytes", _BODIES),
     (TopicSettings, "kafka_min_insync_replicas", "kafka_replication_factor", {"kafka_min_insync_replicas": 2}),
 ]
 

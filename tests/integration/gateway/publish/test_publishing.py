@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.producer.message_accumulator import MessageAccumulator
 from sqlalchemy import text
@@ -19,11 +19,13 @@ from devstack.kafka.broker import Broker
 from devstack.postgresql.postgres import Postgres
 from gateway.commit.lease_statements import ADOPT_ORPHANS, CLAIM, FIELDS
 from gateway.commit.submission import Submission
+from gateway.database.connection import Session, create_engine
 from gateway.database.tables import SCHEMA
 from gateway.health import Health
 from gateway.problems.errors import DatabaseAwayError
+from gateway.publish import backlog
 from gateway.publish.events import from_submission
-from gateway.publish.producer import Producer
+from gateway.publish.producer import ContentRefusedError, Producer
 from gateway.publish.topic import brokers, log_ends, look, min_in_sync, readable_ends, replica_lag_seconds
 from gateway.service import Gateway, running
 from gateway.settings import Settings
@@ -328,3 +330,179 @@ async def _drained(gateway: Gateway) -> bool:
 
 async def _stopped(gateway: Gateway, lease: UUID) -> bool:
     return lease in gateway.recovery.stopped
+
+
+# --- positions, topics and portions ---------------------------------------------------------------------------------
+
+
+async def test_positions_of_an_idle_partition_are_read_again(
+    settings: Settings,
+) -> None:
+    """Others write to it and retention eats it: what this gateway remembers from its start would be gone."""
+    async with running(settings) as gateway:
+        await gateway.keeper.held()
+        await eventually(lambda: _connected(gateway), what="positions")
+        gateway.publisher._sleep = _moment
+        lease = gateway.keeper.lease
+        gateway.keeper.lost(lease, "another one, so that the watch sleeps as the test says")  # type: ignore[arg-type]
+        producer = producer_for(settings)
+        await producer.start()
+        await producer.send([from_submission(submission("Ann", str(number))) for number in range(50)])
+        await producer.stop()
+        [number] = producer.acknowledged
+        await eventually(lambda: _knows(gateway, number, producer.acknowledged[number]), what="the new end")
+
+
+async def _connected(gateway: Gateway) -> bool:
+    return bool(gateway.publisher.positions())
+
+
+async def _knows(gateway: Gateway, number: int, offset: int) -> bool:
+    return bool(gateway.publisher.positions()["next"].get(str(number)) == offset)
+
+
+async def _moment(_: float) -> None:
+    await asyncio.sleep(0.1)
+
+
+async def test_a_topic_that_is_deleted_stops_nothing_and_one_made_anew_is_published_to(
+    settings: Settings, database_url: str, kafka: str, topics: Topics
+) -> None:
+    async with running(settings) as gateway:
+        await gateway.writer.submit(submission())
+        await gateway.publisher.until_idle()
+        former = gateway.publisher.positions()["topic"]
+        gateway.publisher._sleep = _moment
+        gateway.keeper.lost(await gateway.keeper.held(), "another one, so that the watch sleeps as the test says")
+        await gateway.keeper.held()
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await admin.start()
+        try:
+            await admin.delete_topics([topics.applications])
+            await eventually(lambda: _away(gateway), what="a degraded gateway")
+            kept = [submission("Ann", str(number)) for number in range(5)]
+            await asyncio.gather(*map(gateway.writer.submit, kept))
+            assert gateway.failed is None
+            await admin.create_topics([NewTopic(topics.applications, 4, 1)])
+        finally:
+            await admin.close()
+        await eventually(lambda: _is_another(gateway, former), what="the new topic's id")
+        await eventually(lambda: _any_stopped(gateway), what="a drain that a person decides about")
+        assert "created anew" in str(gateway.recovery.stopped)
+        await rows(database_url, "UPDATE outbox SET positions = '{}'")  # as `headgate recovery release` does
+        await eventually(lambda: outbox_is_empty(database_url), seconds=120, what="an empty outbox")
+        assert gateway.failed is None
+    assert await ids_on_topic(kafka, topics.applications) == [each.id for each in kept]
+
+
+async def _any_stopped(gateway: Gateway) -> bool:
+    return bool(gateway.recovery.stopped)
+
+
+async def _away(gateway: Gateway) -> bool:
+    return bool((await health_report(gateway))["dependencies"]["kafka"]["status"] != "ok")
+
+
+async def _is_another(gateway: Gateway, former: str) -> bool:
+    return bool(gateway.publisher.positions().get("topic", former) != former)
+
+
+async def test_a_backlog_is_read_in_portions_of_bytes_without_tombstones(settings: Settings, database_url: str) -> None:
+    lease = uuid4()
+    large = [[submission("Ann", f"{number}" * 4_500) for _ in range(100)] for number in range(10, 40)]
+    await leave_behind(database_url, lease, large)
+    tombstone = f"INSERT INTO outbox VALUES ('{UUID(int=1)}', '{lease}', '{{}}', '{{}}')"
+    await rows(database_url, tombstone)
+    engine = create_engine(settings, pooled=False)
+    session = Session(engine)
+    found: list[UUID] = []
+    try:
+        after = backlog.FIRST
+        while portion := await backlog.read(session, lease=lease, after=after, events=4_000):
+            assert len(portion) <= 11
+            found += [event.id for batch in portion for event in batch.events]
+            after = portion[-1].id
+    finally:
+        await session.drop()
+        await engine.dispose()
+    assert found == [each.id for batch in large for each in batch]
+
+
+async def test_a_lease_whose_applications_were_all_erased_ends(settings: Settings, database_url: str) -> None:
+    lease = uuid4()
+    await leave_behind(database_url, lease, [[submission()], [submission()]])
+    await rows(database_url, "DELETE FROM applications")
+    async with running(settings):
+        await eventually(lambda: _gone(database_url, lease), what="the end of the lease")
+
+
+async def _gone(database_url: str, lease: UUID) -> bool:
+    return not await rows(database_url, f"SELECT FROM gateway_leases WHERE id = '{lease}'")
+
+
+async def test_drains_that_wait_hold_no_connection_of_the_requests(
+    settings: Settings, broker: Broker, database_url: str
+) -> None:
+    """Ten leases, as an outage of Kafka with restarts leaves them."""
+    for _ in range(10):
+        await leave_behind(database_url, uuid4(), [[submission()]])
+    broker.pause()
+    try:
+        async with running(settings) as gateway:
+            await eventually(lambda: _settling(gateway, 10), what="ten drains that settle")
+            assert gateway.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+            waiting = await rows(
+                database_url, "SELECT FROM pg_stat_activity WHERE application_name LIKE 'headgate gateway%'"
+            )
+            assert len(waiting) <= 4
+            broker.resume()
+            await eventually(lambda: outbox_is_empty(database_url), what="an empty outbox")
+    finally:
+        broker.resume()
+
+
+async def _settling(gateway: Gateway, count: int) -> bool:
+    return list(gateway.recovery.phases.values()).count("settle") == count
+
+
+async def test_a_refused_batch_is_not_overtaken_by_what_follows_it(
+    settings: Settings, kafka: str, topics: Topics
+) -> None:
+    await limit_message_size(kafka, topics.applications, 200_000)
+    events = [from_submission(submission("Ann", os.urandom(4_500).hex())) for _ in range(120)]
+    producer = producer_for(settings)
+    await producer.start()
+    with pytest.raises(ContentRefusedError) as refused:
+        await producer.send(events)
+    await producer.abort()
+    assert await ids_on_topic(kafka, topics.applications) == []
+    assert [*refused.value.refused, *refused.value.unsent] == events
+
+
+async def test_batches_are_as_small_as_the_topic_takes_them(
+    settings: Settings, database_url: str, kafka: str, topics: Topics
+) -> None:
+    await limit_message_size(kafka, topics.applications, 200_000)
+    async with running(settings) as gateway:
+        sent = [submission("Ann", os.urandom(4_500).hex()) for _ in range(120)]
+        await asyncio.gather(*map(gateway.writer.submit, sent))
+        first = gateway.keeper.lease
+        await eventually(lambda: outbox_is_empty(database_url), what="an empty outbox")
+        assert gateway.keeper.lease == first
+    assert await ids_on_topic(kafka, topics.applications) == [each.id for each in sent]
+
+
+async def test_a_stop_ends_while_the_brokers_are_silent(settings: Settings, broker: Broker) -> None:
+    """At each step of a start: it is stopped when so many answers have been given."""
+    for answers in range(6):
+        gateway = Gateway(settings)
+        gateway.start()
+        await gateway.keeper.held()
+        await asyncio.sleep(answers * 0.02)
+        broker.pause()
+        try:
+            async with asyncio.timeout(60):
+                await gateway.drain()
+                await gateway.close()
+        finally:
+            broker.resume()

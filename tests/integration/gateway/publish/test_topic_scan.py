@@ -4,7 +4,7 @@ import tracemalloc
 from collections.abc import Sequence
 from uuid import UUID
 
-from contracts import NewApplication, Topics
+from contracts import REPLAYED_HEADER, NewApplication, Topics
 from gateway.commit.submission import from_new
 from gateway.database.ids import Ids
 from gateway.publish.events import Event, from_submission
@@ -12,6 +12,7 @@ from gateway.publish.producer import Producer
 from gateway.publish.topic import brokers, look, readable_ends
 from gateway.publish.topic_scan import present
 
+_IDS = Ids()
 _MEGABYTE = 1024 * 1024
 
 
@@ -29,7 +30,20 @@ async def publish(kafka: str, topics: Topics, count: int, *, description: str) -
 
 
 def _event(user_name: str, description: str) -> Event:
-    return from_submission(from_new(NewApplication(user_name=user_name, description=description), new_id=Ids()))
+    return from_submission(from_new(NewApplication(user_name=user_name, description=description), new_id=_IDS))
+
+
+async def test_a_marked_record_is_not_the_event(kafka: str, topics: Topics) -> None:
+    """It was published again on purpose; whoever reads the topic passes over it."""
+    event = _event("ada", "replayed")
+    marked = event._replace(headers=[*event.headers, (REPLAYED_HEADER, b"1")])
+    producer = Producer(bootstrap_servers=kafka, topic=topics.applications, request_seconds=10)
+    await producer.start()
+    await producer.send([marked])
+    assert await scan(kafka, topics, {event.id}) == set()
+    await producer.send([event])
+    await producer.stop()
+    assert await scan(kafka, topics, {event.id}) == {event.id}
 
 
 async def scan(kafka: str, topics: Topics, ids: set[UUID], *, starts: dict[int, int] | None = None) -> set[UUID]:

@@ -6,7 +6,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
-from runtime.reading import read
+from runtime.kafka.reading import read
 from tests.records import good
 
 AT = TopicPartition("applications", 0)

@@ -12,7 +12,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.structs import TopicPartition
 
 from contracts import UNREADABLE_HEADER
-from runtime import records
+from runtime.kafka import records
 from tests.raw_batches import Raw, RawBatch, gzipped
 
 AT = TopicPartition("applications", 0)

@@ -17,8 +17,8 @@ from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBa
 from aiokafka.record.memory_records import MemoryRecords
 
 from contracts import UNREADABLE_HEADER, Header
-from runtime.unpacking import UnpackError, unpack
-from runtime.wire import Reader, WireError
+from runtime.kafka.unpacking import UnpackError, unpack
+from runtime.kafka.wire import Reader, WireError
 
 # What one batch may unpack to: eight times the largest batch of the gateway. Each partition may hold one in memory.
 UNPACKED_MAX = 8 * 1024 * 1024
