@@ -15,7 +15,13 @@ class Settings(ServiceSettings):
     worker_web_port: int | None = Field(
         None, ge=1, le=65535, description=", ".join(f"{kind.port} for {kind.name}" for kind in KINDS.values())
     )
-    worker_web_token: SecretStr | None = Field(None, description="whoever opens the web view must know it")
+    worker_web_token: SecretStr | None = Field(
+        None, min_length=16, description="whoever opens the web view must know it; at least 16 characters"
+    )
+    worker_web_hosts: str | None = Field(
+        None,
+        description="names by which the web view may be opened, with commas; without it and a token: the loopback's",
+    )
     worker_web_open: bool = Field(False, description="show the web view to other machines without a token")
     worker_instance_id: str | None = Field(
         None, pattern=r"^[A-Za-z0-9._-]{1,200}$", description="static membership: no rebalance on a restart within 30 s"

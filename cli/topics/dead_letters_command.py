@@ -139,7 +139,7 @@ def _fields(letter: Letter) -> dict[str, object]:
 def _line(letter: Letter) -> str:
     dead = letter.dead
     size = "no value" if dead.value is None else f"{len(dead.value)} bytes"
-    return f"{_where(dead):<16} {dead.time}  {dead.reason:<16} {letter.state:<9} {size}"
+    return f"{_where(dead):<16} {_safe(dead.time)}  {_safe(dead.reason):<16} {letter.state:<9} {size}"
 
 
 def _where(dead: DeadLetter) -> str:

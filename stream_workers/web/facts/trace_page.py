@@ -67,7 +67,7 @@ class Traces:
 
     async def _search(self, id_: UUID, known: Found | None) -> Found:
         """From the id's time on, or from where the last search ended; what was read once is not read again."""
-        stretches = await bounds(self._bootstrap, self._topic, since_ms=milliseconds_of(id_) - BEFORE_MS)
+        stretches = await bounds(self._bootstrap, self._topic, since_ms=max(0, milliseconds_of(id_) - BEFORE_MS))
         reached = {number: start for number, (start, _) in stretches.items()} | dict(known.reached if known else {})
         searched = known.searched if known else 0
         bounded = {

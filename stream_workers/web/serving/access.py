@@ -6,36 +6,57 @@ The cookie holds a time and its HMAC under the token, never the token: it needs 
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from ipaddress import ip_address
 from typing import Self
 from urllib.parse import urlsplit
 
-from aiohttp.web import Request, StreamResponse
+from aiohttp.web import Request, RequestKey, StreamResponse
 
 from stream_workers.errors import OpenBindError
 from stream_workers.settings import Settings
+from stream_workers.web.serving.guesses import Guesses
 
 COOKIE = "headgate_session"
 SESSION_SECONDS = 12 * 3600
+# Whether the token of a request is right: judged once, so that one wrong token is one guess.
+_JUDGED = RequestKey("judged", bool)
 
 
 class Access:
-    """``token`` None: everybody may look, nobody may change anything."""
+    """``token`` None: everybody may look, nobody may change anything.
 
-    def __init__(self, token: str | None, *, clock: Callable[[], float] = time.time) -> None:
+    ``hosts``: the names by which the view may be opened; None: any, where a token guards it, else the loopback's.
+    """
+
+    def __init__(
+        self, token: str | None, *, hosts: Collection[str] | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         self._token = token
+        self._hosts = hosts
         self._clock = clock
+        self._guesses = Guesses()
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         token = settings.worker_web_token
-        return cls(token.get_secret_value() if token else None)
+        return cls(token.get_secret_value() if token else None, hosts=_names(settings.worker_web_hosts))
 
     @property
     def needed(self) -> bool:
         """Whether there is a token at all."""
         return self._token is not None
+
+    def called_right(self, request: Request) -> bool:
+        """Whether the Host is a name of ours: a page of elsewhere can make its own name lead to this address."""
+        name = _host_name(request.headers.get("Host", ""))
+        if self._hosts is not None:
+            return name in self._hosts
+        return self._token is not None or _is_loopback(name)
+
+    def too_many(self, request: Request) -> bool:
+        """Whether so many wrong tokens came from this address that no other one is looked at for now."""
+        return self._guesses.too_many(request.remote)
 
     def may_look(self, request: Request) -> bool:
         return self._token is None or self._has_token(request) or self._has_session(request)
@@ -44,9 +65,14 @@ class Access:
         """Whether whoever asks is known and the request was not made by another site's page."""
         return self._token is not None and self.may_look(request) and same_origin(request)
 
-    def accepts(self, given: str) -> bool:
-        """Whether this is the token; takes the same time whatever is given."""
-        return self._token is not None and hmac.compare_digest(_bytes(given), self._token.encode())
+    def accepts(self, request: Request, given: str) -> bool:
+        """Whether this is the token; takes the same time whatever is given, and nothing is looked at after too many."""
+        if self._token is None or self.too_many(request):
+            return False
+        right = hmac.compare_digest(_bytes(given), self._token.encode())
+        if not right:
+            self._guesses.wrong(request.remote)
+        return right
 
     def sign_in(self, response: StreamResponse, *, secure: bool) -> None:
         """Give the reader a session; ``secure`` where the page came over TLS."""
@@ -65,8 +91,10 @@ class Access:
         response.del_cookie(COOKIE, path="/")
 
     def _has_token(self, request: Request) -> bool:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and self.accepts(given.strip())
+        if _JUDGED not in request:
+            scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+            request[_JUDGED] = scheme.lower() == "bearer" and self.accepts(request, given.strip())
+        return request[_JUDGED]
 
     def _has_session(self, request: Request) -> bool:
         ends, _, signature = request.cookies.get(COOKIE, "").partition(".")
@@ -88,6 +116,19 @@ def refuse_open_bind(settings: Settings) -> None:
     host = settings.worker_web_host
     if settings.worker_web_token is None and not settings.worker_web_open and not _is_loopback(host):
         raise OpenBindError(host)
+
+
+def _names(text: str | None) -> Collection[str] | None:
+    """The names of a list with commas; None where nothing is set."""
+    return None if text is None else frozenset(name.strip().strip("[]").lower() for name in text.split(","))
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without the port; empty where there is none."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
 
 
 def _is_loopback(host: str) -> bool:

@@ -15,19 +15,22 @@ Regions = Callable[[], Awaitable[Mapping[str, str]]]
 
 EVERY_SECONDS = 1.0
 STREAMS_MAX = 200
+# Of those that are open to all: they take no place from whoever may see the rest.
+OPEN_STREAMS_MAX = 20
 RETRY_MS = 1_000
 
 
 class Streams:
     """All open streams; ``close`` ends them, so that a stop does not wait for browsers."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_most: int = STREAMS_MAX) -> None:
         self.open = 0
+        self._at_most = at_most
         self._closing = asyncio.Event()
 
     @property
     def full(self) -> bool:
-        return self.open >= STREAMS_MAX
+        return self.open >= self._at_most
 
     def close(self) -> None:
         self._closing.set()
@@ -35,9 +38,9 @@ class Streams:
     async def serve(self, request: Request, regions: Regions) -> StreamResponse:
         """Send what changes until the browser goes or the worker stops."""
         response = StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-        await response.prepare(request)
         self.open += 1
         try:
+            await response.prepare(request)
             await response.write(f"retry: {RETRY_MS}\n\n".encode())
             async for chunk in self._changes(regions):
                 await response.write(chunk)

@@ -4,7 +4,8 @@ import asyncio
 import logging
 from urllib.parse import quote, urlencode
 
-from aiohttp.web import FileField, HTTPBadGateway, HTTPForbidden, Request, Response
+from aiohttp.http import HttpProcessingError
+from aiohttp.web import FileField, HTTPBadGateway, HTTPBadRequest, HTTPForbidden, Request, Response
 from aiokafka.errors import KafkaError
 from multidict import MultiDictProxy
 
@@ -14,23 +15,22 @@ from stream_workers.letters.dead_letters import Origin
 from stream_workers.letters.redrive import redrive
 from stream_workers.web.facts.facts import whole_number
 from stream_workers.web.serving.access import same_origin
+from stream_workers.web.serving.protection import too_many
 from stream_workers.web.serving.site import Site, zones
 from stream_workers.web.showing.preferences import remember
 
 log = logging.getLogger(__name__)
 
-# A wrong token is answered late, and one after the other.
-WRONG_TOKEN_SECONDS = 0.5
+Fields = MultiDictProxy[str | bytes | bytearray | FileField]
 
 
 class Forms:
-    """One at a time, so that guessing tokens is slow and no two redrives meet."""
+    """Redrives one at a time, so that no two of them meet."""
 
     def __init__(self, site: Site, *, bootstrap: str, topics: Topics) -> None:
         self._site = site
         self._bootstrap = bootstrap
         self._topics = topics
-        self._guessing = asyncio.Lock()
         self._redriving = asyncio.Lock()
 
     async def show_login(self, request: Request) -> Response:
@@ -38,13 +38,13 @@ class Forms:
 
     async def login(self, request: Request) -> Response:
         """Give a session for the right token."""
-        form = await request.post()
+        form = await _fields(request)
         onward = local(_text(form, "next"))
         if not same_origin(request):
             raise HTTPForbidden
-        if not self._site.access.accepts(_text(form, "token").strip()):
-            async with self._guessing:
-                await asyncio.sleep(WRONG_TOKEN_SECONDS)
+        if self._site.access.too_many(request):
+            return too_many(self._site.error(request, 429))
+        if not self._site.access.accepts(request, _text(form, "token").strip()):
             path = f"/login?next={quote(onward, safe='/')}"
             return self._site.message(request, "login", status=401, path=path, next=onward, wrong=True)
         response = see_other(onward)
@@ -63,7 +63,7 @@ class Forms:
 
     async def set_preferences(self, request: Request) -> Response:
         """Remember language, time zone and theme in cookies."""
-        form = await request.post()
+        form = await _fields(request)
         response = see_other(local(_text(form, "next")))
         remember(
             response,
@@ -77,7 +77,7 @@ class Forms:
         """Send one dead letter again, or what can be sent of one page of the list; needs a login."""
         if not self._site.access.may_change(request):
             raise HTTPForbidden
-        form = await request.post()
+        form = await _fields(request)
         asked = {name: _text(form, name) for name in ("before", "reason", "state")}
         partition, offset = whole_number(_text(form, "partition")), whole_number(_text(form, "offset"))
         one = None if partition is None or offset is None else Origin(self._topics.applications, partition, offset)
@@ -108,6 +108,14 @@ def local(path: str | None) -> str:
     return path
 
 
-def _text(form: "MultiDictProxy[str | bytes | bytearray | FileField]", name: str) -> str:
+async def _fields(request: Request) -> Fields:
+    """What a form sent; what is no form is the sender's fault."""
+    try:
+        return await request.post()
+    except (ValueError, LookupError, RuntimeError, AssertionError, HttpProcessingError) as error:
+        raise HTTPBadRequest from error
+
+
+def _text(form: Fields, name: str) -> str:
     value = form.get(name, "")
     return value if isinstance(value, str) else ""

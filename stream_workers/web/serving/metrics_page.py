@@ -8,6 +8,7 @@ from stream_workers.settings import Settings
 from stream_workers.web.serving import exposition
 from stream_workers.web.serving.access import Access
 from stream_workers.web.serving.pages import add_page
+from stream_workers.web.serving.protection import too_many
 
 
 def mount_metrics(worker: Worker, settings: Settings) -> None:
@@ -16,6 +17,8 @@ def mount_metrics(worker: Worker, settings: Settings) -> None:
 
     async def metrics(request: Request) -> StreamResponse:
         if not access.may_look(request):
+            if access.too_many(request):
+                return too_many(Response(text="Too many wrong tokens came from this address.", status=429))
             return Response(text="A token is needed: Authorization: Bearer …", status=401)
         return Response(body=exposition.page(worker), headers={"Content-Type": CONTENT_TYPE})
 

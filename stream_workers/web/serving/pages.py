@@ -14,9 +14,10 @@ from aiohttp.web import Request, StreamResponse
 from faust.web import View
 
 from stream_workers.kafka.batches import BatchApp
+from stream_workers.web.serving.assets import STATIC
 from stream_workers.web.serving.forms import Forms
 from stream_workers.web.serving.protection import add_headers, guarded
-from stream_workers.web.serving.site import STATIC, Site, below, json_response
+from stream_workers.web.serving.site import Site, below, json_response
 
 Ready = Callable[[], str | None]
 Answer = Callable[[Request], Awaitable[StreamResponse]]
@@ -89,6 +90,7 @@ def add_page(app: BatchApp, path: str, **methods: Answer) -> None:
 def _closing(site: Site) -> Callable[[object], Awaitable[None]]:
     async def close(_app: object) -> None:
         site.streams.close()
+        site.open_streams.close()
         await site.facts.board.close()
 
     return close

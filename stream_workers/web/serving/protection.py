@@ -8,6 +8,8 @@ from aiohttp.typedefs import Middleware
 from aiohttp.web import HTTPException, Request, Response, StreamResponse, middleware
 
 from stream_workers.web.serving.access import Access
+from stream_workers.web.serving.assets import is_current
+from stream_workers.web.serving.guesses import EVERY_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +29,16 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
-# Health says nothing about anybody; the rest of this list is what the login page needs.
+# Orchestrators ask by address; health says nothing about anybody; the rest of this list is what the login page needs.
+_PROBES = frozenset({"/livez", "/readyz"})
 _OPEN = frozenset({"/livez", "/readyz", "/health", "/api/health", "/events/health", "/login", "/preferences"})
 
 
 async def add_headers(request: Request, response: StreamResponse) -> None:
     """Called before the head of each response is sent."""
     response.headers.update(HEADERS)
-    versioned = request.path.startswith("/static/") and "v" in request.query
-    response.headers.setdefault("Cache-Control", "public, max-age=31536000, immutable" if versioned else "no-store")
+    lasting = response.status in {200, 206, 304} and is_current(request.path_qs)
+    response.headers.setdefault("Cache-Control", "public, max-age=31536000, immutable" if lasting else "no-store")
 
 
 def guarded(access: Access, error_page: ErrorPage) -> Middleware:
@@ -43,8 +46,10 @@ def guarded(access: Access, error_page: ErrorPage) -> Middleware:
 
     @middleware
     async def guard(request: Request, handler: Handler) -> StreamResponse:
+        if request.path not in _PROBES and not access.called_right(request):
+            return error_page(request, 421)
         if not is_open(request.path) and not access.may_look(request):
-            return _refused(request, error_page)
+            return _refused(request, error_page, access)
         try:
             return await handler(request)
         except HTTPException as error:
@@ -68,9 +73,17 @@ def for_people(request: Request) -> bool:
     return "text/html" in request.headers.get("Accept", "")
 
 
-def _refused(request: Request, error_page: ErrorPage) -> Response:
+def _refused(request: Request, error_page: ErrorPage, access: Access) -> Response:
+    if access.too_many(request):
+        return too_many(error_page(request, 429))
     if request.method == "GET" and for_people(request):
         return Response(status=303, headers={"Location": f"/login?next={quote(request.path_qs, safe='/')}"})
     refused = error_page(request, 401)
     refused.headers["WWW-Authenticate"] = 'Bearer realm="headgate"'
+    return refused
+
+
+def too_many(refused: Response) -> Response:
+    """The answer to one of too many wrong tokens: when the next one is looked at."""
+    refused.headers["Retry-After"] = str(round(EVERY_SECONDS))
     return refused

@@ -1,11 +1,9 @@
 """The answers to requests: a page, its JSON, its live updates."""
 
-import hashlib
 import shlex
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
-from importlib.resources import files
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -15,12 +13,12 @@ from aiohttp.web import HTTPNotFound, HTTPServiceUnavailable, Request, Response,
 from stream_workers.web.facts.facts import Facts, NoSuchPageError
 from stream_workers.web.look.board import Look
 from stream_workers.web.serving.access import Access
-from stream_workers.web.serving.events import Streams
+from stream_workers.web.serving.assets import asset
+from stream_workers.web.serving.events import OPEN_STREAMS_MAX, Streams
 from stream_workers.web.serving.protection import for_people
 from stream_workers.web.showing import render
 from stream_workers.web.showing.preferences import LANGUAGES, THEMES, Reader, reader_of
 
-STATIC = files("stream_workers.web").joinpath("static")
 NAVIGATION = ("overview", "partitions", "tables", "agents", "live", "dead-letters", "trace", "health")
 # The pages that these belong to, for the navigation.
 _UNDER = {"entry": "tables", "letter": "dead-letters"}
@@ -35,6 +33,7 @@ class Site:
         self.facts = facts
         self.access = access
         self.streams = Streams()
+        self.open_streams = Streams(OPEN_STREAMS_MAX)
         self._paths = paths
         self._rendered: dict[tuple[str, str, str], dict[str, str]] = {}
         self._rendered_at: float = 0.0
@@ -53,16 +52,17 @@ class Site:
 
     async def events(self, name: str, request: Request) -> StreamResponse:
         """The page's regions as they change."""
-        if self.streams.full:
-            raise HTTPServiceUnavailable
         reader = reader_of(request)
         await self._data(name, await self.facts.board.look(), request, reader)
+        streams = self.streams if self.access.may_look(request) else self.open_streams
+        if streams.full:
+            raise HTTPServiceUnavailable
 
         async def regions() -> Mapping[str, str]:
             look = await self.facts.board.look()
             return await self._regions((request.path_qs, reader.language, reader.zone), look, request, name)
 
-        return await self.streams.serve(request, regions)
+        return await streams.serve(request, regions)
 
     def message(self, request: Request, name: str, *, status: int = 200, **values: Any) -> Response:
         """A page without facts: login, preferences, an error."""
@@ -132,13 +132,6 @@ def gateway_url(look: Look | None) -> str:
     intake = look.intake.value if look and look.intake else None
     told = [gateway.url for gateway in intake.gateways if gateway.url] if intake else []
     return told[0] if told else "http://127.0.0.1:8000"
-
-
-@cache
-def asset(name: str) -> str:
-    """The address of a static file, which changes with its content."""
-    digest = hashlib.sha256(STATIC.joinpath(name).read_bytes()).hexdigest()[:12]
-    return f"/static/{name}?v={digest}"
 
 
 @cache

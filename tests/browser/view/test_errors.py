@@ -22,9 +22,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from devstack.ports import free_port
 from stream_workers.web.serving.access import Access
+from stream_workers.web.serving.assets import STATIC
 from stream_workers.web.serving.pages import PATHS
 from stream_workers.web.serving.protection import guarded
-from stream_workers.web.serving.site import STATIC, Site
+from stream_workers.web.serving.site import Site
 from stream_workers.web.showing.preferences import Language
 from stream_workers.web.showing.wording import texts
 from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack

@@ -1,0 +1,22 @@
+"""What a terminal is shown of records that anybody may have written."""
+
+import pytest
+from aiokafka.structs import ConsumerRecord
+
+from cli.topics.tail import printed
+
+
+def record(*, timestamp: int = 0, header: str = "name") -> "ConsumerRecord[bytes, bytes]":
+    return ConsumerRecord("t", 0, 7, timestamp, 0, b"\x1b[2J", b"\x1b[31m", None, 4, 4, ((header, b"\x9b1m"),))
+
+
+@pytest.mark.parametrize("header", ["\x1b[2J\x07", "\u202e", "\udcff", "\r\nfake-1 offset 9"])
+def test_header_names_do_nothing_to_a_terminal(header: str) -> None:
+    lines = printed(record(header=header)).split("\n")
+    assert len(lines) == 3
+    assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("timestamp", [-1, 0, 2**63 - 1, -(2**63), 253_402_344_000_000])
+def test_any_time_can_be_printed(timestamp: int) -> None:
+    assert "offset 7" in printed(record(timestamp=timestamp))
