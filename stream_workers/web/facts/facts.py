@@ -13,6 +13,7 @@ from stream_workers.web.facts.diagnosis import Finding, findings, level_of
 from stream_workers.web.facts.health_page import health
 from stream_workers.web.facts.letters_page import Letters, dead_letters
 from stream_workers.web.facts.live_page import live
+from stream_workers.web.facts.names import in_full, shown_name
 from stream_workers.web.facts.overview import overview
 from stream_workers.web.facts.partitions_page import SORTS, partitions
 from stream_workers.web.facts.tables_page import entry, tables
@@ -58,8 +59,8 @@ class Facts:
         facts: dict[str, Any] = await getattr(self, f"_{page.replace('-', '_')}")(look, query, reader)
         return head | facts
 
-    async def _overview(self, look: Look, _query: Query, reader: Reader) -> dict[str, Any]:
-        return overview(look, zone=reader.tzinfo, topics=self.topics)
+    async def _overview(self, look: Look, query: Query, reader: Reader) -> dict[str, Any]:
+        return overview(look, zone=reader.tzinfo, topics=self.topics, names=in_full(query))
 
     async def _partitions(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
         sort = query.get("sort", "")
@@ -90,7 +91,7 @@ class Facts:
             look,
             user=query.get("user", "").strip(),
             partition=whole_number(query.get("partition", "")),
-            names=query.get("names") == "full",
+            names=in_full(query),
         )
 
     async def _dead_letters(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
@@ -135,7 +136,8 @@ class Facts:
             None if isinstance(stored, BaseException) else stored,
             asked=asked,
         )
-        return facts | {"understood": True}
+        names = in_full(query)
+        return facts | {"understood": True, "names": names, "user_name": shown_name(facts["user_name"], names=names)}
 
     async def _health(self, look: Look, _query: Query, reader: Reader) -> dict[str, Any]:
         parts = overview(look, zone=reader.tzinfo, topics=self.topics)

@@ -7,10 +7,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from contracts import Topics
-from stream_workers.books.journal import masked
 from stream_workers.books.series import HOUR, MINUTE
 from stream_workers.kinds import KINDS
 from stream_workers.web.facts.diagnosis import LAG_SECONDS, WAITING_SECONDS, Level, group_level
+from stream_workers.web.facts.names import shown_name, shown_users
 from stream_workers.web.look.board import Look
 from stream_workers.web.look.snapshot import Sample, Snapshot
 from stream_workers.web.look.tail import Event
@@ -19,18 +19,20 @@ LATEST = 10
 CHART_SECONDS = 900
 
 
-def overview(look: Look, *, topics: Topics, zone: ZoneInfo) -> dict[str, Any]:
+def overview(look: Look, *, topics: Topics, zone: ZoneInfo, names: bool = False) -> dict[str, Any]:
     """The facts of the page and of its JSON."""
     counters = look.counters
     today, today_zone = counted_today(counters.hours, look.at, zone)
     return {
         "pipeline": _pipeline(look, topics),
         **_counted(counters),
+        "active_users": shown_users(counters.active_users[:LATEST], names=names),
+        "names": names,
         "today": today,
         "today_zone": today_zone,
         "rate_chart": rate_points(look.trend, counters.minutes, look.at),
         "lag_chart": [(sample.at, sample.lag_seconds) for sample in look.trend],
-        "latest": _latest(look),
+        "latest": _latest(look, names=names),
         "latest_freshness": look.newest.freshness,
         "gateways": look.intake.value.gateways if look.intake and look.intake.value else [],
         "gateways_freshness": look.intake.freshness if look.intake else "unknown",
@@ -71,7 +73,6 @@ def _counted(counters: Snapshot) -> dict[str, Any]:
         "distinct_users": counters.distinct_users,
         "latency_p50_ms": counters.latency_p50_ms,
         "latency_p99_ms": counters.latency_p99_ms,
-        "active_users": counters.active_users[:LATEST],
     }
 
 
@@ -95,18 +96,17 @@ def rate_points(trend: Sequence[Sample], minutes: Mapping[int, int], now: float)
     return [point for point in before if point[0] < first] + sampled
 
 
-def _latest(look: Look) -> list[dict[str, Any]]:
+def _latest(look: Look, *, names: bool) -> list[dict[str, Any]]:
     """What could not be read is no application; it is in the live tail."""
     events = look.newest.value.events if look.newest.value else ()
-    return [hidden(event) for event in islice((event for event in events if event.id), LATEST)]
+    return [hidden(event, names=names) for event in islice((event for event in events if event.id), LATEST)]
 
 
 def hidden(event: Event, *, names: bool = False) -> dict[str, Any]:
     """An event for people: the user name masked unless ``names``."""
-    name = event.user_name if names or event.user_name is None else masked(event.user_name)
     return {
         "id": event.id,
-        "user_name": name,
+        "user_name": shown_name(event.user_name, names=names),
         "partition": event.partition,
         "offset": event.offset,
         "at": event.at,

@@ -19,6 +19,8 @@ KEPT = 200
 PER_LOOK = 50
 # A fetch that finds nothing new comes back so late: each costs as much as a record.
 FETCH_WAIT_MS = 1_000
+# A consumer that just began has no records within the first fetch; that is silence, not the end of the topic.
+PATIENT_FETCHES = 6
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,28 @@ class Tail:
         consumer = await self._opened()
         try:
             wanted = await self._move_near_the_end(consumer)
-            records: list[ConsumerRecord] = []
-            while wanted:
-                got = await consumer.getmany(*wanted, timeout_ms=500, max_records=PER_LOOK * len(wanted))
-                records += [record for batch in got.values() for record in batch]
-                wanted = [at for at in wanted if await consumer.position(at) < self._ends[at]] if got else []
+            records = await self._fetched(consumer, wanted)
         except BaseException:
             await self.close()
             raise
         events = sorted(map(event_of, records), key=lambda event: (event.at, event.id or ""))
         self._events.extendleft(events)
         return Tailed(tuple(self._events), self._skipped)
+
+    async def _fetched(self, consumer: AIOKafkaConsumer, wanted: Sequence[TopicPartition]) -> list[ConsumerRecord]:
+        """What there is to read up to the ends; TimeoutError rather than nothing where no record was seen yet."""
+        records: list[ConsumerRecord] = []
+        silent = 0
+        while wanted:
+            got = await consumer.getmany(*wanted, timeout_ms=500, max_records=PER_LOOK * len(wanted))
+            records += [record for batch in got.values() for record in batch]
+            silent = 0 if got else silent + 1
+            if silent and (records or self._events):
+                break
+            if silent == PATIENT_FETCHES:
+                raise TimeoutError(f"{self._topic} has records, and none came")
+            wanted = [at for at in wanted if await consumer.position(at) < self._ends[at]]
+        return records
 
     async def close(self) -> None:
         """Forget everything: a later look starts from what is newest then."""

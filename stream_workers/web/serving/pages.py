@@ -5,7 +5,7 @@ below ``/api``, and its live updates below ``/events``.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from aiohttp.web import Request, StreamResponse
 from faust.web import View
 
 from stream_workers.kafka.batches import BatchApp
+from stream_workers.web.facts.names import in_full, shown_users
 from stream_workers.web.serving.assets import STATIC
 from stream_workers.web.serving.forms import Forms
 from stream_workers.web.serving.protection import add_headers, guarded
@@ -68,10 +69,13 @@ def mount_pages(app: BatchApp, site: Site, forms: Forms) -> None:
     add_page(app, "/api/metrics", get=partial(_counters, site))
 
 
-async def _counters(site: Site, _request: Request) -> StreamResponse:
+async def _counters(site: Site, request: Request) -> StreamResponse:
     """Every counter there is, as the read model merges them."""
     read_model = site.facts.read_model
-    return json_response({**asdict(read_model.snapshot()), "trend": [asdict(sample) for sample in read_model.trend]})
+    snapshot = read_model.snapshot()
+    users = shown_users(snapshot.active_users, names=in_full(request.query))
+    shown = replace(snapshot, active_users=users)
+    return json_response({**asdict(shown), "trend": [asdict(sample) for sample in read_model.trend]})
 
 
 def add_page(app: BatchApp, path: str, **methods: Answer) -> None:

@@ -114,7 +114,7 @@ def test_hostile_names_are_text(page: Page, stack: Stack) -> None:
     stack.until_counted()
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: dialogs.append(dialog.message))
-    for path in ("/", "/live?names=full", "/live?user=%3Cscript&names=full"):
+    for path in ("/?names=full", "/live?names=full", "/live?user=%3Cscript&names=full"):
         page.goto(path)
         expect(page.locator("#live")).to_contain_text("<script>")
         assert page.title() != "taken"
