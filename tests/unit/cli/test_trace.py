@@ -25,8 +25,3 @@ async def test_an_id_of_any_year_can_be_looked_for(
 
     monkeypatch.setattr(trace, "bounds", bounds)
     assert await trace._on_topic("", Topics(), UUID(id_)) == []
-
-
-@pytest.mark.parametrize("milliseconds", [-1, 0, 2**63 - 1, 253_402_344_000_000])
-def test_a_record_of_any_time_can_be_told(milliseconds: int) -> None:
-    assert trace._instant(milliseconds).isoformat()
