@@ -53,8 +53,9 @@ _LISTS = ", ".join(f'"each_{name}": [row.{name} for row in rows]' for name in CO
 _each: Callable[[Sequence[Submission]], dict[str, Any]] = eval(f"lambda rows: {{{_LISTS}}}")  # noqa: S307 -- see above
 
 
-# What a commit came to: the submissions that were stored, and those that come back; answered ones are in neither.
-_Outcome = tuple[Sequence[Submission], Sequence[Submission]]
+# What a commit came to: the submissions that were stored (all others lost their key), or None where nothing was
+# committed; and those that come back.
+_Outcome = tuple[Sequence[Submission] | None, Sequence[Submission]]
 _NONE: Sequence[Submission] = ()
 
 
@@ -149,13 +150,14 @@ class Writer:
         """Commit these, whatever it takes; returns what comes back: everything from the first that was not stored."""
         batch = _batch(self.new_id(), submissions)
         self.state, self._began = "committing", time.monotonic()
+        accepted: Sequence[Submission] | None
         try:
             accepted, back = await self._write(batch, lease), _NONE
         except DATABASE_ERRORS as error:
             accepted, back = await self._failed(batch, lease, error)
         finally:
             self.state = "gathering"
-        if accepted:
+        if accepted is not None:
             await self._accepted(batch, lease, accepted)
         return back
 
@@ -213,7 +215,7 @@ class Writer:
         if not self.database_away:
             log.warning("PostgreSQL does not take commits: %s", first_line(error))
         self.database_away = True
-        return _NONE, batch.submissions
+        return None, batch.submissions
 
     async def _unleased(self, batch: Batch, lease: UUID) -> _Outcome:
         """The statement found no lease in force for it: it was claimed, or this machine's clock is off (rule 10)."""
@@ -223,7 +225,7 @@ class Writer:
             return self._again_later(batch, error)
         if not rows:
             self._keeper.lost(lease, "another gateway has claimed it")
-            return _NONE, batch.submissions
+            return None, batch.submissions
         return self._again_later(batch, self._answer_off(batch, rows[0].now))
 
     def _answer_off(self, batch: Batch, now: datetime) -> ClockError:
@@ -249,12 +251,12 @@ class Writer:
         if len(submissions) == 1:
             log.warning("PostgreSQL refused an application: %s", first_line(error))
             submissions[0].answer(RefusedError("The database refuses this application for what it contains."))
-            return _NONE, _NONE
+            return None, _NONE
         middle = len(submissions) // 2
         back = await self._commit(submissions[:middle], lease)
         if back or self._keeper.lease != lease:
-            return _NONE, [*back, *submissions[middle:]]
-        return _NONE, await self._commit(submissions[middle:], lease)
+            return None, [*back, *submissions[middle:]]
+        return None, await self._commit(submissions[middle:], lease)
 
     async def _settle(self, batch: Batch, lease: UUID, error: Exception) -> _Outcome:
         """The outcome is unknown: settle it by a write, and commit nothing else before the answer (rule 4)."""
@@ -269,7 +271,7 @@ class Writer:
                     self._keeper.lost(lease, "its row is claimed or gone")
                     for submission in batch.submissions:
                         submission.answer(DatabaseAwayError("The outcome of the commit is not known."))
-                    return _NONE, _NONE
+                    return None, _NONE
                 await asyncio.sleep(_RETRY_SECONDS)
         self.database_away = False
         stored = set(rows[0].ids)
