@@ -34,6 +34,7 @@ MUTATIONS: Mapping[str, Mapping[str, int]] = {
     "NO_SPILL_ORDER": {"SPILLS": 1},
     "NO_ONE_COMMIT": {"SPILLS": 1},
     "NO_SETTLING_WRITE": {"UNKNOWN": 1},
+    "NO_KEPT_TOMBSTONE": {"UNKNOWN": 1},
     "NO_LEASE_FENCE": {"CUT_OFF": 1},
     "NO_WINNERS_ONLY": {"KEYED": 1},
     "NO_KEY_IN_BATCH": {"KEYED": 1, "CRASHES": 1},

@@ -500,6 +500,12 @@ inline drain(g) {  /* rows, tombstones and the lease go in one statement */
 #define SETTLE_BY_WRITE(b) row[b] = TOMBSTONE; row_lease[b] = statement_lease[b]
 #endif
 
+#ifdef NO_KEPT_TOMBSTONE /* rule 21: a tombstone goes like a row that owes nothing, before its lease ends */
+#define TOMBSTONE_GOES(b) :: d_step { row[b] == TOMBSTONE -> row[b] = ABSENT; row_lease[b] = 0 }
+#else
+#define TOMBSTONE_GOES(b)
+#endif
+
 #define PUBLISH(b) \
     :: d_step { SENDS(g) && memory[AT(g, b)] == QUEUED && !(b == 1 && memory[AT(g, 0)] == QUEUED) -> hand(g, b) } \
     :: d_step { send[AT(g, b)] >= APPENDED && TOPIC_ANSWERS -> send[AT(g, b)] = NO_SEND; memory[AT(g, b)] = CONFIRMED } \
@@ -556,6 +562,8 @@ end: do
     :: d_step { READY(g) && writer[1] == WAITS_FOR_CLIENT && writer[0] != WAITS_FOR_CLIENT && ONE_COMMIT(g) -> submit(1, g) }
     WRITE(0)
     WRITE(1)
+    TOMBSTONE_GOES(0)
+    TOMBSTONE_GOES(1)
 
     /* Publisher */
     PUBLISH(0)
