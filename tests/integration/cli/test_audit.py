@@ -219,7 +219,7 @@ async def test_both_workers_books_are_held_against_the_topic(database_url: str, 
         assert found.drift == books["drift"]
         return books
 
-    full = {"logged": 100, "unreadable": 0, "missing": 0, "before_first": 0, "behind": 0, "drift": 0}
+    full = {"logged": 100, "unreadable": 0, "missing": 0, "empty": 0, "before_first": 0, "behind": 0, "drift": 0}
     assert await journal(whole[busy]) == full
     behind = replace(whole[busy], last_offset=end - 4, logged=end - 3)
     assert await journal(behind) == full | {"logged": 97, "behind": 3}
