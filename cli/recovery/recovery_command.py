@@ -1,12 +1,14 @@
 """`headgate recovery …`: leases of gateways that are gone, listed, and let go on where their drain is stopped."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated
 from uuid import UUID
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli import environment
 from cli.errors import CommandError
@@ -59,34 +61,33 @@ def _name(doubtful: Sequence[UUID]) -> None:
             typer.echo(f"  {id_}")
 
 
-async def _waiting(settings: Settings) -> list[Waiting]:
-    now = await waiting.topic_now(settings.kafka_bootstrap_servers, settings.topics.applications)
+@asynccontextmanager
+async def _connected(settings: Settings) -> AsyncIterator[AsyncConnection]:
+    """One transaction, committed at the end of the block."""
     engine = open_engine(settings.database_url.get_secret_value())
     try:
-        async with engine.connect() as connection:
-            return await waiting.waiting(connection, now)
+        async with engine.begin() as connection:
+            yield connection
     finally:
         await engine.dispose()
+
+
+async def _waiting(settings: Settings) -> list[Waiting]:
+    now = await waiting.topic_now(settings.kafka_bootstrap_servers, settings.topics.applications)
+    async with _connected(settings) as connection:
+        return await waiting.waiting(connection, now)
 
 
 async def _owed(settings: Settings, lease: UUID) -> tuple[Waiting, Owed]:
     bootstrap, topic = settings.kafka_bootstrap_servers, settings.topics.applications
     now = await waiting.topic_now(bootstrap, topic)
-    engine = open_engine(settings.database_url.get_secret_value())
-    try:
-        async with engine.connect() as connection:
-            for one in await waiting.waiting(connection, now):
-                if one.lease == lease:
-                    return one, await step.owed(connection, lease, now, bootstrap=bootstrap, topic=topic)
-    finally:
-        await engine.dispose()
+    async with _connected(settings) as connection:
+        for one in await waiting.waiting(connection, now):
+            if one.lease == lease:
+                return one, await step.owed(connection, lease, now, bootstrap=bootstrap, topic=topic)
     raise CommandError(f"no gateway drains a lease {lease}; `headgate recovery list` shows those that are drained")
 
 
 async def _release(settings: Settings, lease: UUID) -> int:
-    engine = open_engine(settings.database_url.get_secret_value())
-    try:
-        async with engine.begin() as connection:
-            return await step.release(connection, lease)
-    finally:
-        await engine.dispose()
+    async with _connected(settings) as connection:
+        return await step.release(connection, lease)

@@ -24,8 +24,7 @@ class Ids:
     def __init__(self, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._clock_ns = clock_ns
         self._last = 0
-        self._bits = random.SystemRandom().getrandbits(64)
-        self._random = random.Random(self._bits).getrandbits  # noqa: S311 -- ids are unique, not secret
+        self._random = random.Random().getrandbits  # noqa: S311 -- ids are unique, not secret; seeded by the system
         self.went_back = False
 
     def __call__(self) -> UUID:

@@ -107,14 +107,11 @@ class Recovery:
     async def _drain(self, row: Row[Any]) -> None:
         """Drain one lease, whatever fails on the way: every attempt starts with settling again."""
         session = self._session()
-        try:
-            await self._keeper.until_drained(row.former)
-            while not await self._attempt(row.id, session):  # noqa: ASYNC110 -- an attempt is not a state to wait for
-                await asyncio.sleep(_STOPPED_RETRY_SECONDS if row.id in self._stopped else _RETRY_SECONDS)
-            log.info("A claimed lease is drained", extra={"lease": str(row.id)})
-            self._keeper.look_soon()
-        finally:
-            await session.drop()
+        await self._keeper.until_drained(row.former)
+        while not await self._attempt(row.id, session):  # noqa: ASYNC110 -- an attempt is not a state to wait for
+            await asyncio.sleep(_STOPPED_RETRY_SECONDS if row.id in self._stopped else _RETRY_SECONDS)
+        log.info("A claimed lease is drained", extra={"lease": str(row.id)})
+        self._keeper.look_soon()
 
     async def _attempt(self, lease: UUID, session: Session) -> bool:
         try:

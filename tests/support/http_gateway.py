@@ -5,11 +5,13 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
 from gateway.api.front import Front
 from gateway.app import create_app
+from gateway.commit.submission import Submission
 from gateway.server import Server, config_for
 from gateway.settings import Settings
 from tests.support.write_path import eventually, rows, settings_for
@@ -39,6 +41,19 @@ class Served:
         finally:
             sending.cancel()
             writer.close()
+
+
+def hold_submissions(http: Served) -> asyncio.Event:
+    """From now on every submission waits for this event before it goes to the writer."""
+    held = asyncio.Event()
+    real = http.front.running.writer.submit
+
+    async def later(submission: Submission) -> Any:
+        await held.wait()
+        return await real(submission)
+
+    http.front.running.writer.submit = later  # type: ignore[assignment]
+    return held
 
 
 async def _send(writer: asyncio.StreamWriter, pieces: tuple[bytes, ...], pause: float) -> None:

@@ -49,6 +49,15 @@ async def rows(database_url: str, query: str) -> list[asyncpg.Record]:
         await connection.close()
 
 
+async def execute(database_url: str, script: str) -> None:
+    """Run statements, as many as there are, and look at no answer."""
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    try:
+        await connection.execute(script)
+    finally:
+        await connection.close()
+
+
 async def records(kafka: str, topic: str) -> list[Record]:
     """Everything on the topic, partition by partition, in order of offsets."""
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="earliest")

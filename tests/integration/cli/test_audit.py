@@ -23,7 +23,7 @@ from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.reader import bounds
 from stream_workers.kinds import JOURNAL
 from tests.records import to_value
-from tests.support.write_path import settings_for
+from tests.support.write_path import execute, settings_for
 
 HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
 
@@ -48,14 +48,6 @@ async def store(database_url: str, applications: list[Application], *, in_outbox
             await connection.execute(
                 "INSERT INTO outbox (id, lease, ids, positions) VALUES ($1, $1, $2, '{}')", ids[0], ids
             )
-    finally:
-        await connection.close()
-
-
-async def execute(database_url: str, statement: str) -> None:
-    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
-    try:
-        await connection.execute(statement)
     finally:
         await connection.close()
 

@@ -15,7 +15,6 @@ from contracts import Topics
 from devstack.ports import free_port
 from stream_workers.kinds import METRICS
 from tests.integration.cli.test_audit import HOUR_AGO, application, audited, publish, store
-from tests.integration.gateway.database.test_months import execute
 from tests.support.write_path import rows
 
 DAY_AGO = HOUR_AGO - timedelta(days=1)
@@ -66,7 +65,7 @@ async def test_a_person_is_erased_and_what_remains_is_said(database_url: str, ka
 
 async def test_the_record_of_it_holds_ids_alone(database_url: str, kafka: str, topics: Topics) -> None:
     await store(database_url, [application(3)])
-    await execute(
+    await rows(
         database_url, f"INSERT INTO idempotency_keys VALUES ('c', 'k', '{application(3).id}', now() + interval '1 day')"
     )
     await forget(database_url, kafka, topics, "user 3", "--yes")
@@ -83,7 +82,7 @@ async def test_what_is_still_to_be_published_is_skipped_and_said(database_url: s
     assert [application(10).user_name, application(3).user_name] == ["user 3", "user 3"]
     told = await forget(database_url, kafka, topics, "user 3", "--yes")
     assert (told["erased"], told["waiting"]) == (1, 1)
-    await execute(database_url, "DELETE FROM outbox")
+    await rows(database_url, "DELETE FROM outbox")
     assert (await forget(database_url, kafka, topics, "user 3", "--yes"))["erased"] == 1
 
 

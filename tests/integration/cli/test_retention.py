@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.database.months import Month
-from tests.integration.gateway.database.test_months import execute, fill, held, tables
+from tests.integration.gateway.database.test_months import fill, held, tables
 from tests.support.write_path import eventually, rows
 
 NOW = datetime.now(UTC)
@@ -52,7 +52,7 @@ async def make_old_months(database_url: str) -> tuple[Month, Month]:
     """Two full months of old, as if Headgate had been running since."""
     old = Month.of(NOW).later(-5)
     for month in (old, old.following):
-        await execute(
+        await rows(
             database_url,
             f"CREATE TABLE {month.table} PARTITION OF applications"
             f" FOR VALUES FROM ('{month.first}') TO ('{month.following.first}')",
@@ -86,15 +86,15 @@ async def test_old_months_go_and_young_ones_stay(database_url: str) -> None:
 async def test_what_is_still_to_be_published_stays(database_url: str) -> None:
     first, second = await make_old_months(database_url)
     waiting, refused = id_of(first.begins, 3), id_of(second.begins, 4)
-    await execute(
+    await rows(
         database_url,
         f"INSERT INTO outbox (id, lease, ids, positions) VALUES ({waiting}, {waiting}, ARRAY[{waiting}], '{{}}')",
     )
-    await execute(database_url, f"INSERT INTO unpublishable (id, batch, reason) VALUES ({refused}, {waiting}, 'large')")
+    await rows(database_url, f"INSERT INTO unpublishable (id, batch, reason) VALUES ({refused}, {waiting}, 'large')")
     told = await retention(database_url, "--keep-months", "3", "--yes")
     assert (told["partitions"], told["kept"], told["removed"]) == ([], 2, 38)
     assert await held(database_url) == {first.table: 1, second.table: 1}
-    await execute(database_url, "DELETE FROM outbox")
+    await rows(database_url, "DELETE FROM outbox")
     assert (await retention(database_url, "--keep-months", "3", "--yes"))["removed"] == 1
     assert await held(database_url) == {second.table: 1}
 
@@ -103,7 +103,7 @@ async def test_idempotency_keys_of_what_is_gone_go_too(database_url: str) -> Non
     first, _ = await make_old_months(database_url)
     await fill(database_url, 1, NOW)
     for name, at in (("old", first.begins), ("young", NOW)):
-        await execute(
+        await rows(
             database_url,
             f"INSERT INTO idempotency_keys VALUES ('c', '{name}', {id_of(at, 1)}, now() + interval '1 day')",
         )

@@ -3,14 +3,12 @@
 import asyncio
 import json
 from contextlib import AsyncExitStack
-from typing import Any
 
 import pytest
 
 from gateway.admission.connections import PROBES_RESERVE
-from gateway.commit.submission import Submission
 from gateway.settings import Settings
-from tests.support.http_gateway import NEW, Served, count, read_answer, served
+from tests.support.http_gateway import NEW, Served, count, hold_submissions, read_answer, served
 from tests.support.write_path import eventually
 
 BODY = json.dumps(NEW).encode()
@@ -54,7 +52,9 @@ async def test_probes_are_answered_when_no_request_fits(http_settings: Settings)
 
 
 async def test_probes_have_a_reserve_of_connections(http_settings: Settings) -> None:
-    async with AsyncExitStack() as stack, served(http_settings.model_copy(update={"connections_max": 4})) as http:
+    # However busy the machine is, the four that say nothing are still there when the others come.
+    patient = http_settings.model_copy(update={"connections_max": 4, "head_seconds": 120.0})
+    async with AsyncExitStack() as stack, served(patient) as http:
         for _ in range(4):
             _, writer = await asyncio.open_connection("127.0.0.1", http.port)
             stack.callback(writer.close)
@@ -197,14 +197,7 @@ async def _is_idle(http: Served) -> bool:
 
 
 async def test_what_comes_while_an_answer_is_awaited_is_answered_after_it(http: Served) -> None:
-    held = asyncio.Event()
-    real = http.front.running.writer.submit
-
-    async def later(submission: Submission) -> Any:
-        await held.wait()
-        return await real(submission)
-
-    http.front.running.writer.submit = later  # type: ignore[assignment]
+    held = hold_submissions(http)
     expect = POST + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(BODY)
     asking = asyncio.create_task(answers(http, expect, BODY, LIVEZ, end=True))
     await eventually(lambda: _is_asked(http), what="the request to be read")

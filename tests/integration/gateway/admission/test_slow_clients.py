@@ -3,11 +3,9 @@
 import asyncio
 import socket
 from contextlib import suppress
-from typing import Any
 
-from gateway.commit.submission import Submission
 from gateway.settings import Settings
-from tests.support.http_gateway import NEW, Served, count, read_answer, served
+from tests.support.http_gateway import NEW, Served, count, hold_submissions, read_answer, served
 from tests.support.write_path import eventually
 
 HEAD = b"POST /applications HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -66,14 +64,7 @@ async def test_a_connection_that_says_nothing_is_closed(http_settings: Settings)
 
 async def test_who_waits_for_an_answer_is_not_cut(http_settings: Settings) -> None:
     async with served(quick(http_settings)) as http:
-        held = asyncio.Event()
-        real = http.front.running.writer.submit
-
-        async def later(submission: Submission) -> Any:
-            await held.wait()
-            return await real(submission)
-
-        http.front.running.writer.submit = later  # type: ignore[assignment]
+        held = hold_submissions(http)
         asking = asyncio.create_task(http.client.post("/applications", json=NEW))
         await asyncio.sleep(2.5)  # several rounds of looking at all connections
         held.set()

@@ -17,7 +17,7 @@ from gateway.database.partitions import make_months
 from gateway.settings import Settings
 from migrations import head, migrate
 from tests.support.http_gateway import Served
-from tests.support.write_path import eventually, rows
+from tests.support.write_path import eventually, execute, rows
 
 YEARS_ON = datetime(2030, 5, 17, tzinfo=UTC)
 INSERT = """
@@ -39,14 +39,6 @@ async def fill(database_url: str, count: int, at: datetime) -> None:
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
     try:
         await connection.execute(INSERT, count, at)
-    finally:
-        await connection.close()
-
-
-async def execute(database_url: str, statement: str) -> None:
-    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
-    try:
-        await connection.execute(statement)
     finally:
         await connection.close()
 
