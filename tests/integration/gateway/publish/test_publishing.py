@@ -420,6 +420,7 @@ async def test_a_backlog_is_read_in_portions_of_bytes_without_tombstones(setting
         after = backlog.FIRST
         while portion := await backlog.read(session, lease=lease, after=after, events=4_000):
             assert len(portion) <= 11
+            assert all(batch.events for batch in portion)
             found += [event.id for batch in portion for event in batch.events]
             after = portion[-1].id
     finally:
