@@ -95,7 +95,7 @@ class Stage:
         names = Topics(f"b{secrets.token_hex(4)}.")
         brokers = len(self.kafka.nodes)
         shape = Shape(partitions=partitions, replication_factor=brokers, min_insync_replicas=min(brokers, 2))
-        await create(self.kafka.bootstrap, names, shape)
+        await create(self.kafka.kafka, names, shape)
         return names
 
     @asynccontextmanager

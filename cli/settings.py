@@ -6,8 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from runtime.bounds import Bound
-from runtime.settings import BoundSettings
+from runtime.bounds import Bound, BoundSettings
 
 
 @dataclass(frozen=True)

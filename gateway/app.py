@@ -18,6 +18,7 @@ from gateway.health import Health
 from gateway.pages import docs, events, form, problem_pages
 from gateway.service import running
 from gateway.settings import Settings
+from runtime.kafka.access.exposure import exposed
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,8 @@ def _say_what_is_open(settings: Settings) -> None:
         log.warning(
             "NO API KEY IS REQUIRED: whoever reaches this port may submit and read (AUTH_REQUIRED=true changes that)"
         )
+    if said := exposed(settings.kafka):
+        log.warning(said)
     if settings.rate_limit_per_minute == 0:
         log.warning("The rate limit is off (RATE_LIMIT_PER_MINUTE=0)")
     elif settings.gateway_processes > 1 and settings.rate_limit_storage.startswith("memory:"):

@@ -106,7 +106,7 @@ class Health:
     async def _ask_brokers(self) -> dict[str, Any]:
         settings = self._gateway.settings
         try:
-            async with brokers(settings.kafka_bootstrap_servers) as client:
+            async with brokers(settings.kafka) as client:
                 state = await look(client, settings.topics.applications)
         except BROKER_ERRORS as error:
             return {"status": "unavailable", "reason": str(error) or type(error).__name__}

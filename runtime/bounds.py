@@ -1,7 +1,11 @@
 """Settings that make sense only together: which bounds which, refused by both names at the start."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from pydantic import model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 @dataclass(frozen=True)
@@ -36,3 +40,15 @@ def refuse_broken(settings: object, bounds: Iterable[Bound]) -> None:
     broken = [said for bound in bounds if (said := bound.broken_by(settings))]
     if broken:
         raise ValueError("\n".join(broken))
+
+
+class BoundSettings(BaseSettings):
+    """One frozen tree; an impossible value, or two that do not fit, stop the start with a message that names them."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+    bounds: ClassVar[Sequence[Bound]] = ()
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        refuse_broken(self, self.bounds)
+        return self

@@ -1,13 +1,14 @@
 """The settings that both services have: where Kafka is, and how a process logs and traces."""
 
-from collections.abc import Sequence
-from typing import ClassVar, Literal, Self
+from functools import lru_cache
+from typing import Literal
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
 
 from contracts import Topics
-from runtime.bounds import Bound, refuse_broken
+from runtime.kafka.access.security import Security
+from runtime.kafka.access.settings import AccessSettings
+from runtime.kafka.clients import Kafka
 
 _ADDRESS = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:\[\]]+):[0-9]{1,5}"
 
@@ -15,19 +16,7 @@ BOOTSTRAP_SERVERS = rf"^{_ADDRESS}(\s*,\s*{_ADDRESS})*$"
 """What KAFKA_BOOTSTRAP_SERVERS looks like, as a regular expression: host:port, several with commas."""
 
 
-class BoundSettings(BaseSettings):
-    """One frozen tree; an impossible value, or two that do not fit, stop the start with a message that names them."""
-
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
-    bounds: ClassVar[Sequence[Bound]] = ()
-
-    @model_validator(mode="after")
-    def _fit_together(self) -> Self:
-        refuse_broken(self, self.bounds)
-        return self
-
-
-class ServiceSettings(BoundSettings):
+class ServiceSettings(AccessSettings):
     """What both services read."""
 
     kafka_bootstrap_servers: str = Field(
@@ -47,3 +36,14 @@ class ServiceSettings(BoundSettings):
     @property
     def topics(self) -> Topics:
         return Topics(self.kafka_prefix)
+
+    @property
+    def kafka(self) -> Kafka:
+        """The brokers and how to get in."""
+        return _one_kafka(self.kafka_bootstrap_servers, self.kafka_security)
+
+
+@lru_cache
+def _one_kafka(bootstrap_servers: str, security: Security) -> Kafka:
+    """The same for the whole process: it keeps the certificates and the token of now."""
+    return Kafka(bootstrap_servers, security)

@@ -20,6 +20,7 @@ from stream_workers.exact.watchdog import Watchdog
 from stream_workers.kafka.backlog import Backlog
 from stream_workers.kafka.batches import BatchApp, by_hand
 from stream_workers.kafka.broker import Broker
+from stream_workers.kafka.entry import faust_options
 from stream_workers.kafka.group import CommonPartitions, members, with_instance_id
 from stream_workers.kafka.room import Room
 from stream_workers.kinds import Kind
@@ -69,9 +70,7 @@ def _worker(settings: Settings, kind: Kind, *, broker: Broker, partition_count: 
     partitions: Partitions[Any] = Partitions(
         app, table, book, broker, write_seconds=settings.worker_write_seconds, telemetry=telemetry
     )
-    follower = Follower(
-        settings.kafka_bootstrap_servers, table.changelog_topic.get_topic_name(), broker, on_value=partitions.seen
-    )
+    follower = Follower(settings.kafka, table.changelog_topic.get_topic_name(), broker, on_value=partitions.seen)
     backlog = Backlog(broker, app.source)
     lag = Lag(follower, backlog)
     return Worker(
@@ -132,7 +131,7 @@ async def _replaced(settings: Settings, app: BatchApp, known_as: str) -> bool:
     if settings.worker_instance_id is None:
         return False
     try:
-        ids = await members(settings.kafka_bootstrap_servers, app.conf.id)
+        ids = await members(settings.kafka, app.conf.id)
     except KafkaAwayError:
         return False  # Kafka decides then: of two members the later one stays
     return bool(with_instance_id(ids, settings.worker_instance_id) - {known_as})
@@ -148,7 +147,7 @@ def _app(settings: Settings, kind: Kind, partition_count: int) -> BatchApp:
     app = BatchApp(
         kind.group(topics),
         broker_client_id=owner_name(settings, kind),
-        broker=[f"kafka://{address.strip()}" for address in settings.kafka_bootstrap_servers.split(",")],
+        **faust_options(settings.kafka),
         store="memory://",
         topic_allow_declare=False,
         topic_disable_leader=True,

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from runtime import collector
+from runtime.kafka.access.exposure import exposed
 from stream_workers.app import create_app
 from stream_workers.errors import KafkaAwayError, PartitionsDifferError, ReplacedError, WorkerError
 from stream_workers.kafka.broker import Broker
@@ -119,10 +120,12 @@ async def _stop(worker: Worker) -> None:
 
 async def _connected(settings: Settings) -> Broker:
     """A broker that answers; until one does, once a connection is refused, try again and say so once."""
+    if said := exposed(settings.kafka):
+        log.warning(said)
     told = False
     while True:
         try:
-            return await Broker.connected(settings.kafka_bootstrap_servers)
+            return await Broker.connected(settings.kafka)
         except KafkaAwayError as error:
             if not told:
                 log.warning("waiting for Kafka: %s", error)

@@ -19,6 +19,7 @@ from devstack.kafka.broker import Broker
 from devstack.kafka.preparation import remember_classes
 from devstack.postgresql.postgres import Postgres
 from migrations import migrate
+from runtime.kafka.clients import Kafka
 from tests.support.failover import Pair
 
 # Only the disk is lied to: a killed server finds everything in the page cache.
@@ -76,9 +77,9 @@ async def empty_database_url(postgres: Postgres) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def kafka(broker: Broker) -> str:
-    """Bootstrap servers of the run's broker."""
-    return broker.bootstrap
+def kafka(broker: Broker) -> Kafka:
+    """The run's broker, for clients."""
+    return broker.kafka
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def prefix() -> str:
 
 
 @pytest.fixture
-async def topics(kafka: str, prefix: str) -> AsyncIterator[Topics]:
+async def topics(kafka: Kafka, prefix: str) -> AsyncIterator[Topics]:
     """This test's topics, created as `headgate topics create` does; removed afterwards."""
     names = Topics(prefix)
     await create(kafka, names, Shape())

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import uvloop
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
 from bench.baselines.fields import Fields
 from bench.baselines.outcome import Stopwatch
@@ -35,8 +35,7 @@ def events(count: int, users: int) -> Iterator[tuple[bytes, bytes, list[Header]]
 
 
 async def produce(settings: Settings, count: int, users: int, *, batches: bool) -> None:
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+    producer = settings.kafka.producer(
         enable_idempotence=True,
         acks="all",
         compression_type="snappy",
@@ -69,9 +68,8 @@ async def _in_batches(producer: AIOKafkaProducer, topic: str, made: list[tuple[b
 
 
 async def read(settings: Settings, count: int) -> None:
-    consumer = AIOKafkaConsumer(
+    consumer = settings.kafka.consumer(
         settings.topics.applications,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
     )

@@ -29,8 +29,7 @@ async def main(seconds: float, items: int) -> None:
     settings = Settings()
     dsn = settings.database_url.get_secret_value().replace("+asyncpg", "")
     pool = await asyncpg.create_pool(dsn, min_size=_AT_ONCE, max_size=_AT_ONCE)
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+    producer = settings.kafka.producer(
         enable_idempotence=True,
         acks="all",
         compression_type="snappy",

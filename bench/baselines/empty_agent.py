@@ -11,6 +11,7 @@ import faust
 import uvloop
 
 from bench.baselines.outcome import Stopwatch
+from stream_workers.kafka.entry import faust_options
 from stream_workers.settings import Settings
 
 _WARM_UP = 1_000
@@ -19,7 +20,7 @@ _WARM_UP = 1_000
 def create_app(settings: Settings, count: int, done: asyncio.Event) -> faust.App:
     app = faust.App(
         f"{settings.kafka_prefix}empty",
-        broker=f"kafka://{settings.kafka_bootstrap_servers}",
+        **faust_options(settings.kafka),
         topic_allow_declare=False,
         topic_disable_leader=True,
     )

@@ -6,7 +6,6 @@ It answers 201 only when both have happened, as Headgate does; what happens to a
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiokafka import AIOKafkaProducer
 from fastapi import FastAPI, Request
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -26,9 +25,7 @@ def create_app() -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.engine = create_async_engine(settings.database_url.get_secret_value(), pool_size=32)
-        app.state.producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka_bootstrap_servers, enable_idempotence=True, acks="all"
-        )
+        app.state.producer = settings.kafka.producer(enable_idempotence=True, acks="all")
         await app.state.producer.start()
         yield
         await app.state.producer.stop()

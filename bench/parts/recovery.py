@@ -6,7 +6,7 @@ Both meet a broker that has just started, whose Java is cold.
 import asyncio
 from time import perf_counter
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from bench.baselines.outcome import Outcome
 from bench.findings import Finding, Table
@@ -56,7 +56,7 @@ async def _outage(stage: Stage, least: int) -> Outcome:
 
 
 async def _drain(stage: Stage, topics: Topics, events: int) -> float:
-    consumer = AIOKafkaConsumer(bootstrap_servers=stage.kafka.bootstrap)
+    consumer = stage.kafka.kafka.consumer()
     await consumer.start()
     partitions = [TopicPartition(topics.applications, number) for number in range(_PARTITIONS)]
     began, there = None, 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from bench.baselines.outcome import Outcome
 from bench.findings import Finding, Table
@@ -86,7 +86,7 @@ def between(progress: list[Progress]) -> Outcome:
 
 async def progressed(stage: Stage, meter: Meter, partitions: list[TopicPartition], events: int) -> list[Progress]:
     """What the states of the workers under the meter tell, until they hold so many events."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=stage.kafka.bootstrap, enable_auto_commit=False)
+    consumer = stage.kafka.kafka.consumer(enable_auto_commit=False)
     await consumer.start()
     consumer.assign(partitions)
     await consumer.seek_to_beginning()

@@ -21,6 +21,7 @@ from cli.finish import Report
 from contracts import Topics, first_id, last_id, time_of
 from gateway.database.connection import open_engine
 from gateway.settings import Settings
+from runtime.kafka.clients import Kafka
 from stream_workers.kafka.reader import bounds
 
 # An event this young may belong to a row whose commit was still open when the rows were looked at.
@@ -94,26 +95,26 @@ async def audit(
     ``journal`` are files with the journal's lines, held against its books as well. ``tell`` is given every difference
     as it is found: kind and id.
     """
-    bootstrap, topics = settings.kafka_bootstrap_servers, settings.topics
+    kafka, topics = settings.kafka, settings.topics
     engine = open_engine(settings.database_url.get_secret_value(), isolation_level="REPEATABLE READ")
     try:
         async with engine.connect() as connection:
-            found = await _audit(connection, bootstrap, topics, report, tell)
+            found = await _audit(connection, kafka, topics, report, tell)
     finally:
         await engine.dispose()
-    return replace(found, lines=await journal_lines(bootstrap, topics, journal))
+    return replace(found, lines=await journal_lines(kafka, topics, journal))
 
 
 async def _audit(
-    connection: AsyncConnection, bootstrap: str, topics: Topics, report: Report, tell: Callable[[str], object]
+    connection: AsyncConnection, kafka: Kafka, topics: Topics, report: Report, tell: Callable[[str], object]
 ) -> Audit:
     """The database's snapshot is taken first: a row in it that no outbox holds is on the topic read afterwards."""
     now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
     oldest_held, held = await sides.held(connection)
     refused = await sides.refused(connection)
     expired = await removed.expired_before(connection)
-    stretches = await bounds(bootstrap, topics.applications)
-    reach = await reach_of(connection, bootstrap, topics, stretches)
+    stretches = await bounds(kafka, topics.applications)
+    reach = await reach_of(connection, kafka, topics, stretches)
     oldest = await sides.oldest(connection)
     first = max(oldest.int if oldest else 0, reach.first, expired)
     last = LAST if oldest_held is None else max(first, oldest_held - 1)
@@ -121,7 +122,7 @@ async def _audit(
     total = sum(end - start for start, end in stretches.values())
 
     def events() -> AsyncIterator[Sequence[Entry]]:
-        read = sides.events(bootstrap, topics, stretches, reach)
+        read = sides.events(kafka, topics, stretches, reach)
         return _reported(removed.named(connection, read, settled=first_id(now - OPEN_FOR).int), report, total)
 
     def rows(low: int, high: int) -> AsyncIterator[Sequence[Entry]]:
@@ -143,7 +144,7 @@ async def _audit(
         differences=found,
         held=len(held),
         refused=len(refused),
-        books=await books(bootstrap, topics, stretches),
+        books=await books(kafka, topics, stretches),
     )
 
 

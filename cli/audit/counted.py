@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from stream_workers.books.shelf import BOOKS
 from stream_workers.books.states import read_states
 from stream_workers.exact.ledger import Ledger
@@ -32,19 +33,19 @@ class Booked:
 Stretches = Mapping[int, tuple[int, int]]
 
 
-async def books(bootstrap: str, topics: Topics, stretches: Stretches) -> dict[str, Booked | None]:
+async def books(kafka: Kafka, topics: Topics, stretches: Stretches) -> dict[str, Booked | None]:
     """The books of each kind of worker; None until it has begun. ``stretches``: the topic's first and end offsets."""
-    async with await Broker.connected(bootstrap) as broker:
+    async with await Broker.connected(kafka) as broker:
         topic_id = await broker.known_topic_id(topics.applications)
     found = {}
     for kind in KINDS.values():
-        found[kind.name] = await _booked(bootstrap, topics, kind, stretches=stretches, topic_id=topic_id)
+        found[kind.name] = await _booked(kafka, topics, kind, stretches=stretches, topic_id=topic_id)
     return found
 
 
-async def _booked(bootstrap: str, topics: Topics, kind: Kind, *, stretches: Stretches, topic_id: str) -> Booked | None:
+async def _booked(kafka: Kafka, topics: Topics, kind: Kind, *, stretches: Stretches, topic_id: str) -> Booked | None:
     book = BOOKS[kind.name]
-    values = await read_states(bootstrap, kind.changelog(topics))
+    values = await read_states(kafka, kind.changelog(topics))
     if not values:
         return None
     states = {partition: book.decode(value) for partition, value in values.items()}

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from stream_workers.books.journal import Position
 from stream_workers.books.states import journal_positions
 
@@ -26,11 +27,11 @@ class Lines:
         return asdict(self)
 
 
-async def journal_lines(bootstrap: str, topics: Topics, files: Sequence[Path]) -> Lines | None:
+async def journal_lines(kafka: Kafka, topics: Topics, files: Sequence[Path]) -> Lines | None:
     """What these files hold, of what the journal says that it has written; None without files."""
     if not files:
         return None
-    positions = await journal_positions(bootstrap, topics)
+    positions = await journal_positions(kafka, topics)
     return compare((line for file in files for line in _read(file)), positions)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts import Topics, id_of, is_replay, milliseconds_of, to_key
 from gateway.database.tables import applications
+from runtime.kafka.clients import Kafka
 from stream_workers.kafka.reader import batches
 
 Stretches = Mapping[int, tuple[int, int]]
@@ -49,11 +50,11 @@ class Reach:
         return min(min(self.after.values(), default=ALWAYS) + 1, NEVER - 1) << 80
 
 
-async def reach_of(connection: AsyncConnection, bootstrap: str, topics: Topics, stretches: Stretches) -> Reach:
+async def reach_of(connection: AsyncConnection, kafka: Kafka, topics: Topics, stretches: Stretches) -> Reach:
     """Look at the first application of ours in each partition: those of others, and replays, may have any date."""
     if all(start == 0 for start, _ in stretches.values()):
         return Reach(dict.fromkeys(stretches, ALWAYS), dict.fromkeys(stretches, ALWAYS))
-    firsts = {number: await _first(connection, bootstrap, topics, {number: each}) for number, each in stretches.items()}
+    firsts = {number: await _first(connection, kafka, topics, {number: each}) for number, each in stretches.items()}
     after = {number: ALWAYS if stretches[number][0] == 0 else first for number, first in firsts.items()}
     return Reach(after, firsts)
 
@@ -64,8 +65,8 @@ async def stored(connection: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
     return set(found.scalars()) if found else set()
 
 
-async def _first(connection: AsyncConnection, bootstrap: str, topics: Topics, stretch: Stretches) -> int:
-    async with aclosing(batches(bootstrap, topics.applications, stretch, at_most=_LOOKED_AT)) as read:
+async def _first(connection: AsyncConnection, kafka: Kafka, topics: Topics, stretch: Stretches) -> int:
+    async with aclosing(batches(kafka, topics.applications, stretch, at_most=_LOOKED_AT)) as read:
         async for records in read:
             ids = [id_of(record.value, record.headers) for record in records if not is_replay(record.headers)]
             candidates = [id_ for id_ in ids if id_ is not None]

@@ -20,6 +20,7 @@ from cli.audit.sides import Entry
 from cli.errors import CommandError
 from contracts import REPLAYED_HEADER, Stored, Topics, first_id, last_id, milliseconds_of, to_headers, to_key, value_of
 from gateway.database.tables import applications, outbox
+from runtime.kafka.clients import Kafka
 from stream_workers.kafka.reader import bounds
 
 # Younger applications may still be under way: their commit may be open, or the gateway is about to publish them.
@@ -56,7 +57,7 @@ class Missing:
 
 
 async def find_missing(
-    connection: AsyncConnection, bootstrap: str, topics: Topics, choice: Choice, into: IO[bytes]
+    connection: AsyncConnection, kafka: Kafka, topics: Topics, choice: Choice, into: IO[bytes]
 ) -> Missing:
     """Rows that no outbox holds and that are not on the topic, or only as replays; their ids go into a file, in order.
 
@@ -68,12 +69,12 @@ async def find_missing(
         raise CommandError(f"{min(refused)} is in a gateway's outbox: the gateway publishes it by itself")
     first, last = choice.range()
     last = last if oldest_held is None else max(first, min(last, oldest_held - 1))
-    stretches = await bounds(bootstrap, topics.applications)
-    reach = await reach_of(connection, bootstrap, topics, stretches)
+    stretches = await bounds(kafka, topics.applications)
+    reach = await reach_of(connection, kafka, topics, stretches)
     ranges, count = Ranges(first, last), 0
 
     def events() -> Pages:
-        return _by_id(sides.events(bootstrap, topics, stretches, reach))
+        return _by_id(sides.events(kafka, topics, stretches, reach))
 
     def rows(low: int, high: int) -> Pages:
         return _by_id(sides.told(pages(connection, choice, first=low, last=high), reach))
@@ -104,10 +105,10 @@ async def _by_id(pages: AsyncIterator[Sequence[Entry]]) -> Pages:
 
 
 async def publish(
-    bootstrap: str, topics: Topics, rows: AsyncIterator[Sequence[Stored]], *, again: bool, rate: float
+    kafka: Kafka, topics: Topics, rows: AsyncIterator[Sequence[Stored]], *, again: bool, rate: float
 ) -> AsyncIterator[Sequence[Stored]]:
     """Publish rows in order, ``rate`` a second at most (0: any); yields them once Kafka has them."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5)
+    producer = kafka.producer(acks="all", enable_idempotence=True, linger_ms=5)
     await producer.start()
     started, done = time.monotonic(), 0
     try:

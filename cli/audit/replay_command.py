@@ -49,7 +49,7 @@ def replay(
 async def _missing(settings: Settings, choice: Choice, *, rate: float, dry_run: bool) -> None:
     with TemporaryFile() as ids:
         async with _connected(settings, isolation_level="REPEATABLE READ") as connection:
-            found = await find_missing(connection, settings.kafka_bootstrap_servers, settings.topics, choice, ids)
+            found = await find_missing(connection, settings.kafka, settings.topics, choice, ids)
         if found.held:
             typer.echo(f"{found.held} are in an outbox: a gateway publishes them by itself")
         if found.untold:
@@ -79,7 +79,7 @@ async def _publish(
 ) -> None:
     reached: UUID | None = None
     done = 0
-    published = publish(settings.kafka_bootstrap_servers, settings.topics, rows, again=again, rate=rate)
+    published = publish(settings.kafka, settings.topics, rows, again=again, rate=rate)
     whole = False
     try:
         with progress("publishing") as report:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cli.audit.reach import Reach
 from contracts import Stored, Topics, UndecodableError, from_record, is_replay, value_of
 from gateway.database.tables import applications, outbox, unpublishable
+from runtime.kafka.clients import Kafka
 from stream_workers.kafka.reader import batches
 
 Kind = Literal["application", "dead", "replayed", "erased", "young", "untold"]
@@ -65,10 +66,10 @@ def _entries(page: Sequence[Stored], reach: Reach) -> list[Entry]:
 
 
 async def events(
-    bootstrap: str, topics: Topics, stretches: Mapping[int, tuple[int, int]], reach: Reach
+    kafka: Kafka, topics: Topics, stretches: Mapping[int, tuple[int, int]], reach: Reach
 ) -> AsyncIterator[Sequence[Entry]]:
     """Every record of the topic's stretches, in batches of one partition."""
-    async for records in batches(bootstrap, topics.applications, stretches, at_most=PAGE):
+    async for records in batches(kafka, topics.applications, stretches, at_most=PAGE):
         yield [_entry(record.value, record.headers, reach) for record in records]
 
 

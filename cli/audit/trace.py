@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts import Topics, id_of, is_replay, milliseconds_of
 from gateway.database.tables import applications, erasures, expirations, outbox, unpublishable
 from runtime.instants import instant
+from runtime.kafka.clients import Kafka
 from stream_workers.books.states import journal_positions, metrics_totals
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.reader import batches, bounds
@@ -49,16 +50,16 @@ class Way:
         return asdict(self)
 
 
-async def way_of(connection: AsyncConnection, bootstrap: str, topics: Topics, id_: UUID) -> Way:
+async def way_of(connection: AsyncConnection, kafka: Kafka, topics: Topics, id_: UUID) -> Way:
     """Look everywhere; raises what Kafka and PostgreSQL raise when they are away."""
     accepted = await connection.scalar(select(applications.c.created_at).where(applications.c.id == id_))
     waiting = await connection.scalar(select(outbox.c.id).where(outbox.c.ids.contains([id_])).limit(1))
     refused = await connection.scalar(select(unpublishable.c.reason).where(unpublishable.c.id == id_))
-    published = tuple(await _on_topic(bootstrap, topics, id_))
+    published = tuple(await _on_topic(kafka, topics, id_))
     first = published[0] if published else None
-    async with await Broker.connected(bootstrap) as broker:
+    async with await Broker.connected(kafka) as broker:
         topic_id = await broker.known_topic_id(topics.applications)
-    totals, positions = await metrics_totals(bootstrap, topics), await journal_positions(bootstrap, topics)
+    totals, positions = await metrics_totals(kafka, topics), await journal_positions(kafka, topics)
     counted = {p: held.last for p, held in totals.items() if held.topic_id == topic_id}
     journaled = {p: held.last_offset for p, held in positions.items() if held.topic_id == topic_id}
     return Way(
@@ -82,12 +83,12 @@ async def _removed(connection: AsyncConnection, id_: UUID) -> str | None:
     return None if expired is None else "expired: `headgate retention` removed what is that old"
 
 
-async def _on_topic(bootstrap: str, topics: Topics, id_: UUID) -> list[Published]:
+async def _on_topic(kafka: Kafka, topics: Topics, id_: UUID) -> list[Published]:
     """The topic from the id's own time on: a UUIDv7 tells when it was made."""
     since_ms = max(0, milliseconds_of(id_) - _EARLIER_MS) if id_.version == 7 else None
     found = []
-    stretches = await bounds(bootstrap, topics.applications, since_ms=since_ms)
-    async for records in batches(bootstrap, topics.applications, stretches):
+    stretches = await bounds(kafka, topics.applications, since_ms=since_ms)
+    async for records in batches(kafka, topics.applications, stretches):
         found += [
             Published(
                 record.partition,

@@ -31,7 +31,7 @@ async def _look(settings: Settings, id_: UUID) -> Way:
     engine = open_engine(settings.database_url.get_secret_value())
     try:
         async with engine.connect() as connection:
-            return await way_of(connection, settings.kafka_bootstrap_servers, settings.topics, id_)
+            return await way_of(connection, settings.kafka, settings.topics, id_)
     finally:
         await engine.dispose()
 

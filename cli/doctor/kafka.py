@@ -11,6 +11,8 @@ from cli.errors import CommandError
 from cli.topics.admin import admin, shapes_of
 from contracts import Topics
 from gateway.settings import Settings
+from runtime.kafka.access.exposure import exposed
+from runtime.kafka.clients import Kafka
 from stream_workers.books.shelf import BOOKS
 from stream_workers.books.states import metrics_totals, read_states
 from stream_workers.errors import KafkaAwayError
@@ -28,18 +30,20 @@ _CONFIGS = ("cleanup.policy", "max.message.bytes", "min.insync.replicas", "reten
 
 async def examine(settings: Settings) -> list[Finding]:
     """Everything about the brokers and topics; one finding if nobody answers."""
-    bootstrap, topics = settings.kafka_bootstrap_servers, settings.topics
+    kafka, topics = settings.kafka, settings.topics
     try:
-        async with admin(bootstrap) as client:
+        async with admin(kafka) as client:
             brokers = len((await client.describe_cluster())["brokers"])
             shapes, configs = await shapes_of(client, _names(topics)), await _configs(client, topics)
     except (CommandError, OSError, TimeoutError) as error:
         remedy = "Start Kafka, or set KAFKA_BOOTSTRAP_SERVERS to where it listens."
-        return [failed("Kafka", str(error) or f"{bootstrap} does not answer", remedy)]
-    found = [ok("Kafka", f"{brokers} broker{'s' * (brokers != 1)} at {bootstrap}"), *_topics(topics, shapes, configs)]
+        return [failed("Kafka", str(error) or f"{kafka} does not answer", remedy)]
+    found = [ok("Kafka", f"{brokers} broker{'s' * (brokers != 1)} at {kafka}"), *_topics(topics, shapes, configs)]
+    if said := exposed(kafka):
+        found.append(warning("encryption", said, "See docs/kafka.md."))
     if any(finding.status == "failed" for finding in found):
         return found
-    return [*found, *await _workers(bootstrap, topics)]
+    return [*found, *await _workers(kafka, topics)]
 
 
 async def _configs(client: AIOKafkaAdminClient, topics: Topics) -> dict[str, dict[str, str]]:
@@ -123,15 +127,15 @@ def _kept(milliseconds: str) -> str:
     return f"{int(milliseconds) / 86_400_000:.0f} days" if milliseconds.isdigit() else "for ever"
 
 
-async def _workers(bootstrap: str, topics: Topics) -> list[Finding]:
+async def _workers(kafka: Kafka, topics: Topics) -> list[Finding]:
     """How far both groups are, and what they could not read."""
     try:
-        states = {kind: await read_states(bootstrap, kind.changelog(topics)) for kind in KINDS.values()}
-        async with await Broker.connected(bootstrap) as broker:  # after the states: the topic goes on meanwhile
+        states = {kind: await read_states(kafka, kind.changelog(topics)) for kind in KINDS.values()}
+        async with await Broker.connected(kafka) as broker:  # after the states: the topic goes on meanwhile
             id_ = await broker.known_topic_id(topics.applications)
             ends = await broker.end_offsets(topics.applications, await broker.known_partitions(topics.applications))
         found = [_former(kind, id_, ends, states[kind]) or _behind(kind.name, ends, states[kind]) for kind in states]
-        totals = await metrics_totals(bootstrap, topics)
+        totals = await metrics_totals(kafka, topics)
     except KafkaAwayError as error:
         return [failed("workers", str(error), "See what Kafka's log says.")]
     dead = sum(total.dead for total in totals.values())

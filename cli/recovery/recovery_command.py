@@ -73,18 +73,18 @@ async def _connected(settings: Settings) -> AsyncIterator[AsyncConnection]:
 
 
 async def _waiting(settings: Settings) -> list[Waiting]:
-    now = await waiting.topic_now(settings.kafka_bootstrap_servers, settings.topics.applications)
+    now = await waiting.topic_now(settings.kafka, settings.topics.applications)
     async with _connected(settings) as connection:
         return await waiting.waiting(connection, now)
 
 
 async def _owed(settings: Settings, lease: UUID) -> tuple[Waiting, Owed]:
-    bootstrap, topic = settings.kafka_bootstrap_servers, settings.topics.applications
-    now = await waiting.topic_now(bootstrap, topic)
+    kafka, topic = settings.kafka, settings.topics.applications
+    now = await waiting.topic_now(kafka, topic)
     async with _connected(settings) as connection:
         for one in await waiting.waiting(connection, now):
             if one.lease == lease:
-                return one, await step.owed(connection, lease, now, bootstrap=bootstrap, topic=topic)
+                return one, await step.owed(connection, lease, now, kafka=kafka, topic=topic)
     raise CommandError(f"no gateway drains a lease {lease}; `headgate recovery list` shows those that are drained")
 
 

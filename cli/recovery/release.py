@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cli.recovery.waiting import LEASE, rows_of
 from gateway.publish.settlement import Settled
 from gateway.publish.topic_scan import present
+from runtime.kafka.clients import Kafka
 
 _RELEASE = text("""
 UPDATE outbox SET positions = '{}' WHERE lease = :lease
@@ -30,11 +31,11 @@ class Owed:
     doubtful: Sequence[UUID]
 
 
-async def owed(connection: AsyncConnection, lease: UUID, now: Settled, *, bootstrap: str, topic: str) -> Owed:
+async def owed(connection: AsyncConnection, lease: UUID, now: Settled, *, kafka: Kafka, topic: str) -> Owed:
     """The whole topic is read: of each application of this lease, whether it is there."""
     rows = await rows_of(connection, lease)
     ids = [id_ for row in rows for id_ in row.ids]
-    there = await present(set(ids), bootstrap_servers=bootstrap, topic=topic, starts=now.starts, ends=now.ends)
+    there = await present(set(ids), kafka=kafka, topic=topic, starts=now.starts, ends=now.ends)
     doubtful = [id_ for row in rows if _below(row.positions, now) for id_ in row.ids if id_ not in there]
     return Owed([id_ for id_ in ids if id_ not in there], doubtful)
 

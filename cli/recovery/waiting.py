@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.publish.positions import PositionError, starts_of
 from gateway.publish.settlement import Settled
 from gateway.publish.topic import brokers, look, readable_ends
+from runtime.kafka.clients import Kafka
 
 _LOG_START = -2
 LEASE = bindparam("lease", type_=UUID_TYPE(as_uuid=True))
@@ -40,9 +41,9 @@ class Waiting:
     reason: str | None
 
 
-async def topic_now(bootstrap: str, topic: str) -> Settled:
+async def topic_now(kafka: Kafka, topic: str) -> Settled:
     """Where the topic starts and ends at the moment; KafkaError where it cannot be told."""
-    async with brokers(bootstrap) as client:
+    async with brokers(kafka) as client:
         state = await look(client, topic)
         starts = await readable_ends(client, topic, state, at=_LOG_START)
         return Settled(state, starts, await readable_ends(client, topic, state))

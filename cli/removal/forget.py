@@ -14,6 +14,7 @@ from cli.removal.removal import IDS, count, in_steps, waiting
 from cli.topics.admin import admin
 from contracts import Topics, time_of
 from gateway.database.tables import applications
+from runtime.kafka.clients import Kafka
 from stream_workers.kinds import METRICS
 
 # The ids are kept: without them the events that the topic still holds would look like another producer's.
@@ -67,10 +68,10 @@ def _erasable(user_name: str) -> list[ColumnElement[bool]]:
     return [applications.c.user_name == user_name, ~waiting()]
 
 
-async def remains(bootstrap: str, topics: Topics, newest: datetime) -> list[Remains]:
+async def remains(kafka: Kafka, topics: Topics, newest: datetime) -> list[Remains]:
     """What other places hold of someone whose last application came at ``newest``. Without Kafka: times unknown."""
     try:
-        kept = await _kept(bootstrap, topics)
+        kept = await _kept(kafka, topics)
     except (CommandError, OSError):
         kept = {}
 
@@ -89,13 +90,13 @@ async def remains(bootstrap: str, topics: Topics, newest: datetime) -> list[Rema
     ]
 
 
-async def _kept(bootstrap: str, topics: Topics) -> dict[str, timedelta | None]:
+async def _kept(kafka: Kafka, topics: Topics) -> dict[str, timedelta | None]:
     """How long the topics keep events, None for ever; without those of which Kafka does not tell."""
     wanted = [
         ConfigResource(ConfigResourceType.TOPIC, name, {"retention.ms": None})
         for name in (topics.applications, topics.dead_letters)
     ]
-    async with admin(bootstrap) as client:
+    async with admin(kafka) as client:
         answers: Any = await client.describe_configs(wanted)
     values = {
         resource[3]: int(entry[1])

@@ -29,7 +29,7 @@ def forget(
     """
     settings, name = environment.read(Settings), _name(user)
     found = finish(_find(settings, name))
-    places = finish(remains(settings.kafka_bootstrap_servers, settings.topics, found.newest or datetime.now(UTC)))
+    places = finish(remains(settings.kafka, settings.topics, found.newest or datetime.now(UTC)))
     if not as_json:
         typer.echo("\n".join(_lines(found, places)))
     erased = 0

@@ -22,6 +22,7 @@ from devstack import addresses, servers
 from devstack.child import Child, spawn
 from devstack.kafka import jars, preparation
 from devstack.server import Server
+from runtime.kafka.clients import Kafka
 
 _WATCH_SECONDS = 0.5
 
@@ -89,7 +90,7 @@ def _prepare_servers(wanted: Wanted, settings: dict[str, str], embedded: servers
         if embedded.brokers:
             embedded.brokers.wait_ready()
         shape = wanted.topic_shape()
-        asyncio.run(topics.create(settings["KAFKA_BOOTSTRAP_SERVERS"], wanted.gateway.topics, shape))
+        asyncio.run(topics.create(Kafka(settings["KAFKA_BOOTSTRAP_SERVERS"]), wanted.gateway.topics, shape))
 
 
 def _start_services(wanted: list[services.Service], logs: Path, running: ExitStack) -> list[Child]:

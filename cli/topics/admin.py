@@ -8,17 +8,18 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
 from cli.errors import CommandError
+from runtime.kafka.clients import Kafka
 
 
 @asynccontextmanager
-async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
     """A connected admin client; CommandError if no broker answers."""
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    client = kafka.admin()
     try:
         await client.start()
         yield client
     except KafkaError as error:
-        raise CommandError(f"Kafka at {bootstrap}: {error}") from error
+        raise CommandError(f"Kafka at {kafka}: {error}") from error
     finally:
         await client.close()
 
@@ -32,9 +33,9 @@ async def shapes_of(client: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[
     return {topic["topic"]: topic["partitions"] for topic in described}
 
 
-async def partitions_of(bootstrap: str, topic: str) -> list[int]:
+async def partitions_of(kafka: Kafka, topic: str) -> list[int]:
     """The numbers of the topic's partitions; CommandError if there is no such topic."""
-    async with admin(bootstrap) as client:
+    async with admin(kafka) as client:
         found = (await shapes_of(client, [topic]))[topic]
     if not found:
         raise CommandError(f"there is no topic {topic}: `headgate topics create` makes it")

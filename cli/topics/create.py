@@ -8,6 +8,7 @@ from cli.errors import CommandError
 from cli.settings import Shape
 from cli.topics.admin import admin, shapes_of
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from stream_workers.kinds import KINDS
 from stream_workers.letters.dead_letters import TOPIC_BYTES
 
@@ -15,14 +16,14 @@ _ALREADY_EXISTS = 36
 _DAY_MS = 24 * 60 * 60 * 1000
 
 
-async def create(bootstrap: str, topics: Topics, shape: Shape) -> dict[str, bool]:
+async def create(kafka: Kafka, topics: Topics, shape: Shape) -> dict[str, bool]:
     """Create what is missing; for each topic, whether it was created now. Safe to run twice, also at once.
 
     Raises CommandError if the brokers cannot be reached or refuse, or if a topic exists with other partitions; dead
     letters keep what they had when the others grew.
     """
     wanted = new_topics(topics, shape)
-    async with admin(bootstrap) as client:
+    async with admin(kafka) as client:
         response: Any = await client.create_topics(wanted)
         created = {}
         for name, code, message in (error[:3] for error in response.topic_errors):

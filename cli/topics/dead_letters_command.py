@@ -11,6 +11,7 @@ from cli import environment
 from cli.errors import CommandError
 from cli.finish import Report, finish, progress
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from stream_workers.books import repair
 from stream_workers.letters.dead_letters import DeadLetter
 from stream_workers.letters.letters import Letter, Limits, newest_letters, read_letters
@@ -85,7 +86,7 @@ def redrive_letters(
         return
     settings = environment.read(Settings)
     with progress("redriving") as report:
-        done = finish(_redrive(settings.kafka_bootstrap_servers, settings.topics, sent, report))
+        done = finish(_redrive(settings.kafka, settings.topics, sent, report))
     typer.echo(f"{done} redriven")
 
 
@@ -93,13 +94,13 @@ def redrive_letters(
 def release() -> None:
     """Let the breaker go that stopped counting: the next bad events become dead letters again."""
     settings = environment.read(Settings)
-    released = finish(repair.release_breaker(settings.kafka_bootstrap_servers, settings.topics))
+    released = finish(repair.release_breaker(settings.kafka, settings.topics))
     typer.echo(f"released on partitions {released}; start the workers again" if released else "no breaker is open")
 
 
-async def _redrive(bootstrap: str, topics: Topics, letters: Sequence[Letter], report: Report) -> int:
+async def _redrive(kafka: Kafka, topics: Topics, letters: Sequence[Letter], report: Report) -> int:
     done = 0
-    async for done in redrive(bootstrap, topics, letters):
+    async for done in redrive(kafka, topics, letters):
         report(done, len(letters))
     return done
 
@@ -112,13 +113,13 @@ def _all(*, reason: str | None, origin: str | None = None) -> list[Letter]:
         return reason in {None, dead.reason} and origin in {None, _where(dead)}
 
     with progress("reading") as report:
-        return finish(read_letters(settings.kafka_bootstrap_servers, settings.topics, wanted=wanted, report=report))
+        return finish(read_letters(settings.kafka, settings.topics, wanted=wanted, report=report))
 
 
 def _newest(wanted: Callable[[Letter], bool], count: int) -> list[Letter]:
     settings = environment.read(Settings)
     limits = Limits(found=count, records=sys.maxsize, size=sys.maxsize, seconds=None)
-    reading = newest_letters(settings.kafka_bootstrap_servers, settings.topics, wanted=wanted, limits=limits)
+    reading = newest_letters(settings.kafka, settings.topics, wanted=wanted, limits=limits)
     return list(finish(reading).letters)
 
 

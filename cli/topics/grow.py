@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from cli.errors import CommandError
 from cli.topics.admin import admin, shapes_of
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from stream_workers.kinds import KINDS
 
 _READY_SECONDS = 30.0
@@ -31,10 +32,10 @@ class Step:
     then: int
 
 
-async def plan(bootstrap: str, topics: Topics, partitions: int) -> list[Step]:
+async def plan(kafka: Kafka, topics: Topics, partitions: int) -> list[Step]:
     """What is left to do, in order; empty if all have so many. CommandError where it cannot be."""
     order = [*(kind.changelog(topics) for kind in KINDS.values()), topics.applications]
-    async with admin(bootstrap) as client:
+    async with admin(kafka) as client:
         steps = [Step(topic, (await _shape(client, topic))[0], partitions) for topic in order]
     for step in steps:
         if step.now == 0:
@@ -45,12 +46,12 @@ async def plan(bootstrap: str, topics: Topics, partitions: int) -> list[Step]:
     return [step for step in steps if step.now < partitions]
 
 
-async def grow(bootstrap: str, steps: Sequence[Step], *, report: Callable[[Step], None]) -> None:
+async def grow(kafka: Kafka, steps: Sequence[Step], *, report: Callable[[Step], None]) -> None:
     """Carry out a plan; each step is done when all partitions of its topic have leaders. Safe to repeat, also at once.
 
     Raises CommandError if the brokers cannot be reached or refuse; what is done by then stays.
     """
-    async with admin(bootstrap) as client:
+    async with admin(kafka) as client:
         for step in steps:
             await _add(client, step)
             await _until_led(client, step)

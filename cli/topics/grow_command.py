@@ -32,7 +32,7 @@ def grow(
     """
     settings = environment.read(Settings)
     partitions = environment.read(TopicSettings).kafka_partitions
-    steps = finish(plan(settings.kafka_bootstrap_servers, settings.topics, partitions))
+    steps = finish(plan(settings.kafka, settings.topics, partitions))
     if steps and not dry_run:
         if not yes:
             _ask(steps)
@@ -40,7 +40,7 @@ def grow(
         def report(step: Step) -> None:
             typer.echo(f"{step.topic}  {step.now} → {step.then}", err=as_json)
 
-        finish(carry_out(settings.kafka_bootstrap_servers, steps, report=report))
+        finish(carry_out(settings.kafka, steps, report=report))
     if as_json:
         planned = [asdict(step) for step in steps]
         typer.echo(json.dumps({"partitions": partitions, "steps": planned, "dry_run": dry_run}))

@@ -38,11 +38,11 @@ def rebuild(
         typer.confirm(f"What the topic no longer holds will be missing from the {table}. Go on?", abort=True)
     kind = OF_TABLE[table]
     if kind != METRICS:
-        finish(repair.restart(settings.kafka_bootstrap_servers, settings.topics, kind))
+        finish(repair.restart(settings.kafka, settings.topics, kind))
         typer.echo(f"the {kind} begins again at the topic's first event")
         return
     with progress("counting the topic") as report:
-        states = finish(repair.rebuild_counters(settings.kafka_bootstrap_servers, settings.topics, progress=report))
+        states = finish(repair.rebuild_counters(settings.kafka, settings.topics, progress=report))
     for partition, state in sorted(states.items()):
         typer.echo(f"partition {partition}: {state.total} counted, {state.dead} dead, up to offset {state.last_offset}")
 
@@ -55,11 +55,7 @@ def book_missing(
 ) -> None:
     """Go on without offsets that the topic lost before they were read; they are booked as missing."""
     settings = environment.read(Settings)
-    booked = finish(
-        repair.book_missing(
-            settings.kafka_bootstrap_servers, settings.topics, kind=OF_TABLE[table], partition=partition
-        )
-    )
+    booked = finish(repair.book_missing(settings.kafka, settings.topics, kind=OF_TABLE[table], partition=partition))
     if booked is None:
         typer.echo("nothing is missing there")
     else:

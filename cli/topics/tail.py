@@ -9,15 +9,15 @@ from aiokafka.structs import ConsumerRecord
 from cli.errors import CommandError
 from cli.topics.admin import partitions_of
 from runtime.instants import instant
-from runtime.kafka.records import consumer as new_consumer
+from runtime.kafka.clients import Kafka
 
 
 async def tail(
-    bootstrap: str, topic: str, *, from_beginning: bool, count: int | None, show: Callable[[str], None]
+    kafka: Kafka, topic: str, *, from_beginning: bool, count: int | None, show: Callable[[str], None]
 ) -> None:
     """Show records as they come, ``count`` of them or for ever; CommandError without the topic or the brokers."""
     shown = 0
-    async for record in _records(bootstrap, topic, from_beginning=from_beginning):
+    async for record in _records(kafka, topic, from_beginning=from_beginning):
         show(printed(record))
         shown += 1
         if shown == count:
@@ -33,12 +33,10 @@ def printed(record: "ConsumerRecord[bytes, bytes]") -> str:
     return "\n".join([head, *headers, f"  {_safe(record.value)}"])
 
 
-async def _records(
-    bootstrap: str, topic: str, *, from_beginning: bool
-) -> AsyncIterator["ConsumerRecord[bytes, bytes]"]:
+async def _records(kafka: Kafka, topic: str, *, from_beginning: bool) -> AsyncIterator["ConsumerRecord[bytes, bytes]"]:
     """All partitions, without a group: looking on changes nothing for the real consumers."""
-    partitions = [TopicPartition(topic, number) for number in await partitions_of(bootstrap, topic)]
-    consumer = new_consumer(bootstrap_servers=bootstrap)
+    partitions = [TopicPartition(topic, number) for number in await partitions_of(kafka, topic)]
+    consumer = kafka.consumer()
     try:
         await consumer.start()
         consumer.assign(partitions)
@@ -46,7 +44,7 @@ async def _records(
         async for record in consumer:
             yield record
     except KafkaError as error:
-        raise CommandError(f"Kafka at {bootstrap}: {error}") from error
+        raise CommandError(f"Kafka at {kafka}: {error}") from error
     finally:
         await consumer.stop()
 

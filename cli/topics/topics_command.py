@@ -20,7 +20,7 @@ def create_topics() -> None:
     """Create the topics that are missing. Safe to repeat, also twice at once."""
     settings = environment.read(Settings)
     shape = environment.read(TopicSettings).shape()
-    for name, new in asyncio.run(create.create(settings.kafka_bootstrap_servers, settings.topics, shape)).items():
+    for name, new in asyncio.run(create.create(settings.kafka, settings.topics, shape)).items():
         typer.echo(f"{name}  {'created' if new else 'was there'}")
 
 
@@ -37,9 +37,7 @@ def tail_topic(
     """Print events with their headers as a consumer sees them, until Ctrl-C."""
     settings = environment.read(Settings)
     topic = settings.topics.dead_letters if dead_letters else settings.topics.applications
-    _until_interrupted(
-        tail.tail(settings.kafka_bootstrap_servers, topic, from_beginning=from_beginning, count=count, show=typer.echo)
-    )
+    _until_interrupted(tail.tail(settings.kafka, topic, from_beginning=from_beginning, count=count, show=typer.echo))
 
 
 def _until_interrupted(work: Coroutine[object, object, None]) -> None:

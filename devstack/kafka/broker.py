@@ -12,6 +12,7 @@ from devstack.child import Child, end_leftover, spawn
 from devstack.kafka import java
 from devstack.ports import HOST, free_port
 from devstack.server import Server
+from runtime.kafka.clients import Kafka
 
 # A locale with UTF-8 in every libc: without it Java cannot name a folder that has other letters than English ones.
 _ENVIRONMENT = {"LC_ALL": "C.UTF-8"}
@@ -66,6 +67,11 @@ class Broker(Server):
     @property
     def bootstrap(self) -> str:
         return f"{HOST}:{self.port}"
+
+    @property
+    def kafka(self) -> Kafka:
+        """For clients."""
+        return Kafka(self.bootstrap)
 
     def launch(self) -> None:
         """Format the storage if there is none and start the broker."""

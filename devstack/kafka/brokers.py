@@ -5,6 +5,7 @@ from pathlib import Path
 
 from devstack.kafka.broker import Broker, Quorum, new_cluster_id
 from devstack.ports import free_port
+from runtime.kafka.clients import Kafka
 
 
 class Brokers:
@@ -39,6 +40,11 @@ class Brokers:
     @property
     def bootstrap(self) -> str:
         return ",".join(node.bootstrap for node in self.nodes)
+
+    @property
+    def kafka(self) -> Kafka:
+        """For clients."""
+        return Kafka(self.bootstrap)
 
     def start(self) -> None:
         """Start the whole cluster; a node alone has no quorum and would not become ready."""

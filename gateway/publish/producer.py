@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     InvalidTimestampError,
@@ -25,6 +24,7 @@ from aiokafka.structs import RecordMetadata
 
 from gateway.publish.events import Event
 from gateway.publish.topic import uncut
+from runtime.kafka.clients import Kafka
 
 MAX_BATCH_BYTES = 512 * 1024
 _METADATA_SECONDS = 0.1
@@ -55,13 +55,10 @@ class ContentRefusedError(SendError):
 class Producer:
     """Sends events to one topic; ``acknowledged`` is the next offset after the last acknowledged one, per partition."""
 
-    def __init__(
-        self, *, bootstrap_servers: str, topic: str, request_seconds: float, batch_bytes: int = MAX_BATCH_BYTES
-    ) -> None:
+    def __init__(self, *, kafka: Kafka, topic: str, request_seconds: float, batch_bytes: int = MAX_BATCH_BYTES) -> None:
         self.acknowledged: dict[int, int] = {}
         self._topic, self._request_seconds = topic, request_seconds
-        self._kafka = AIOKafkaProducer(
-            bootstrap_servers=bootstrap_servers,
+        self._kafka = kafka.producer(
             client_id="headgate-gateway",
             enable_idempotence=True,
             acks="all",

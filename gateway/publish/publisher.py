@@ -176,7 +176,7 @@ class Publisher:
         told = False
         while True:
             producer = Producer(
-                bootstrap_servers=self._settings.kafka_bootstrap_servers,
+                kafka=self._settings.kafka,
                 topic=self._settings.topics.applications,
                 request_seconds=self._settings.send_timeout_seconds,
                 batch_bytes=self._batch_bytes,
@@ -200,7 +200,7 @@ class Publisher:
         """Where the log ends now: what is committed from here on will not be found before it. False where the topic
         takes only smaller batches than was known.
         """
-        async with brokers(self._settings.kafka_bootstrap_servers) as client:
+        async with brokers(self._settings.kafka) as client:
             topic = self._settings.topics.applications
             state = await look(client, topic)
             ends = await readable_ends(client, topic, state)

@@ -137,7 +137,7 @@ class Recovery:
         await session.drop()  # nothing that others need is held through the wait (rule 17)
         settings = self._settings
         return await settle(
-            bootstrap_servers=settings.kafka_bootstrap_servers,
+            kafka=settings.kafka,
             topic=settings.topics.applications,
             request_seconds=settings.send_timeout_seconds,
         )
@@ -180,7 +180,7 @@ class Recovery:
             return []
         there = await present(
             {event.id for event in events},
-            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            kafka=self._settings.kafka,
             topic=self._settings.topics.applications,
             starts=await self._starts(owed, settled),
             ends=settled.ends,
@@ -193,7 +193,7 @@ class Recovery:
         stored = [batch.positions for batch in owed]
         if are_complete(stored, settled):
             return starts_of(stored, settled)
-        async with brokers(self._settings.kafka_bootstrap_servers) as client:
+        async with brokers(self._settings.kafka) as client:
             topic = self._settings.topics.applications
             oldest = min(event.timestamp_ms for batch in owed for event in batch.events)
             found = await readable_ends(client, topic, settled.state, at=oldest - _CLOCKS_APART_MS)
@@ -228,7 +228,7 @@ class _Resender:
     async def _started(self) -> Producer:
         if self._producer is None:
             self._producer = Producer(
-                bootstrap_servers=self._settings.kafka_bootstrap_servers,
+                kafka=self._settings.kafka,
                 topic=self._settings.topics.applications,
                 request_seconds=self._settings.send_timeout_seconds,
             )

@@ -23,6 +23,7 @@ from gateway.publish.topic import (
     readable_ends,
     replica_lag_seconds,
 )
+from runtime.kafka.clients import Kafka
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Settled:
 
 async def settle(
     *,
-    bootstrap_servers: str,
+    kafka: Kafka,
     topic: str,
     request_seconds: float,
     clock: Callable[[], float] = time.monotonic,
@@ -50,7 +51,7 @@ async def settle(
     """Wait until nothing of a dead producer can arrive any more; waits on while brokers are away."""
     while True:
         try:
-            async with brokers(bootstrap_servers) as client:
+            async with brokers(kafka) as client:
                 state = await _quiet(client, topic, request_seconds=request_seconds, clock=clock, sleep=sleep)
                 ends = await log_ends(client, topic, state)
                 while any(end < ends[number] for number, end in (await readable_ends(client, topic, state)).items()):

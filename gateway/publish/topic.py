@@ -21,6 +21,7 @@ from aiokafka.protocol.admin import DescribeConfigsRequest
 from aiokafka.protocol.offset import OffsetRequest
 
 from gateway.publish.kafka_wire import LeaderEpochEndRequest
+from runtime.kafka.clients import Kafka
 from runtime.kafka.metadata import TopicMetadataRequest
 
 log = logging.getLogger(__name__)
@@ -54,10 +55,9 @@ class TopicState:
 
 
 @asynccontextmanager
-async def brokers(bootstrap_servers: str) -> AsyncIterator[AIOKafkaClient]:
+async def brokers(kafka: Kafka) -> AsyncIterator[AIOKafkaClient]:
     """A client for questions only; raises KafkaError where no broker answers."""
-    client = AIOKafkaClient(
-        bootstrap_servers=bootstrap_servers,
+    client = kafka.client(
         client_id="headgate-gateway-questions",
         request_timeout_ms=int(ANSWER_SECONDS * 1000),
     )

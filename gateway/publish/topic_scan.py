@@ -6,8 +6,8 @@ from uuid import UUID
 from aiokafka import TopicPartition
 
 from contracts import id_of, is_replay
+from runtime.kafka.clients import Kafka
 from runtime.kafka.reading import read
-from runtime.kafka.records import consumer as new_consumer
 
 # Compressed events unpack to many times their size: few bytes are fetched ahead, and few records are objects at a time.
 _FETCH_BYTES = 1024 * 1024
@@ -15,7 +15,7 @@ _RECORDS_AT_ONCE = 1_000
 
 
 async def present(
-    ids: set[UUID], *, bootstrap_servers: str, topic: str, starts: Mapping[int, int], ends: Mapping[int, int]
+    ids: set[UUID], *, kafka: Kafka, topic: str, starts: Mapping[int, int], ends: Mapping[int, int]
 ) -> set[UUID]:
     """The subset of ``ids`` found between ``starts`` (included) and ``ends`` (excluded), offsets per partition.
 
@@ -27,8 +27,7 @@ async def present(
     }
     if not ranges or not ids:
         return set()
-    consumer = new_consumer(
-        bootstrap_servers=bootstrap_servers,
+    consumer = kafka.consumer(
         client_id="headgate-gateway-reconcile",
         auto_offset_reset="none",
         max_partition_fetch_bytes=_FETCH_BYTES,

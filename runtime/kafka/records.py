@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
@@ -33,12 +32,6 @@ _HEADER = _DefaultRecordBatchPy.HEADER_STRUCT
 _ATTRIBUTES = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET
 _CODEC = _DefaultRecordBatchPy.CODEC_MASK
 _LEGACY_MAGIC_AT, _LEGACY_MAGIC_MAX = 16, 1
-
-
-def consumer(**options: Any) -> AIOKafkaConsumer:
-    """A consumer that survives whatever is on a topic and does not see what a transaction took back."""
-    read_any_bytes()
-    return AIOKafkaConsumer(**{"enable_auto_commit": False, "isolation_level": "read_committed", **options})
 
 
 def read_any_bytes() -> None:

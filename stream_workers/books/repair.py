@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from aiokafka import AIOKafkaProducer
-
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from stream_workers.books.recount import recount
 from stream_workers.books.shelf import BOOKS
 from stream_workers.books.state import State, fresh, from_json, to_json
@@ -30,21 +29,21 @@ class NotNowError(WorkerError):
     """The command cannot be carried out as things are; the message says what to do first."""
 
 
-async def book_missing(bootstrap: str, topics: Topics, *, kind: Kind, partition: int) -> tuple[int, int] | None:
+async def book_missing(kafka: Kafka, topics: Topics, *, kind: Kind, partition: int) -> tuple[int, int] | None:
     """Book offsets that are gone before they were read as missing; returns the first and the last, None if none is."""
-    await refuse_while_running(bootstrap, topics, kind)
+    await refuse_while_running(kafka, topics, kind)
     book, changelog = BOOKS[kind.name], kind.changelog(topics)
-    value = (await read_states(bootstrap, changelog)).get(partition)
+    value = (await read_states(kafka, changelog)).get(partition)
     if value is None:
         return None
     state = book.decode(value)
     due = state.last_offset + 1
-    async with await Broker.connected(bootstrap) as broker:
+    async with await Broker.connected(kafka) as broker:
         found = await _held_from(broker, topics.applications, partition, due)
     if found <= due:
         return None
     booked = replace(state, last_offset=found - 1, missing=state.missing + found - due)
-    await write_states(bootstrap, changelog, {partition: book.encode(booked)})
+    await write_states(kafka, changelog, {partition: book.encode(booked)})
     return due, found - 1
 
 
@@ -60,17 +59,17 @@ async def _held_from(broker: Broker, topic: str, partition: int, due: int) -> in
     return record.offset
 
 
-async def release_breaker(bootstrap: str, topics: Topics) -> list[int]:
+async def release_breaker(kafka: Kafka, topics: Topics) -> list[int]:
     """Forget the bad events that opened the breaker; returns the partitions. Bad events become dead letters again."""
-    await refuse_while_running(bootstrap, topics, METRICS)
-    states = {p: from_json(value) for p, value in (await read_states(bootstrap, METRICS.changelog(topics))).items()}
+    await refuse_while_running(kafka, topics, METRICS)
+    states = {p: from_json(value) for p, value in (await read_states(kafka, METRICS.changelog(topics))).items()}
     released = {p: to_json(replace(state, outcomes=0)) for p, state in states.items() if state.outcomes}
-    await write_states(bootstrap, METRICS.changelog(topics), released)
+    await write_states(kafka, METRICS.changelog(topics), released)
     return sorted(released)
 
 
 async def rebuild_counters(
-    bootstrap: str, topics: Topics, *, progress: Progress, clock: Callable[[], float] = time.time
+    kafka: Kafka, topics: Topics, *, progress: Progress, clock: Callable[[], float] = time.time
 ) -> dict[int, State]:
     """Count the topic again from its first record, beside the running workers, then switch to the new states.
 
@@ -78,12 +77,12 @@ async def rebuild_counters(
     bad event that is no dead letter yet. Only what the topic still holds can be counted; latencies are kept, since the
     topic does not know them.
     """
-    old = {p: from_json(value) for p, value in (await read_states(bootstrap, METRICS.changelog(topics))).items()}
-    stretches = await bounds(bootstrap, topics.applications)
-    new = await _fresh_states(bootstrap, topics, {p: start for p, (start, _) in stretches.items()}, old)
+    old = {p: from_json(value) for p, value in (await read_states(kafka, METRICS.changelog(topics))).items()}
+    stretches = await bounds(kafka, topics.applications)
+    new = await _fresh_states(kafka, topics, {p: start for p, (start, _) in stretches.items()}, old)
     old = {p: state for p, state in old.items() if p in new and state.topic_id == new[p].topic_id}
     size, done, going_on = sum(end - start for start, end in stretches.values()), 0, set(new)
-    async for records in batches(bootstrap, topics.applications, stretches):
+    async for records in batches(kafka, topics.applications, stretches):
         partition = records[0].partition
         if partition in going_on:
             set_aside = old[partition].last_offset if partition in old else -1
@@ -96,27 +95,27 @@ async def rebuild_counters(
             new[partition] = with_empty(new[partition], end)  # all of it was read
     for partition, state in old.items():
         new[partition] = replace(new[partition], latency=state.latency, recent=state.recent)
-    await write_states(bootstrap, METRICS.changelog(topics), {p: to_json(state) for p, state in new.items()})
+    await write_states(kafka, METRICS.changelog(topics), {p: to_json(state) for p, state in new.items()})
     return new
 
 
-async def restart(bootstrap: str, topics: Topics, kind: Kind) -> None:
+async def restart(kafka: Kafka, topics: Topics, kind: Kind) -> None:
     """Let a kind of worker begin again at the topic's first record; the journal writes every line once more."""
     book = BOOKS[kind.name]
-    old = await read_states(bootstrap, kind.changelog(topics))
+    old = await read_states(kafka, kind.changelog(topics))
     edition = 1 + max((found[0] for value in old.values() if (found := rank(value))), default=0)
-    stretches = await bounds(bootstrap, topics.applications)
-    topic_id = await _topic_id(bootstrap, topics)
+    stretches = await bounds(kafka, topics.applications)
+    topic_id = await _topic_id(kafka, topics)
     values = {
         partition: book.encode(replace(book.fresh(topic_id, start), edition=edition))
         for partition, (start, _) in stretches.items()
     }
-    await write_states(bootstrap, kind.changelog(topics), values)
+    await write_states(kafka, kind.changelog(topics), values)
 
 
-async def write_states(bootstrap: str, changelog: str, values: dict[int, bytes]) -> None:
+async def write_states(kafka: Kafka, changelog: str, values: dict[int, bytes]) -> None:
     """Put states on a changelog; returns when all replicas have them."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
+    producer = kafka.producer(acks="all", enable_idempotence=True)
     await producer.start()
     try:
         for partition, value in values.items():
@@ -125,21 +124,21 @@ async def write_states(bootstrap: str, changelog: str, values: dict[int, bytes])
         await producer.stop()
 
 
-async def refuse_while_running(bootstrap: str, topics: Topics, kind: Kind) -> None:
+async def refuse_while_running(kafka: Kafka, topics: Topics, kind: Kind) -> None:
     """NotNowError if a worker of this kind is in its group: it would not see the new state."""
-    running = await members(bootstrap, kind.group(topics))
+    running = await members(kafka, kind.group(topics))
     if running:
         raise NotNowError(f"{len(running)} workers of the group {kind.group(topics)} are running: stop them first")
 
 
 async def _fresh_states(
-    bootstrap: str, topics: Topics, firsts: dict[int, int], old: dict[int, State]
+    kafka: Kafka, topics: Topics, firsts: dict[int, int], old: dict[int, State]
 ) -> dict[int, State]:
     edition = 1 + max((state.edition for state in old.values()), default=0)
-    topic_id = await _topic_id(bootstrap, topics)
+    topic_id = await _topic_id(kafka, topics)
     return {partition: replace(fresh(topic_id, first), edition=edition) for partition, first in firsts.items()}
 
 
-async def _topic_id(bootstrap: str, topics: Topics) -> str:
-    async with await Broker.connected(bootstrap) as broker:
+async def _topic_id(kafka: Kafka, topics: Topics) -> str:
+    async with await Broker.connected(kafka) as broker:
         return await broker.known_topic_id(topics.applications)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from stream_workers.books.journal import Position, position_from_json
 from stream_workers.books.state import from_json
 from stream_workers.exact.ledger import rank
@@ -34,10 +35,10 @@ class Totals:
         return booked == self.last - self.first + 1
 
 
-async def metrics_totals(bootstrap: str, topics: Topics) -> dict[int, Totals]:
+async def metrics_totals(kafka: Kafka, topics: Topics) -> dict[int, Totals]:
     """The metrics worker's totals of each partition that it has begun; KafkaAwayError if Kafka does not answer."""
     found = {}
-    for partition, value in (await read_states(bootstrap, METRICS.changelog(topics))).items():
+    for partition, value in (await read_states(kafka, METRICS.changelog(topics))).items():
         state = from_json(value)
         found[partition] = Totals(
             topic_id=state.topic_id,
@@ -52,16 +53,16 @@ async def metrics_totals(bootstrap: str, topics: Topics) -> dict[int, Totals]:
     return found
 
 
-async def journal_positions(bootstrap: str, topics: Topics) -> dict[int, Position]:
+async def journal_positions(kafka: Kafka, topics: Topics) -> dict[int, Position]:
     """How far the journal is on each partition; KafkaAwayError if Kafka does not answer."""
-    states = await read_states(bootstrap, JOURNAL.changelog(topics))
+    states = await read_states(kafka, JOURNAL.changelog(topics))
     return {partition: position_from_json(value) for partition, value in states.items()}
 
 
-async def read_states(bootstrap: str, changelog: str) -> dict[int, bytes]:
+async def read_states(kafka: Kafka, changelog: str) -> dict[int, bytes]:
     """The state that holds for each partition, as bytes."""
     newest: dict[int, bytes] = {}
-    async for records in batches(bootstrap, changelog, await bounds(bootstrap, changelog)):
+    async for records in batches(kafka, changelog, await bounds(kafka, changelog)):
         for record in records:
             order = rank(record.value) if record.key == state_key(record.partition) else None
             if order is not None and record.value and order >= (rank(newest.get(record.partition)) or order):

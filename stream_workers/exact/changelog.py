@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from runtime.kafka.records import consumer as new_consumer
+from runtime.kafka.clients import Kafka
 from stream_workers.errors import KafkaAwayError
 from stream_workers.exact.ledger import rank
 from stream_workers.kafka.batches import state_key
@@ -40,10 +40,10 @@ class Follower:
     ``on_value`` is called with each value as it comes, lower ones too.
     """
 
-    def __init__(self, bootstrap: str, topic: str, broker: Broker, *, on_value: Seen | None = None) -> None:
+    def __init__(self, kafka: Kafka, topic: str, broker: Broker, *, on_value: Seen | None = None) -> None:
         self.newest: dict[int, Newest] = {}
         self.complete = False
-        self._bootstrap = bootstrap
+        self._kafka = kafka
         self._topic = topic
         self._broker = broker
         self._on_value = on_value
@@ -51,8 +51,7 @@ class Follower:
 
     async def run(self) -> None:
         """Follow for ever; a Kafka that is away is waited for."""
-        consumer = new_consumer(
-            bootstrap_servers=self._bootstrap,
+        consumer = self._kafka.consumer(
             auto_offset_reset="earliest",
             fetch_max_wait_ms=2_000,
         )

@@ -11,8 +11,8 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
+from runtime.kafka.clients import Kafka
 from runtime.kafka.metadata import TopicMetadataRequest
-from runtime.kafka.records import consumer as new_consumer
 from stream_workers.errors import KafkaAwayError, NoTopicError
 
 # Longer than an answer to a fetch takes where there is nothing to read.
@@ -25,20 +25,19 @@ _LOOKS, _LOOK_SECONDS = 20, 0.1
 class Broker:
     """A connection that belongs to no group and only asks; every call raises KafkaAwayError rather than hanging."""
 
-    def __init__(self, bootstrap: str, *, timeout: float = 10.0) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Kafka, *, timeout: float = 10.0) -> None:
+        self._kafka = kafka
         self._timeout = timeout
-        self._consumer = new_consumer(
-            bootstrap_servers=bootstrap,
+        self._consumer = kafka.consumer(
             auto_offset_reset="earliest",
             request_timeout_ms=int(timeout * 1000),
         )
         self._reading = asyncio.Lock()
 
     @classmethod
-    async def connected(cls, bootstrap: str) -> Self:
+    async def connected(cls, kafka: Kafka) -> Self:
         """A started one, for ``async with``; KafkaAwayError if nobody answers."""
-        broker = cls(bootstrap)
+        broker = cls(kafka)
         try:
             await broker.start()
         except BaseException:
@@ -169,7 +168,7 @@ class Broker:
             async with asyncio.timeout(self._timeout):
                 return await answer
         except (KafkaError, TimeoutError, OSError) as error:
-            raise KafkaAwayError(f"Kafka at {self._bootstrap} does not answer: {error!r}") from error
+            raise KafkaAwayError(f"Kafka at {self._kafka} does not answer: {error!r}") from error
 
 
 @dataclass(frozen=True)

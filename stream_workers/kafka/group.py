@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupIdNotFound, KafkaError, for_code
 from faust.assignor.partition_assignor import PartitionAssignor
 
+from runtime.kafka.clients import Kafka
 from stream_workers.errors import KafkaAwayError
 
 ANSWER_SECONDS = 10.0
@@ -33,21 +33,21 @@ class CommonPartitions(PartitionAssignor):
         return {min(by_count): cls._group_co_subscribed(together, subscriptions)}
 
 
-async def members(bootstrap: str, group: str) -> list[str]:
+async def members(kafka: Kafka, group: str) -> list[str]:
     """The ids of all members of a consumer group; KafkaAwayError if Kafka does not answer."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(ANSWER_SECONDS * 1000))
+    admin = kafka.admin(request_timeout_ms=int(ANSWER_SECONDS * 1000))
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             await admin.start()
             answers: Any = await admin.describe_consumer_groups([group])
     except (KafkaError, OSError, TimeoutError) as error:
-        raise KafkaAwayError(f"Kafka at {bootstrap} does not answer: {error!r}") from error
+        raise KafkaAwayError(f"Kafka at {kafka} does not answer: {error!r}") from error
     finally:
         await admin.close()
     found = [group for answer in answers for group in answer.groups]
     for code, *_ in found:
         if code not in {0, GroupIdNotFound.errno}:
-            raise KafkaAwayError(f"Kafka at {bootstrap} does not say who is in the group {group}: {for_code(code)!r}")
+            raise KafkaAwayError(f"Kafka at {kafka} does not say who is in the group {group}: {for_code(code)!r}")
     return [member[0] for answered in found for member in answered[5]]
 
 

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from runtime.kafka.clients import Kafka
 from runtime.kafka.reading import read
-from runtime.kafka.records import consumer as new_consumer
 from stream_workers.kafka.batches import Record
 from stream_workers.kafka.broker import Broker
 
@@ -17,12 +17,12 @@ WINDOW_FIRST, WINDOW_MAX = 32, 512
 WINDOW_BYTES = 2 * 1024 * 1024
 
 
-async def bounds(bootstrap: str, topic: str, *, since_ms: int | None = None) -> dict[int, tuple[int, int]]:
+async def bounds(kafka: Kafka, topic: str, *, since_ms: int | None = None) -> dict[int, tuple[int, int]]:
     """Today's (start, end) offsets of each partition; ``since_ms`` moves the start to the first record of that time.
 
     NoTopicError if there is no such topic: of one that is not there nothing can be concluded.
     """
-    async with await Broker.connected(bootstrap) as broker:
+    async with await Broker.connected(kafka) as broker:
         partitions = await broker.known_partitions(topic)
         starts = await broker.first_offsets(topic, partitions)
         ends = await broker.end_offsets(topic, partitions)
@@ -32,24 +32,24 @@ async def bounds(bootstrap: str, topic: str, *, since_ms: int | None = None) -> 
 
 
 async def batches(
-    bootstrap: str, topic: str, stretches: Stretches, *, at_most: int = 500
+    kafka: Kafka, topic: str, stretches: Stretches, *, at_most: int = 500
 ) -> AsyncGenerator[Sequence[Record], None]:
     """The records of each partition's stretch [start, end), in batches of one partition, in order within it."""
     if all(start >= end for start, end in stretches.values()):
         return
-    async with _consumer(bootstrap, fetch_bytes=4 * 1024 * 1024) as consumer:
+    async with _consumer(kafka, fetch_bytes=4 * 1024 * 1024) as consumer:
         async for records in _read(consumer, topic, stretches, at_most=at_most):
             yield records
 
 
-async def backwards(bootstrap: str, topic: str, stretches: Stretches) -> AsyncGenerator[Record, None]:
+async def backwards(kafka: Kafka, topic: str, stretches: Stretches) -> AsyncGenerator[Record, None]:
     """The records of all stretches, newest first by their timestamps; only what is taken is read, window by window."""
     unread = {partition: end for partition, (start, end) in stretches.items() if start < end}
     held: dict[int, list[Record]] = {partition: [] for partition in unread}
     size = WINDOW_FIRST
     if not unread:
         return
-    async with _consumer(bootstrap, fetch_bytes=256 * 1024) as consumer:
+    async with _consumer(kafka, fetch_bytes=256 * 1024) as consumer:
         while True:
             while due := _windows(stretches, unread, held, size):
                 async for records in _read(consumer, topic, due, at_most=size):
@@ -75,9 +75,8 @@ def _windows(
 
 
 @asynccontextmanager
-async def _consumer(bootstrap: str, *, fetch_bytes: int) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = new_consumer(
-        bootstrap_servers=bootstrap,
+async def _consumer(kafka: Kafka, *, fetch_bytes: int) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = kafka.consumer(
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=fetch_bytes,
     )

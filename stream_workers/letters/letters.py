@@ -13,6 +13,7 @@ from typing import Literal
 import orjson
 
 from contracts import Header, Topics, header
+from runtime.kafka.clients import Kafka
 from stream_workers.kafka.batches import Record
 from stream_workers.kafka.events import Bad, read
 from stream_workers.kafka.reader import Stretches, backwards, batches, bounds
@@ -138,16 +139,16 @@ class Collapsed:
 
 
 async def read_letters(
-    bootstrap: str,
+    kafka: Kafka,
     topics: Topics,
     *,
     wanted: Callable[[DeadLetter], bool] = lambda _: True,
     report: Report = lambda _done, _total: None,
 ) -> list[Letter]:
     """All dead letters that are wanted, in the order of partition and offset of their origin; reads the whole topic."""
-    stretches = await bounds(bootstrap, topics.dead_letters)
+    stretches = await bounds(kafka, topics.dead_letters)
     collapsed, kept, done, total = Collapsed(), [], 0, _size(stretches)
-    async for records in batches(bootstrap, topics.dead_letters, stretches):
+    async for records in batches(kafka, topics.dead_letters, stretches):
         kept += [dead for record in records if (dead := collapsed.take(record)) and wanted(dead)]
         done += len(records)
         report(done, total)
@@ -155,15 +156,15 @@ async def read_letters(
     return sorted(letters, key=lambda letter: (letter.dead.origin.partition, letter.dead.origin.offset))
 
 
-async def with_all_marks(bootstrap: str, topics: Topics, letters: Sequence[Letter]) -> list[Letter]:
+async def with_all_marks(kafka: Kafka, topics: Topics, letters: Sequence[Letter]) -> list[Letter]:
     """The letters with what became of them by every mark on the topic, which is read as a whole.
 
     A reading from the newest may end at a letter that was written again, before the marks between its two copies.
     """
     keys = {letter.dead.origin.key() for letter in letters}
     collapsed = Collapsed()
-    stretches = await bounds(bootstrap, topics.dead_letters)
-    async with aclosing(batches(bootstrap, topics.dead_letters, stretches)) as read:
+    stretches = await bounds(kafka, topics.dead_letters)
+    async with aclosing(batches(kafka, topics.dead_letters, stretches)) as read:
         async for records in read:
             for record in records:
                 if record.key in keys:
@@ -172,7 +173,7 @@ async def with_all_marks(bootstrap: str, topics: Topics, letters: Sequence[Lette
 
 
 async def newest_letters(
-    bootstrap: str,
+    kafka: Kafka,
     topics: Topics,
     *,
     before: Positions | None = None,
@@ -184,17 +185,17 @@ async def newest_letters(
     A letter that was written again counts where it was written last. Only a worker that dies between a letter and its
     state writes one again, so the two mostly stand close together; whoever sends asks ``with_all_marks`` as well.
     """
-    stretches = await bounds(bootstrap, topics.dead_letters)
+    stretches = await bounds(kafka, topics.dead_letters)
     begins = _clipped(before, stretches)
     collapsed, found, reached = Collapsed(), [], dict(begins)
-    certain = await _take_newer(bootstrap, topics, collapsed, begins, stretches=stretches, limits=limits)
+    certain = await _take_newer(kafka, topics, collapsed, begins, stretches=stretches, limits=limits)
     older: Positions | None = None
     looked_at = size = 0
     asked = {partition: (start, begins[partition]) for partition, (start, _) in stretches.items()}
     try:
         async with (
             asyncio.timeout(limits.seconds),
-            aclosing(backwards(bootstrap, topics.dead_letters, asked)) as records,
+            aclosing(backwards(kafka, topics.dead_letters, asked)) as records,
         ):
             async for record in records:
                 reached[record.partition] = record.offset
@@ -215,7 +216,7 @@ async def newest_letters(
 
 
 async def _take_newer(
-    bootstrap: str, topics: Topics, collapsed: Collapsed, begins: Positions, *, stretches: Stretches, limits: Limits
+    kafka: Kafka, topics: Topics, collapsed: Collapsed, begins: Positions, *, stretches: Stretches, limits: Limits
 ) -> bool:
     """Take what is newer than the place to begin at; False where that is more than the limits allow."""
     newer = {partition: (begins[partition], end) for partition, (_, end) in stretches.items()}
@@ -223,7 +224,7 @@ async def _take_newer(
         return False
     size = 0
     try:
-        async with asyncio.timeout(limits.seconds), aclosing(batches(bootstrap, topics.dead_letters, newer)) as read:
+        async with asyncio.timeout(limits.seconds), aclosing(batches(kafka, topics.dead_letters, newer)) as read:
             async for records in read:
                 for record in records:
                     collapsed.take(record)

@@ -11,6 +11,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 
 from contracts import Header, Topics
+from runtime.kafka.clients import Kafka
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.reader import batches, bounds
 from stream_workers.letters.letters import MARK_HEADER, POSITIONS_HEADER, Letter, with_all_marks
@@ -22,7 +23,7 @@ ORIGIN_HEADER = "headgate-redriven-from"
 CHUNK = 100
 
 
-async def redrive(bootstrap: str, topics: Topics, letters: Sequence[Letter]) -> AsyncIterator[int]:
+async def redrive(kafka: Kafka, topics: Topics, letters: Sequence[Letter]) -> AsyncIterator[int]:
     """Send letters that are not redriven yet; yields how many are, after each chunk.
 
     One redrive at a time, in whatever process: BusyError if another one goes on for long. What became of the letters
@@ -30,26 +31,26 @@ async def redrive(bootstrap: str, topics: Topics, letters: Sequence[Letter]) -> 
     """
     if not letters:
         return
-    async with turn(bootstrap, topics) as mine:
-        found = await with_all_marks(bootstrap, topics, letters)
+    async with turn(kafka, topics) as mine:
+        found = await with_all_marks(kafka, topics, letters)
         due = [letter for letter in found if letter.state != "redriven"]
-        already = await _already_there(bootstrap, topics, due)
-        producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5)
+        already = await _already_there(kafka, topics, due)
+        producer = kafka.producer(acks="all", enable_idempotence=True, linger_ms=5)
         await producer.start()
         try:
             for start in range(0, len(due), CHUNK):
                 chunk = due[start : start + CHUNK]
                 async with mine.step():
                     missing = [letter for letter in chunk if _key(letter) not in already]
-                    await _send(bootstrap, topics, producer, missing)
+                    await _send(kafka, topics, producer, missing)
                     await _mark(producer, topics, chunk, [(MARK_HEADER, b"done")])
                 yield start + len(chunk)
         finally:
             await producer.stop()
 
 
-async def _send(bootstrap: str, topics: Topics, producer: AIOKafkaProducer, chunk: Sequence[Letter]) -> None:
-    async with await Broker.connected(bootstrap) as broker:
+async def _send(kafka: Kafka, topics: Topics, producer: AIOKafkaProducer, chunk: Sequence[Letter]) -> None:
+    async with await Broker.connected(kafka) as broker:
         ends = await broker.end_offsets(topics.applications, await broker.known_partitions(topics.applications))
     positions = orjson.dumps(ends, option=orjson.OPT_NON_STR_KEYS)
     await _mark(producer, topics, chunk, [(MARK_HEADER, b"intent"), (POSITIONS_HEADER, positions)])
@@ -72,17 +73,17 @@ async def _mark(producer: AIOKafkaProducer, topics: Topics, chunk: Sequence[Lett
         await answer
 
 
-async def _already_there(bootstrap: str, topics: Topics, letters: Sequence[Letter]) -> Collection[bytes]:
+async def _already_there(kafka: Kafka, topics: Topics, letters: Sequence[Letter]) -> Collection[bytes]:
     """Which of the letters with an intent are on the topic: a former run was cut short after sending them."""
     intended = {_key(letter): letter for letter in letters if letter.state == "intended"}
     if not intended:
         return ()
-    stretches = await bounds(bootstrap, topics.applications)
+    stretches = await bounds(kafka, topics.applications)
     for partition, (start, end) in stretches.items():
         earliest = min(letter.positions.get(partition, start) for letter in intended.values())
         stretches[partition] = (max(start, earliest), end)
     found: set[bytes] = set()
-    async for records in batches(bootstrap, topics.applications, stretches):
+    async for records in batches(kafka, topics.applications, stretches):
         found |= {_origin(record.headers) for record in records} & intended.keys()
     return found
 

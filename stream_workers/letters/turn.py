@@ -8,10 +8,11 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from stream_workers.errors import KafkaAwayError, WorkerError
 from stream_workers.kafka.group import members
 
@@ -59,12 +60,11 @@ class Turn(ConsumerRebalanceListener):
 
 
 @asynccontextmanager
-async def turn(bootstrap: str, topics: Topics) -> AsyncIterator[Turn]:
+async def turn(kafka: Kafka, topics: Topics) -> AsyncIterator[Turn]:
     """Wait for the turn, not for ever: BusyError, or KafkaAwayError where Kafka does not answer."""
     group = f"{topics.prefix}redrive"
     mine = Turn(group, TopicPartition(topics.dead_letters, 0))
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+    consumer = kafka.consumer(
         group_id=group,
         enable_auto_commit=False,
         session_timeout_ms=int(SESSION_SECONDS * 1000),
@@ -73,23 +73,23 @@ async def turn(bootstrap: str, topics: Topics) -> AsyncIterator[Turn]:
     try:
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                await _until_free(bootstrap, group)
+                await _until_free(kafka, group)
                 await consumer.start()
                 consumer.subscribe([topics.dead_letters], listener=mine)
                 await mine.given.wait()
         except TimeoutError:
             raise BusyError(group) from None
         except KafkaError as error:
-            raise KafkaAwayError(f"Kafka at {bootstrap} does not answer: {error!r}") from error
+            raise KafkaAwayError(f"Kafka at {kafka} does not answer: {error!r}") from error
         yield mine
     finally:
         await consumer.stop()
 
 
-async def _until_free(bootstrap: str, group: str) -> None:
+async def _until_free(kafka: Kafka, group: str) -> None:
     """Nobody is in the group. A broker without any group yet makes them when it is asked, and needs a moment."""
     while True:
         with suppress(KafkaAwayError):
-            if not await members(bootstrap, group):
+            if not await members(kafka, group):
                 return
         await asyncio.sleep(_LOOK_SECONDS)

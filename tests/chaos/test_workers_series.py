@@ -12,6 +12,7 @@ from cli.settings import Shape
 from cli.topics.create import create
 from contracts import Topics
 from devstack.kafka.brokers import Brokers
+from runtime.kafka.clients import Kafka
 from stream_workers.kafka.reader import bounds
 from tests.pipeline.faults import torment
 from tests.pipeline.test_any_bytes import ANYTHING, is_small, send_raw, transaction
@@ -24,7 +25,7 @@ LOSING = (sys.executable, "-m", "tests.pipeline.losing_worker")
 
 
 async def series(
-    kafka: str,
+    kafka: Kafka,
     topics: Topics,
     log: Path,
     *,
@@ -61,13 +62,13 @@ def report(events: int, done: Sequence[str], workers: Sequence[WorkerProcess]) -
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("count", [2, 3])
-async def test_workers_stay_exact(kafka: str, topics: Topics, tmp_path: Path, count: int, seed: int) -> None:
+async def test_workers_stay_exact(kafka: Kafka, topics: Topics, tmp_path: Path, count: int, seed: int) -> None:
     assert await series(kafka, topics, tmp_path, count=count, seed=seed) == []
 
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_workers_stay_exact_beside_any_other_producer(
-    kafka: str, topics: Topics, tmp_path: Path, seed: int
+    kafka: Kafka, topics: Topics, tmp_path: Path, seed: int
 ) -> None:
     """A transactional producer and one of every kind of bytes write to the same topic all the while."""
     workers = [WorkerProcess("metrics", environment(kafka, topics), tmp_path / f"{n}.log") for n in range(2)]
@@ -89,7 +90,7 @@ async def test_workers_stay_exact_beside_any_other_producer(
     assert sum(t.empty for t in totals.values()) == committed + 3 * aborted
 
 
-async def write_anything(work: "asyncio.Task[object]", kafka: str, topics: Topics) -> tuple[int, int, int]:
+async def write_anything(work: "asyncio.Task[object]", kafka: Kafka, topics: Topics) -> tuple[int, int, int]:
     """Until that work is done: records of any bytes, and transactions that end in either way; how many of each."""
     odd = committed = aborted = 0
     while not work.done():
@@ -102,13 +103,13 @@ async def write_anything(work: "asyncio.Task[object]", kafka: str, topics: Topic
 
 
 async def test_workers_stay_exact_although_their_consumers_lose_batches(
-    kafka: str, topics: Topics, tmp_path: Path
+    kafka: Kafka, topics: Topics, tmp_path: Path
 ) -> None:
     assert await series(kafka, topics, tmp_path, count=2, seed=7, command=LOSING) == []
 
 
 async def test_the_series_catch_a_worker_without_the_contiguity_check(
-    kafka: str, topics: Topics, tmp_path: Path
+    kafka: Kafka, topics: Topics, tmp_path: Path
 ) -> None:
     """If this one came through, the series above would prove nothing."""
     for seed in range(6):
@@ -124,19 +125,19 @@ async def test_workers_stay_exact_while_one_broker_of_three_is_killed(prefix: st
     workers: list[WorkerProcess] = []
     await asyncio.to_thread(brokers.start)
     try:
-        await create(brokers.bootstrap, topics, Shape(replication_factor=3, min_insync_replicas=2))
-        env = environment(brokers.bootstrap, topics)
+        await create(brokers.kafka, topics, Shape(replication_factor=3, min_insync_replicas=2))
+        env = environment(brokers.kafka, topics)
         workers += [WorkerProcess("metrics", env, tmp_path / f"{name}.log") for name in "ab"]
         for worker in workers:
             worker.start()
-        producing = asyncio.create_task(produce(brokers.bootstrap, topics, 20_000, rate=500))
+        producing = asyncio.create_task(produce(brokers.kafka, topics, 20_000, rate=500))
         for node, booked in ((brokers.nodes[0], 4_000), (brokers.nodes[1], 12_000)):
-            await until_booked(brokers.bootstrap, topics, booked, workers)
+            await until_booked(brokers.kafka, topics, booked, workers)
             await asyncio.to_thread(node.kill)
             await asyncio.sleep(4)  # it is away
             await asyncio.to_thread(node.start)
         ids = await producing
-        totals = await until_booked(brokers.bootstrap, topics, len(ids), workers, seconds=300)
+        totals = await until_booked(brokers.kafka, topics, len(ids), workers, seconds=300)
     finally:
         for worker in workers:
             worker.kill()

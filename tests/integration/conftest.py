@@ -7,11 +7,12 @@ import pytest
 from contracts import Topics
 from gateway.service import Gateway, running
 from gateway.settings import Settings
+from runtime.kafka.clients import Kafka
 from tests.support.http_gateway import Served, served, settings_for
 
 
 @pytest.fixture
-def settings(database_url: str, kafka: str, topics: Topics) -> Settings:
+def settings(database_url: str, kafka: Kafka, topics: Topics) -> Settings:
     """A gateway with short leases and time-outs."""
     return settings_for(database_url, kafka, topics)
 
@@ -25,7 +26,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
 
 
 @pytest.fixture
-def http_settings(database_url: str, kafka: str, topics: Topics) -> Settings:
+def http_settings(database_url: str, kafka: Kafka, topics: Topics) -> Settings:
     """A gateway that may be asked as often as a test likes."""
     return settings_for(database_url, kafka, topics, rate_limit_per_minute=0, lame_duck_seconds=0)
 

@@ -11,8 +11,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.client import AIOKafkaClient
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import TopicPartition
@@ -22,6 +20,7 @@ from cli.main import add_asked_for, app
 from cli.topics.tail import printed
 from contracts import Topics
 from gateway.publish.topic_scan import present
+from runtime.kafka.clients import Kafka
 from stream_workers.books.repair import rebuild_counters
 from stream_workers.books.states import journal_positions, metrics_totals
 from stream_workers.kafka.broker import Broker
@@ -68,9 +67,9 @@ def is_small(batch: RawBatch) -> bool:
     return sum(len(record.value or b"") + len(record.headers) for record in batch.records) < 20_000
 
 
-async def send_raw(kafka: str, topic: str, many: Sequence[RawBatch], *, partition: int = 0) -> int:
+async def send_raw(kafka: Kafka, topic: str, many: Sequence[RawBatch], *, partition: int = 0) -> int:
     """Hand batches to the broker as they are; how many records it took."""
-    client = AIOKafkaClient(bootstrap_servers=kafka)
+    client = kafka.client()
     await client.bootstrap()
     try:
         client.add_topic(topic)
@@ -89,9 +88,9 @@ async def send_raw(kafka: str, topic: str, many: Sequence[RawBatch], *, partitio
         await client.close()
 
 
-async def transaction(kafka: str, topics: Topics, *, commit: bool) -> None:
+async def transaction(kafka: Kafka, topics: Topics, *, commit: bool) -> None:
     """Two good events by a transactional producer, in partition 0."""
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=f"{topics.prefix}-{commit}")
+    producer = kafka.producer(transactional_id=f"{topics.prefix}-{commit}")
     await producer.start()
     try:
         await producer.begin_transaction()
@@ -106,7 +105,7 @@ async def transaction(kafka: str, topics: Topics, *, commit: bool) -> None:
 
 
 @asynccontextmanager
-async def workers(kafka: str, topics: Topics, logs: Path) -> AsyncIterator[list[WorkerProcess]]:
+async def workers(kafka: Kafka, topics: Topics, logs: Path) -> AsyncIterator[list[WorkerProcess]]:
     env = environment(kafka, topics, WORKER_STUCK_SECONDS="8")
     both = [WorkerProcess(kind, env, logs / f"{kind}.log") for kind in ("metrics", "journal")]
     for worker in both:
@@ -118,7 +117,7 @@ async def workers(kafka: str, topics: Topics, logs: Path) -> AsyncIterator[list[
             worker.kill()
 
 
-async def until_read(kafka: str, topics: Topics, both: Sequence[WorkerProcess]) -> None:
+async def until_read(kafka: Kafka, topics: Topics, both: Sequence[WorkerProcess]) -> None:
     """Wait until both books reach the topic's end; neither worker may end."""
     ends = {partition: end for partition, (_, end) in (await bounds(kafka, topics.applications)).items() if end}
     deadline = asyncio.get_running_loop().time() + 120
@@ -133,7 +132,7 @@ async def until_read(kafka: str, topics: Topics, both: Sequence[WorkerProcess]) 
     pytest.fail(f"of {ends} are counted {counted}, journaled {logged}")
 
 
-async def test_no_record_stops_anyone(kafka: str, topics: Topics, database_url: str, tmp_path: Path) -> None:
+async def test_no_record_stops_anyone(kafka: Kafka, topics: Topics, database_url: str, tmp_path: Path) -> None:
     ids = await produce(kafka, topics, 300)
     odd = 0
     for name, batch in ANYTHING.items():
@@ -161,7 +160,7 @@ async def test_no_record_stops_anyone(kafka: str, topics: Topics, database_url: 
     ends = {partition: end for partition, (_, end) in stretches.items()}
     starts = dict.fromkeys(ends, 0)
     wanted = set(map(UUID, ids))
-    found = await present(wanted, bootstrap_servers=kafka, topic=topics.applications, starts=starts, ends=ends)
+    found = await present(wanted, kafka=kafka, topic=topics.applications, starts=starts, ends=ends)
     assert found == wanted
     async for records in batches(kafka, topics.applications, stretches):
         for record in records:
@@ -190,7 +189,7 @@ async def test_no_record_stops_anyone(kafka: str, topics: Topics, database_url: 
     assert json.loads(audited.stdout)["metrics"]["drift"] == 0
 
 
-async def test_a_worker_stays_small_whatever_the_events_unpack_to(kafka: str, topics: Topics, tmp_path: Path) -> None:
+async def test_a_worker_stays_small_whatever_the_events_unpack_to(kafka: Kafka, topics: Topics, tmp_path: Path) -> None:
     """Small batches of large events that are good, on all partitions: a gigabyte in all."""
     event = good(0, description="\U0001d518" * 10_000)
     batch = RawBatch([Raw(event.value, event.key, [(name.encode(), value) for name, value in event.headers])] * 200)

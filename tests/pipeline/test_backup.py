@@ -20,6 +20,7 @@ from contracts import Topics
 from devstack.ports import free_port
 from devstack.postgresql.postgres import Postgres
 from migrations import migrate
+from runtime.kafka.clients import Kafka
 from tests.support import backup
 from tests.support.gateways import GatewayProcess
 from tests.support.write_path import eventually, ids_on_topic, outbox_is_empty, rows
@@ -37,13 +38,13 @@ def everything_is_old_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 class Stand:
     """One topic, and whichever database stands beside it."""
 
-    def __init__(self, kafka: str, topics: Topics, folder: Path) -> None:
+    def __init__(self, kafka: Kafka, topics: Topics, folder: Path) -> None:
         self.kafka, self.topics, self.folder = kafka, topics, folder
 
-    def environment(self, database: Postgres, kafka: str = "") -> dict[str, str]:
+    def environment(self, database: Postgres, kafka: Kafka | None = None) -> dict[str, str]:
         return {
             "DATABASE_URL": database.url(),
-            "KAFKA_BOOTSTRAP_SERVERS": kafka or self.kafka,
+            "KAFKA_BOOTSTRAP_SERVERS": (kafka or self.kafka).bootstrap_servers,
             "KAFKA_PREFIX": self.topics.prefix,
             "LEASE_SECONDS": "4",
             "SEND_TIMEOUT_SECONDS": "1",
@@ -51,7 +52,9 @@ class Stand:
         }
 
     @asynccontextmanager
-    async def gateway(self, database: Postgres, *, kafka: str = "", url: str = "") -> AsyncIterator[GatewayProcess]:
+    async def gateway(
+        self, database: Postgres, *, kafka: Kafka | None = None, url: str = ""
+    ) -> AsyncIterator[GatewayProcess]:
         """A ready one, killed at the end; ``url`` where it knows more than this database."""
         environment = self.environment(database, kafka) | ({"DATABASE_URL": url} if url else {})
         process = GatewayProcess(environment, self.folder / "gateway.log")
@@ -97,7 +100,7 @@ async def published(stand: Stand) -> list[str]:
 
 
 @pytest.fixture
-async def stand(kafka: str, topics: Topics, tmp_path: Path) -> Stand:
+async def stand(kafka: Kafka, topics: Topics, tmp_path: Path) -> Stand:
     add_asked_for([])
     return Stand(kafka, topics, tmp_path / "a folder")
 
@@ -112,7 +115,7 @@ async def test_restored_beside_a_topic_that_is_ahead_and_one_that_is_behind(stan
             before = await submit(gateway, 20)
             await stand.until_published(primary)
             backup.take(primary, folder)
-        async with stand.gateway(primary, kafka=f"127.0.0.1:{free_port()}") as gateway:
+        async with stand.gateway(primary, kafka=Kafka(f"127.0.0.1:{free_port()}")) as gateway:
             waiting = await submit(gateway, 10)
         moment = primary.query("SELECT clock_timestamp()")
         async with stand.gateway(primary) as gateway:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from contracts import Topics
 from devstack.child import Child, spawn
+from runtime.kafka.clients import Kafka
 from tests.pipeline.workers import produce
 from tests.support.commands import ROOT
 from tests.support.write_path import eventually, records
@@ -26,7 +26,7 @@ COMMANDS = {
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_each_event_has_one_effect(name: str, kafka: str, topics: Topics, tmp_path: Path) -> None:
+async def test_each_event_has_one_effect(name: str, kafka: Kafka, topics: Topics, tmp_path: Path) -> None:
     await produce(kafka, topics, 300)
     database = tmp_path / "applications.sqlite"
     child = _start(COMMANDS[name], kafka, topics, database, CONSUMERS / name)
@@ -49,9 +49,9 @@ def test_the_shell_script_is_sound() -> None:
     subprocess.run(["sh", "-n", str(CONSUMERS / "kcat/consume.sh")], check=True, timeout=20)
 
 
-async def _disturb(kafka: str, topics: Topics) -> None:
+async def _disturb(kafka: Kafka, topics: Topics) -> None:
     """All again, as after a consumer's crash; a version to come; a replay; and one more event as the last one."""
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
+    producer = kafka.producer(acks="all")
     await producer.start()
     try:
         for record in await records(kafka, topics.applications):
@@ -74,9 +74,9 @@ async def _reached(database: Path, count: int) -> bool:
     return int(found) >= count
 
 
-def _start(command: Sequence[str], kafka: str, topics: Topics, database: Path, folder: Path) -> Child:
+def _start(command: Sequence[str], kafka: Kafka, topics: Topics, database: Path, folder: Path) -> Child:
     settings = {
-        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "TOPIC": topics.applications,
         "GROUP": f"{topics.prefix}example",
         "DATABASE": str(database),

@@ -10,6 +10,7 @@ import pytest
 from cli.audit.compare import EXAMPLES_OF_EACH
 from cli.main import add_asked_for
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from tests.pipeline.test_backup import Stand, published, stored, submit
 from tests.support.failover import Pair
 from tests.support.gateways import GatewayProcess
@@ -21,7 +22,7 @@ LOST = EXAMPLES_OF_EACH + 5
 
 
 @pytest.fixture
-def stand(kafka: str, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
+def stand(kafka: Kafka, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
     """The audit leaves the last minute out; here nothing is under way when it is asked."""
     monkeypatch.setattr("cli.audit.audit.OPEN_FOR", timedelta(0))
     add_asked_for([])

@@ -17,6 +17,7 @@ from cli.topics.admin import admin
 from cli.topics.grow import grow, plan
 from cli.topics.topics_command import app
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from stream_workers.books.states import journal_positions, metrics_totals
 from stream_workers.kinds import JOURNAL, METRICS
 from tests.pipeline.test_worker_lifecycle import answer, ready, until
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
-async def workers(kafka: str, topics: Topics, tmp_path: Path) -> AsyncIterator[Sequence[WorkerProcess]]:
+async def workers(kafka: Kafka, topics: Topics, tmp_path: Path) -> AsyncIterator[Sequence[WorkerProcess]]:
     """Two of each kind, all of them running; the metrics workers first."""
     kinds = ("metrics", "metrics", "journal", "journal")
     found = [
@@ -41,19 +42,19 @@ async def workers(kafka: str, topics: Topics, tmp_path: Path) -> AsyncIterator[S
         worker.kill()
 
 
-async def headgate(kafka: str, topics: Topics, *args: str, partitions: int) -> Result:
+async def headgate(kafka: Kafka, topics: Topics, *args: str, partitions: int) -> Result:
     env = environment(kafka, topics, KAFKA_PARTITIONS=str(partitions))
     return await asyncio.to_thread(CliRunner().invoke, app, list(args), env=env)
 
 
-async def partitions_of(kafka: str, topics: Topics) -> dict[str, int]:
+async def partitions_of(kafka: Kafka, topics: Topics) -> dict[str, int]:
     names = [topics.applications, JOURNAL.changelog(topics), METRICS.changelog(topics)]
     async with admin(kafka) as client:
         return {found["topic"]: len(found["partitions"]) for found in await client.describe_topics(names)}
 
 
 async def test_topics_grow_under_load_and_no_worker_stops(
-    kafka: str, topics: Topics, workers: Sequence[WorkerProcess]
+    kafka: Kafka, topics: Topics, workers: Sequence[WorkerProcess]
 ) -> None:
     for worker in workers:
         await until(partial(ready, worker))
@@ -85,7 +86,9 @@ async def test_topics_grow_under_load_and_no_worker_stops(
     await until(shown)
 
 
-async def test_growing_at_once_or_again_does_nothing_more_and_shrinking_is_refused(kafka: str, topics: Topics) -> None:
+async def test_growing_at_once_or_again_does_nothing_more_and_shrinking_is_refused(
+    kafka: Kafka, topics: Topics
+) -> None:
     assert "would be done" in (await headgate(kafka, topics, "grow", "--dry-run", partitions=6)).stdout
     assert set((await partitions_of(kafka, topics)).values()) == {4}
     asked = await headgate(kafka, topics, "grow", partitions=6)
@@ -102,7 +105,7 @@ async def test_growing_at_once_or_again_does_nothing_more_and_shrinking_is_refus
     assert (await headgate(kafka, topics, "create", partitions=6)).exit_code == 0
 
 
-async def test_workers_start_and_count_in_the_middle_of_a_growth(kafka: str, topics: Topics, tmp_path: Path) -> None:
+async def test_workers_start_and_count_in_the_middle_of_a_growth(kafka: Kafka, topics: Topics, tmp_path: Path) -> None:
     """The command was interrupted after the changelogs: they have eight partitions, the source topic four."""
     async with admin(kafka) as client:
         for changelog in (JOURNAL.changelog(topics), METRICS.changelog(topics)):
@@ -127,7 +130,7 @@ async def test_workers_start_and_count_in_the_middle_of_a_growth(kafka: str, top
 
 
 async def test_a_source_topic_that_grew_alone_stops_the_workers_until_the_changelogs_have(
-    kafka: str, topics: Topics, tmp_path: Path
+    kafka: Kafka, topics: Topics, tmp_path: Path
 ) -> None:
     """Somebody used Kafka's own tool: nothing could be counted on the new partitions."""
     worker = WorkerProcess("metrics", environment(kafka, topics), tmp_path / "worker.log")
@@ -161,7 +164,7 @@ async def test_gateways_lose_and_double_nothing_while_the_topic_grows(fragile_st
 async def _growth_and_deaths(one: Stack) -> None:
     """Each gateway dies once with a lease from before the growth: one at once, one when it uses the new partitions."""
     await one.until_accepted(200)
-    bootstrap = one.broker.bootstrap
+    bootstrap = one.broker.kafka
     await grow(bootstrap, await plan(bootstrap, one.topics, 8), report=lambda _: None)
     await one.until_accepted(50)
     await one.replace(one.gateways[0])
@@ -177,4 +180,4 @@ async def _growth_and_deaths(one: Stack) -> None:
 
 async def _filled(one: Stack) -> Counter[int]:
     """Events by partition."""
-    return Counter(record.partition for record in await records(one.broker.bootstrap, one.topics.applications))
+    return Counter(record.partition for record in await records(one.broker.kafka, one.topics.applications))

@@ -9,10 +9,10 @@ from typing import cast
 from uuid import UUID
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from contracts import Header, Topics
-from stream_workers.kafka.batches import Record as Kafka
+from runtime.kafka.clients import Kafka
+from stream_workers.kafka.batches import Record
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.events import Bad
 from stream_workers.kafka.reader import backwards, bounds
@@ -36,8 +36,8 @@ READABLE = to_value(
 class Book:
     """Writes dead letters and marks, each a second after the one before."""
 
-    def __init__(self, bootstrap: str, topics: Topics) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Kafka, topics: Topics) -> None:
+        self._kafka = kafka
         self._topics = topics
         self._written = 0
 
@@ -60,7 +60,7 @@ class Book:
         await self._write(b"whose?", b"none of ours", [("original-topic", b"\xff"), ("original-offset", b"first")])
 
     async def _write(self, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap)
+        producer = self._kafka.producer()
         await producer.start()
         try:
             at = START_MS + 1_000 * self._written
@@ -71,7 +71,7 @@ class Book:
 
 
 @pytest.fixture
-def book(kafka: str, topics: Topics) -> Book:
+def book(kafka: Kafka, topics: Topics) -> Book:
     return Book(kafka, topics)
 
 
@@ -83,7 +83,7 @@ def states(stretch: Stretch) -> Mapping[int, str]:
     return {letter.dead.origin.offset: letter.state for letter in stretch.letters}
 
 
-async def test_backwards_gives_every_record_newest_first(kafka: str, topics: Topics, book: Book) -> None:
+async def test_backwards_gives_every_record_newest_first(kafka: Kafka, topics: Topics, book: Book) -> None:
     await book.letters(*range(150))
     stretches = await bounds(kafka, topics.dead_letters)
     async with aclosing(backwards(kafka, topics.dead_letters, stretches)) as records:
@@ -92,7 +92,7 @@ async def test_backwards_gives_every_record_newest_first(kafka: str, topics: Top
     assert values == list(range(149, -1, -1))
 
 
-async def test_pages_follow_each_other_and_keep_their_place(kafka: str, topics: Topics, book: Book) -> None:
+async def test_pages_follow_each_other_and_keep_their_place(kafka: Kafka, topics: Topics, book: Book) -> None:
     await book.letters(*range(25))
     before: Positions | None = None
     pages = []
@@ -107,7 +107,7 @@ async def test_pages_follow_each_other_and_keep_their_place(kafka: str, topics: 
     assert offsets(await newest_letters(kafka, topics, before=before, limits=Limits(found=10))) == pages[-1]
 
 
-async def test_an_origin_is_told_once_with_what_became_of_it(kafka: str, topics: Topics, book: Book) -> None:
+async def test_an_origin_is_told_once_with_what_became_of_it(kafka: Kafka, topics: Topics, book: Book) -> None:
     await book.letters(0, 1, 2, 3)
     await book.mark(b"intent", 1, 2)
     await book.mark(b"done", 2)
@@ -121,7 +121,9 @@ async def test_an_origin_is_told_once_with_what_became_of_it(kafka: str, topics:
     assert states(second) == {1: "intended", 3: "waiting"}
 
 
-async def test_what_is_chosen_is_looked_for_no_further_than_the_limits(kafka: str, topics: Topics, book: Book) -> None:
+async def test_what_is_chosen_is_looked_for_no_further_than_the_limits(
+    kafka: Kafka, topics: Topics, book: Book
+) -> None:
     await book.letters(*range(12), *range(100, 160, 3))
 
     def tombstones(letter: Letter) -> bool:
@@ -138,7 +140,7 @@ async def test_what_is_chosen_is_looked_for_no_further_than_the_limits(kafka: st
     assert offsets(await newest_letters(kafka, topics, before=short.older, limits=Limits(found=1))) == [142]
 
 
-async def test_far_back_it_is_not_known_what_became_of_a_letter(kafka: str, topics: Topics, book: Book) -> None:
+async def test_far_back_it_is_not_known_what_became_of_a_letter(kafka: Kafka, topics: Topics, book: Book) -> None:
     await book.letters(*range(20))
     await book.mark(b"done", 3)
     before = (await newest_letters(kafka, topics, limits=Limits(found=15))).older
@@ -152,7 +154,7 @@ async def test_far_back_it_is_not_known_what_became_of_a_letter(kafka: str, topi
 
 
 async def test_a_letter_that_is_written_again_after_its_mark_is_not_sent_again(
-    kafka: str, topics: Topics, book: Book
+    kafka: Kafka, topics: Topics, book: Book
 ) -> None:
     """Its worker died before the state was written, and came back only after the letter was redriven."""
     await book.letters(0, 3, value=READABLE)
@@ -167,7 +169,7 @@ async def test_a_letter_that_is_written_again_after_its_mark_is_not_sent_again(
     assert [[letter.dead.origin for letter in letters] for letters in found] == [[], [origins[1]]]
 
 
-async def test_two_redrives_at_once_send_each_letter_once(kafka: str, topics: Topics, book: Book) -> None:
+async def test_two_redrives_at_once_send_each_letter_once(kafka: Kafka, topics: Topics, book: Book) -> None:
     """Both have seen them waiting; each has a process of its own in real life."""
     await book.letters(*range(150), value=READABLE)
     letters = await read_letters(kafka, topics)
@@ -180,14 +182,14 @@ async def test_two_redrives_at_once_send_each_letter_once(kafka: str, topics: To
 
 
 async def test_a_letter_that_was_redriven_before_is_recognised_by_its_last_origin(
-    kafka: str, topics: Topics, book: Book
+    kafka: Kafka, topics: Topics, book: Book
 ) -> None:
     """It died again, and the run that sent it again was killed before it could say so."""
     before = (ORIGIN_HEADER, Origin(topics.applications, 3, 5).key())
     await book.letters(0, value=READABLE, headers=[before])
     key = Origin(topics.applications, 0, 0).key()
     await book.mark(b"intent", 0)
-    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+    async with kafka.producer() as producer:
         headers = [before, (ORIGIN_HEADER, key)]
         await producer.send_and_wait(topics.applications, READABLE, key=b"k", headers=headers, partition=0)
     assert [done async for done in redrive(kafka, topics, await read_letters(kafka, topics))] == [1]
@@ -195,7 +197,7 @@ async def test_a_letter_that_was_redriven_before_is_recognised_by_its_last_origi
     assert len(found) == 1
 
 
-async def test_a_letter_of_a_topic_that_was_made_anew_is_another(kafka: str, topics: Topics, book: Book) -> None:
+async def test_a_letter_of_a_topic_that_was_made_anew_is_another(kafka: Kafka, topics: Topics, book: Book) -> None:
     await book.letters(0, topic_id="former")
     await book.mark(b"done", 0, topic_id="former")
     await book.letters(0, topic_id="today")
@@ -205,16 +207,16 @@ async def test_a_letter_of_a_topic_that_was_made_anew_is_another(kafka: str, top
 
 def test_what_was_dropped_is_said_and_not_sent() -> None:
     """Headers that the topic of letters did not take, and a value that a worker would refuse again."""
-    record = cast("Kafka", replace(bad(7), key=b"k" * 70_000, headers=(("h", b"x" * 70_000),)))
+    record = cast("Record", replace(bad(7), key=b"k" * 70_000, headers=(("h", b"x" * 70_000),)))
     dead = from_bad("applications", record, Bad(7, "invalid", "why"), now=0.0, topic_id="id")
     bare = list(dead.smaller())[1]
-    read_back = from_letter(cast("Kafka", replace(bad(0, bare.value), headers=tuple(bare.to_headers()))))
+    read_back = from_letter(cast("Record", replace(bad(0, bare.value), headers=tuple(bare.to_headers()))))
     assert (read_back.left_out, read_back.origin) == (("headers",), dead.origin)
     assert Letter(read_back).unsendable == "not kept of it: headers"
     wide = (good(0).value or b"").replace(b"a boat", b" " * 300_000 + b"a boat")
     assert "oversized" in (Letter(replace(dead, value=wide, headers=())).unreadable or "")
 
 
-async def test_an_empty_topic_has_no_letters(kafka: str, topics: Topics) -> None:
+async def test_an_empty_topic_has_no_letters(kafka: Kafka, topics: Topics) -> None:
     stretch = await newest_letters(kafka, topics)
     assert (stretch.letters, stretch.older, stretch.records, stretch.certain) == ([], None, 0, True)

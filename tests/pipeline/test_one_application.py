@@ -20,6 +20,7 @@ from cli.main import add_asked_for, app
 from contracts import REPLAYED_HEADER, Application, NewApplication, Topics, header
 from devstack.ports import free_port
 from gateway.read.search import Search
+from runtime.kafka.clients import Kafka
 from stream_workers.kafka.events import canonical
 from tests.support.gateways import GatewayProcess
 from tests.support.write_path import Record, eventually, outbox_is_empty, records, rows
@@ -41,14 +42,14 @@ class Stand:
 
     gateway: GatewayProcess
     database_url: str
-    kafka: str
+    kafka: Kafka
     topics: Topics
     folder: Path
 
-    def environment(self, kafka: str) -> dict[str, str]:
+    def environment(self, kafka: Kafka) -> dict[str, str]:
         return {
             "DATABASE_URL": self.database_url,
-            "KAFKA_BOOTSTRAP_SERVERS": kafka,
+            "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
             "KAFKA_PREFIX": self.topics.prefix,
             "LEASE_SECONDS": "4",
             "SEND_TIMEOUT_SECONDS": "1",
@@ -89,13 +90,13 @@ class Stand:
 
 @pytest.fixture
 async def stand(
-    database_url: str, kafka: str, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database_url: str, kafka: Kafka, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Stand]:
     for module in ("cli.audit.audit", "cli.audit.replay"):
         monkeypatch.setattr(f"{module}.OPEN_FOR", timedelta(0))
     add_asked_for([])
     made = Stand(GatewayProcess({}, tmp_path / "none.log"), database_url, kafka, topics, tmp_path)
-    made.gateway = GatewayProcess(made.environment(f"127.0.0.1:{free_port()}"), tmp_path / "gateway.log")
+    made.gateway = GatewayProcess(made.environment(Kafka(f"127.0.0.1:{free_port()}")), tmp_path / "gateway.log")
     made.gateway.start()
     try:
         await made.gateway.ready()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from stream_workers.kinds import METRICS
 from stream_workers.web.look.groups import Group, Groups
 from tests.pipeline.test_worker_lifecycle import ready, until
@@ -24,7 +25,7 @@ ASSIGNED = "partitions assigned"
 class Pair:
     """Two metrics workers under ids of their own, or none."""
 
-    def __init__(self, kafka: str, topics: Topics, log: Path, *, ids: tuple[str | None, str | None]) -> None:
+    def __init__(self, kafka: Kafka, topics: Topics, log: Path, *, ids: tuple[str | None, str | None]) -> None:
         self.kafka, self.topics = kafka, topics
         self.workers = [
             WorkerProcess("metrics", environment(kafka, topics, WORKER_INSTANCE_ID=id_ or ""), log / f"{number}.log")
@@ -61,7 +62,7 @@ class Pair:
 
 
 @pytest.fixture
-def static(kafka: str, topics: Topics, tmp_path: Path) -> Iterator[Pair]:
+def static(kafka: Kafka, topics: Topics, tmp_path: Path) -> Iterator[Pair]:
     pair = Pair(kafka, topics, tmp_path, ids=("first", "second"))
     yield pair
     pair.kill()
@@ -97,7 +98,7 @@ def _generation(worker: WorkerProcess) -> int:
 
 
 async def test_of_two_workers_with_one_id_the_later_stays_and_the_other_says_why_it_ends(
-    kafka: str, topics: Topics, tmp_path: Path
+    kafka: Kafka, topics: Topics, tmp_path: Path
 ) -> None:
     pair = Pair(kafka, topics, tmp_path, ids=("same", "same"))
     earlier, later = pair.workers
@@ -126,7 +127,7 @@ async def test_a_paused_worker_with_an_id_of_its_own_comes_back(static: Pair) ->
     assert all(worker.running for worker in static.workers)
 
 
-async def test_without_ids_a_killed_worker_s_partitions_move(kafka: str, topics: Topics, tmp_path: Path) -> None:
+async def test_without_ids_a_killed_worker_s_partitions_move(kafka: Kafka, topics: Topics, tmp_path: Path) -> None:
     """After the session of 10 s and a rebalance; the deadline is a generous one for a busy machine."""
     pair = Pair(kafka, topics, tmp_path, ids=(None, None))
     try:

@@ -9,6 +9,7 @@ import pytest
 
 from contracts import Topics
 from devstack.ports import free_port
+from runtime.kafka.clients import Kafka
 from stream_workers.kinds import JOURNAL
 from tests.pipeline.workers import WorkerProcess, environment
 from tests.support.inside import served
@@ -20,7 +21,7 @@ BODY = {"user_name": "Ann", "description": "text"}
 
 
 @pytest.mark.timeout(300)
-async def test_one_trace_holds_the_whole_way(database_url: str, kafka: str, topics: Topics, tmp_path: Path) -> None:
+async def test_one_trace_holds_the_whole_way(database_url: str, kafka: Kafka, topics: Topics, tmp_path: Path) -> None:
     async with collector() as seen:
         given = {"otel_exporter_otlp_endpoint": seen.endpoint}
         workers = [
@@ -69,9 +70,11 @@ async def test_one_trace_holds_the_whole_way(database_url: str, kafka: str, topi
 
 
 @pytest.mark.timeout(300)
-async def test_the_trace_goes_on_where_another_gateway_publishes(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_the_trace_goes_on_where_another_gateway_publishes(
+    database_url: str, kafka: Kafka, topics: Topics
+) -> None:
     async with collector() as seen:
-        nowhere = f"127.0.0.1:{free_port()}"
+        nowhere = Kafka(f"127.0.0.1:{free_port()}")
         given = {"otel_exporter_otlp_endpoint": seen.endpoint, "drain_seconds": 0.0}
         async with served(settings_for(database_url, nowhere, topics, **given)) as (_, client):
             headers = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
@@ -89,7 +92,7 @@ async def test_the_trace_goes_on_where_another_gateway_publishes(database_url: s
 
 
 async def test_a_callers_trace_goes_with_the_event_also_without_tracing(
-    database_url: str, kafka: str, topics: Topics
+    database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     traceparent = f"00-{TRACE}-{SPAN}-01"
     async with served(settings_for(database_url, kafka, topics)) as (front, client):
@@ -135,7 +138,7 @@ async def _worker_metrics(workers: list[WorkerProcess]) -> None:
 
 
 @pytest.mark.timeout(120)
-async def test_a_collector_that_is_away_holds_nobody(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_a_collector_that_is_away_holds_nobody(database_url: str, kafka: Kafka, topics: Topics) -> None:
     given = {"otel_exporter_otlp_endpoint": f"http://127.0.0.1:{free_port()}"}
     async with asyncio.timeout(60):
         async with served(settings_for(database_url, kafka, topics, **given)) as (_, client):

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import pytest
 import uuid_utils.compat as uuids
-from aiokafka import AIOKafkaProducer
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -22,6 +21,7 @@ from cli.main import add_asked_for, app
 from cli.topics.admin import admin
 from contracts import Topics
 from gateway.database.tables import applications, outbox
+from runtime.kafka.clients import Kafka
 from stream_workers.books.repair import rebuild_counters, write_states
 from stream_workers.books.state import fresh, from_json, to_json
 from stream_workers.books.states import Totals, journal_positions, metrics_totals, read_states
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.timeout(300)
 class Stack:
     """Topics, a database, and one metrics worker that a test may stop and start."""
 
-    kafka: str
+    kafka: Kafka
     topics: Topics
     database_url: str
     worker: WorkerProcess
@@ -59,7 +59,7 @@ class Stack:
         return await until_booked(self.kafka, self.topics, count, [self.worker] if self.worker.child else [])
 
     async def send(self, records: Sequence[object], partition: int = 0) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self.kafka, acks="all")
+        producer = self.kafka.producer(acks="all")
         await producer.start()
         try:
             for record in records:
@@ -95,7 +95,7 @@ def every_command() -> None:
 
 
 @pytest.fixture
-async def stack(kafka: str, topics: Topics, database_url: str, tmp_path: Path) -> AsyncIterator[Stack]:
+async def stack(kafka: Kafka, topics: Topics, database_url: str, tmp_path: Path) -> AsyncIterator[Stack]:
     worker = WorkerProcess("metrics", environment(kafka, topics), tmp_path / "metrics.log")
     yield Stack(kafka, topics, database_url, worker)
     if worker.child is not None:

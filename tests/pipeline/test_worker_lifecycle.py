@@ -17,6 +17,7 @@ from cli.settings import Shape
 from cli.topics.create import create
 from contracts import Topics
 from devstack.kafka.broker import Broker
+from runtime.kafka.clients import Kafka
 from stream_workers.books.states import journal_positions
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
 
@@ -56,7 +57,7 @@ async def ready(worker: WorkerProcess) -> bool:
     return status == 200
 
 
-async def test_every_worker_shows_the_whole_of_the_counters(kafka: str, topics: Topics, tmp_path: Path) -> None:
+async def test_every_worker_shows_the_whole_of_the_counters(kafka: Kafka, topics: Topics, tmp_path: Path) -> None:
     """Also the partitions that another one owns, and also while that one is gone."""
     workers = [WorkerProcess("metrics", environment(kafka, topics), tmp_path / f"{name}.log") for name in "ab"]
     for worker in workers:
@@ -89,7 +90,9 @@ async def test_every_worker_shows_the_whole_of_the_counters(kafka: str, topics: 
             worker.kill()
 
 
-async def test_the_journal_has_a_line_for_each_event_through_kills(kafka: str, topics: Topics, tmp_path: Path) -> None:
+async def test_the_journal_has_a_line_for_each_event_through_kills(
+    kafka: Kafka, topics: Topics, tmp_path: Path
+) -> None:
     workers = [WorkerProcess("journal", environment(kafka, topics), tmp_path / f"{name}.log") for name in "ab"]
     for worker in workers:
         worker.start()
@@ -130,18 +133,18 @@ async def test_a_restarted_broker_is_found_again_and_nothing_is_lost(
     own_broker: Broker, prefix: str, tmp_path: Path
 ) -> None:
     topics = Topics(prefix)
-    await create(own_broker.bootstrap, topics, Shape())
+    await create(own_broker.kafka, topics, Shape())
     workers = [
-        WorkerProcess("metrics", environment(own_broker.bootstrap, topics), tmp_path / f"{name}.log") for name in "ab"
+        WorkerProcess("metrics", environment(own_broker.kafka, topics), tmp_path / f"{name}.log") for name in "ab"
     ]
     for worker in workers:
         worker.start()
     try:
-        producing = asyncio.create_task(produce(own_broker.bootstrap, topics, 10_000, rate=500))
-        await until_booked(own_broker.bootstrap, topics, 1_000, workers)
+        producing = asyncio.create_task(produce(own_broker.kafka, topics, 10_000, rate=500))
+        await until_booked(own_broker.kafka, topics, 1_000, workers)
         await asyncio.to_thread(own_broker.restart)
         ids = await producing
-        totals = await until_booked(own_broker.bootstrap, topics, len(ids), workers, seconds=150)
+        totals = await until_booked(own_broker.kafka, topics, len(ids), workers, seconds=150)
     finally:
         for worker in workers:
             worker.kill()

@@ -12,6 +12,7 @@ from cli.topics.create import create
 from contracts import Topics
 from devstack.kafka.broker import Broker
 from devstack.ports import free_port
+from runtime.kafka.clients import Kafka
 from stream_workers.worker import STOP_SECONDS
 from tests.pipeline.test_worker_lifecycle import answer, own_broker, ready, until
 from tests.pipeline.workers import WorkerProcess, environment, produce
@@ -47,17 +48,17 @@ async def noticed(worker: WorkerProcess) -> bool:
 async def running(kind: str, broker: Broker, prefix: str, log: Path) -> WorkerProcess:
     """A worker that has read something, and goes on being given events for as long as the broker takes them."""
     topics = Topics(prefix)
-    await create(broker.bootstrap, topics, Shape())
-    worker = WorkerProcess(kind, environment(broker.bootstrap, topics), log)
+    await create(broker.kafka, topics, Shape())
+    worker = WorkerProcess(kind, environment(broker.kafka, topics), log)
     worker.start()
     await until(partial(ready, worker))
-    await produce(broker.bootstrap, topics, 500)
+    await produce(broker.kafka, topics, 500)
     return worker
 
 
 @KINDS
 async def test_kafka_was_never_there(kind: str, topics: Topics, tmp_path: Path) -> None:
-    worker = WorkerProcess(kind, environment(f"127.0.0.1:{free_port()}", topics), tmp_path / "worker.log")
+    worker = WorkerProcess(kind, environment(Kafka(f"127.0.0.1:{free_port()}"), topics), tmp_path / "worker.log")
     worker.start()
     assert worker.child is not None
     await asyncio.to_thread(worker.child.wait_until, lambda: "waiting for Kafka" in worker.output(), seconds=60)
@@ -65,7 +66,7 @@ async def test_kafka_was_never_there(kind: str, topics: Topics, tmp_path: Path) 
 
 
 @KINDS
-async def test_the_topics_were_never_there(kind: str, kafka: str, prefix: str, tmp_path: Path) -> None:
+async def test_the_topics_were_never_there(kind: str, kafka: Kafka, prefix: str, tmp_path: Path) -> None:
     worker = WorkerProcess(kind, environment(kafka, Topics(prefix)), tmp_path / "worker.log")
     worker.start()
     assert worker.child is not None

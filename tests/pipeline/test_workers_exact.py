@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from tests.pipeline.faults import torment
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, produce_during, until_booked
 
@@ -15,7 +16,7 @@ CARELESS = (sys.executable, "-m", "tests.pipeline.careless_worker")
 
 
 async def counted_by(
-    command: tuple[str, ...], kafka: str, topics: Topics, log: Path
+    command: tuple[str, ...], kafka: Kafka, topics: Topics, log: Path
 ) -> tuple[WorkerProcess, list[str]]:
     """What one worker makes of events that come evenly; it, and what is not exact."""
     worker = WorkerProcess("metrics", environment(kafka, topics, WORKER_STUCK_SECONDS="5"), log, command)
@@ -31,14 +32,14 @@ async def counted_by(
 
 
 @pytest.mark.timeout(300)
-async def test_batches_that_the_consumer_loses_are_read_again(kafka: str, topics: Topics, tmp_path: Path) -> None:
+async def test_batches_that_the_consumer_loses_are_read_again(kafka: Kafka, topics: Topics, tmp_path: Path) -> None:
     worker, found = await counted_by(LOSING, kafka, topics, tmp_path / "losing.log")
     assert found == []
     assert "gap: reading again" in worker.log.read_text()
 
 
 @pytest.mark.timeout(300)
-async def test_a_worker_without_the_contiguity_check_loses_them(kafka: str, topics: Topics, tmp_path: Path) -> None:
+async def test_a_worker_without_the_contiguity_check_loses_them(kafka: Kafka, topics: Topics, tmp_path: Path) -> None:
     """If this one were exact, the test above would prove nothing."""
     _, found = await counted_by(CARELESS, kafka, topics, tmp_path / "careless.log")
     assert found
@@ -46,7 +47,7 @@ async def test_a_worker_without_the_contiguity_check_loses_them(kafka: str, topi
 
 @pytest.mark.timeout(300)
 async def test_two_workers_count_exactly_through_kills_and_rebalances(
-    kafka: str, topics: Topics, tmp_path: Path
+    kafka: Kafka, topics: Topics, tmp_path: Path
 ) -> None:
     workers = [WorkerProcess("metrics", environment(kafka, topics), tmp_path / f"{name}.log") for name in "ab"]
     for worker in workers:

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 from contracts import Topics, to_headers, to_key
 from devstack.child import Child, spawn
 from devstack.ports import free_port
+from runtime.kafka.clients import Kafka
 from stream_workers.books.states import Totals, metrics_totals
 from tests.records import to_value
 
@@ -76,23 +77,21 @@ class WorkerProcess:
         return self.child
 
 
-def environment(bootstrap: str, topics: Topics, **more: str) -> dict[str, str]:
+def environment(kafka: Kafka, topics: Topics, **more: str) -> dict[str, str]:
     """What a worker process is told."""
     return {
         **os.environ,
-        "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "KAFKA_PREFIX": topics.prefix,
         "LOG_LEVEL": "INFO",
         **more,
     }
 
 
-async def produce(bootstrap: str, topics: Topics, count: int, *, rate: float = 0, seed: int = 1) -> list[str]:
+async def produce(kafka: Kafka, topics: Topics, count: int, *, rate: float = 0, seed: int = 1) -> list[str]:
     """Publish so many events as the gateway does, evenly at ``rate`` a second (0: at once); return their ids."""
     chance = random.Random(seed)
-    producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5, request_timeout_ms=60_000
-    )
+    producer = kafka.producer(acks="all", enable_idempotence=True, linger_ms=5, request_timeout_ms=60_000)
     await producer.start()
     ids, sent = [], []
     started = asyncio.get_running_loop().time()
@@ -111,13 +110,13 @@ async def produce(bootstrap: str, topics: Topics, count: int, *, rate: float = 0
 
 
 async def produce_during(
-    work: "asyncio.Task[object]", bootstrap: str, topics: Topics, *, rate: float, seed: int = 1
+    work: "asyncio.Task[object]", kafka: Kafka, topics: Topics, *, rate: float, seed: int = 1
 ) -> list[str]:
     """Publish at ``rate`` until that work is done; the ids."""
     ids: list[str] = []
     while not work.done():
         seed += 1_000
-        ids += await produce(bootstrap, topics, int(rate * 2), rate=rate, seed=seed)
+        ids += await produce(kafka, topics, int(rate * 2), rate=rate, seed=seed)
     return ids
 
 
@@ -134,7 +133,7 @@ async def _send(
 
 
 async def until_booked(
-    bootstrap: str, topics: Topics, count: int, workers: Sequence[WorkerProcess] = (), *, seconds: float = 120
+    kafka: Kafka, topics: Topics, count: int, workers: Sequence[WorkerProcess] = (), *, seconds: float = 120
 ) -> dict[int, Totals]:
     """Wait until so many events are booked, keeping the workers up; the totals, whatever they are in the end."""
     deadline = asyncio.get_running_loop().time() + seconds
@@ -142,7 +141,7 @@ async def until_booked(
     while asyncio.get_running_loop().time() < deadline:
         for worker in workers:
             worker.keep_up()
-        totals = await metrics_totals(bootstrap, topics)
+        totals = await metrics_totals(kafka, topics)
         if sum(t.last + 1 - t.first for t in totals.values()) >= count:
             break
         await asyncio.sleep(0.3)

@@ -17,11 +17,11 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from contracts import Topics, time_of, to_headers, to_key
 from devstack.ports import free_port
 from gateway.database.ids import Ids
+from runtime.kafka.clients import Kafka
 from stream_workers.books.states import read_states
 from stream_workers.kinds import Kind
 from tests.pipeline.workers import WorkerProcess, environment
@@ -99,13 +99,13 @@ def test_a_further_field_goes_every_way(tmp_path: Path) -> None:
 
 
 async def test_an_older_gateway_does_not_publish_what_a_newer_one_left(
-    empty_database_url: str, kafka: str, topics: Topics, tmp_path: Path
+    empty_database_url: str, kafka: Kafka, topics: Topics, tmp_path: Path
 ) -> None:
     """A rolling upgrade: a newer gateway is killed while an older one runs, which lacks the field."""
     copy = Copy(tmp_path / "tree", PATCHES / "field.patch")
     settings = {
         "DATABASE_URL": empty_database_url,
-        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "KAFKA_PREFIX": topics.prefix,
         "LEASE_SECONDS": "4",
         "SEND_TIMEOUT_SECONDS": "1",
@@ -141,7 +141,7 @@ async def test_an_older_gateway_does_not_publish_what_a_newer_one_left(
                 gateway.kill()
 
 
-async def test_a_further_worker_is_whole_and_exact_through_kills(kafka: str, topics: Topics, tmp_path: Path) -> None:
+async def test_a_further_worker_is_whole_and_exact_through_kills(kafka: Kafka, topics: Topics, tmp_path: Path) -> None:
     copy = Copy(tmp_path / "tree", PATCHES / "worker.patch")
     await asyncio.to_thread(copy.tests, "tests/unit/stream_workers", "tests/deploy")
     environ = copy.in_it | environment(kafka, topics, ALERTS_PER_MINUTE="5") | {"PYTHONPATH": str(copy.folder)}
@@ -190,18 +190,18 @@ async def _left_alone(gateway: GatewayProcess) -> bool:
     return any("newer version" in reason for reason in report["recovery"]["stopped"].values())
 
 
-async def _events(kafka: str, topics: Topics) -> list[dict[str, Any]]:
+async def _events(kafka: Kafka, topics: Topics) -> list[dict[str, Any]]:
     return [orjson.loads(record.value or b"") for record in await records(kafka, topics.applications)]
 
 
-async def _is_on_topic(kafka: str, topics: Topics, id_: str) -> bool:
+async def _is_on_topic(kafka: Kafka, topics: Topics, id_: str) -> bool:
     return id_ in {event["id"] for event in await _events(kafka, topics)}
 
 
-async def _submitted(kafka: str, topics: Topics, *, count: int) -> Counter[str]:
+async def _submitted(kafka: Kafka, topics: Topics, *, count: int) -> Counter[str]:
     """So many events of a few users, all in one minute (of their ids); how many of each user in which minute."""
     chance, sent = random.Random(count), Counter[str]()
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", enable_idempotence=True)
+    producer = kafka.producer(acks="all", enable_idempotence=True)
     await producer.start()
     try:
         for _ in range(count):
@@ -217,11 +217,11 @@ async def _submitted(kafka: str, topics: Topics, *, count: int) -> Counter[str]:
     return sent
 
 
-async def _states(kafka: str, changelog: str) -> list[dict[str, Any]]:
+async def _states(kafka: Kafka, changelog: str) -> list[dict[str, Any]]:
     return [orjson.loads(value) for value in (await read_states(kafka, changelog)).values()]
 
 
-async def _alerts(kafka: str, topic: str) -> dict[str, int]:
+async def _alerts(kafka: Kafka, topic: str) -> dict[str, int]:
     """The highest count that was told under each key: an alert that comes again after a crash is the same one."""
     found: dict[str, int] = {}
     for record in await records(kafka, topic):

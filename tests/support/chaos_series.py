@@ -79,7 +79,7 @@ class Series:
                 return await self._judge(one)
 
     async def _judge(self, one: Stack) -> Verdict:
-        return await judge(self.database_url, self.broker.bootstrap, self.topics.applications, one.crowd.receipts)
+        return await judge(self.database_url, self.broker.kafka, self.topics.applications, one.crowd.receipts)
 
     def _recoveries(self) -> int:
         logs = (log.read_text(errors="replace") for log in self.folder.glob("gateway-*.log"))

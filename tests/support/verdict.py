@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from uuid import UUID
 
+from runtime.kafka.clients import Kafka
 from tests.records import to_value
 from tests.support.crowd import Receipt
 from tests.support.write_path import Record, records, rows
@@ -36,7 +37,7 @@ class Verdict:
         return self.accepted_without_row + self.rows_without_event
 
 
-async def judge(database_url: str, kafka: str, topic: str, receipts: Sequence[Receipt]) -> Verdict:
+async def judge(database_url: str, kafka: Kafka, topic: str, receipts: Sequence[Receipt]) -> Verdict:
     """Compare what was answered, what is stored and what is published."""
     stored = {UUID(str(row["id"])): row for row in await rows(database_url, "SELECT * FROM applications")}
     found = await records(kafka, topic)

@@ -7,23 +7,24 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from pydantic import SecretStr
 
 from contracts import NewApplication, Topics, id_of
 from gateway.commit.submission import Submission, from_new
 from gateway.database.ids import Ids
 from gateway.settings import Settings
+from runtime.kafka.clients import Kafka
 
 _IDS = Ids()
 Record = ConsumerRecord[bytes, bytes]
 
 
-def settings_for(database_url: str, kafka: str, topics: Topics, **changed: Any) -> Settings:
+def settings_for(database_url: str, kafka: Kafka, topics: Topics, **changed: Any) -> Settings:
     """Short leases and time-outs, so that a test of what follows from them does not take long."""
     values: dict[str, Any] = {
         "database_url": SecretStr(database_url),
-        "kafka_bootstrap_servers": kafka,
+        "kafka_bootstrap_servers": kafka.bootstrap_servers,
         "kafka_prefix": topics.prefix,
         "lease_seconds": 4.0,
         "send_timeout_seconds": 1.0,
@@ -58,9 +59,9 @@ async def execute(database_url: str, script: str) -> None:
         await connection.close()
 
 
-async def records(kafka: str, topic: str) -> list[Record]:
+async def records(kafka: Kafka, topic: str) -> list[Record]:
     """Everything on the topic, partition by partition, in order of offsets."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = kafka.consumer(enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         partitions = [TopicPartition(topic, 0)]
@@ -79,7 +80,7 @@ async def records(kafka: str, topic: str) -> list[Record]:
         await consumer.stop()
 
 
-async def ids_on_topic(kafka: str, topic: str) -> list[UUID | None]:
+async def ids_on_topic(kafka: Kafka, topic: str) -> list[UUID | None]:
     return [id_of(record.value, record.headers) for record in await records(kafka, topic)]
 
 

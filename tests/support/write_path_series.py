@@ -74,7 +74,7 @@ async def stack(
     shape: Shape | None = None,
 ) -> AsyncIterator[Stack]:
     """A running stack with a crowd that has begun; whatever still runs at the end is killed."""
-    await create(broker.bootstrap, topics, shape or Shape())
+    await create(broker.kafka, topics, shape or Shape())
     environment = {
         "DATABASE_URL": database_url,
         "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
@@ -111,7 +111,7 @@ async def run(one: Stack, fault: Fault, *, settle_seconds: float = 180) -> Verdi
     await asyncio.gather(*(gateway.ready() for gateway in one.gateways if gateway.alive))
     await eventually(lambda: at_rest(one.database_url), seconds=settle_seconds, what="an empty outbox")
     watching.cancel()
-    return await judge(one.database_url, one.broker.bootstrap, one.topics.applications, one.crowd.receipts)
+    return await judge(one.database_url, one.broker.kafka, one.topics.applications, one.crowd.receipts)
 
 
 async def at_rest(database_url: str) -> bool:

@@ -13,6 +13,7 @@ import orjson
 from aiokafka.errors import KafkaError
 
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from stream_workers.errors import KafkaAwayError
 from stream_workers.kafka.broker import Broker
 from stream_workers.letters.dead_letters import Origin
@@ -45,10 +46,8 @@ _UNREAD: Facts = {
 class Letters:
     """Pages of the dead-letter topic; what was read is kept, and read again only when something was added."""
 
-    def __init__(
-        self, bootstrap: str, topics: Topics, broker: Broker, *, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Kafka, topics: Topics, broker: Broker, *, clock: Callable[[], float] = time.time) -> None:
+        self._kafka = kafka
         self._topics = topics
         self._broker = broker
         self._clock = clock
@@ -73,13 +72,13 @@ class Letters:
         wanted = partial(_chosen, reason=reason, state=state) if origin is None else partial(_is_from, origin)
         limits = Limits() if origin is None else Limits(found=1)
         read = await newest_letters(
-            self._bootstrap, self._topics, before=positions_of(before), wanted=wanted, limits=limits
+            self._kafka, self._topics, before=positions_of(before), wanted=wanted, limits=limits
         )
         chosen = [letter for letter in read.letters if sendable(letter)]
         if not chosen:
             return []
         async with asyncio.timeout(WHOLE_SECONDS):
-            letters = await with_all_marks(self._bootstrap, self._topics, chosen)
+            letters = await with_all_marks(self._kafka, self._topics, chosen)
         return [letter for letter in letters if sendable(letter)]
 
     def forget(self) -> None:
@@ -112,7 +111,7 @@ class Letters:
 
     async def _page(self, before: str, reason: str, state: str) -> Facts:
         wanted = partial(_chosen, reason=reason, state=state)
-        read = await newest_letters(self._bootstrap, self._topics, before=positions_of(before), wanted=wanted)
+        read = await newest_letters(self._kafka, self._topics, before=positions_of(before), wanted=wanted)
         return {
             "here": text_of(read.begins),
             "older": text_of(read.older) if read.older else None,
@@ -126,7 +125,7 @@ class Letters:
     async def _one(self, origin: Origin, before: str) -> Facts:
         wanted, limits = partial(_is_from, origin), Limits(found=1)
         read = await newest_letters(
-            self._bootstrap, self._topics, before=positions_of(before), wanted=wanted, limits=limits
+            self._kafka, self._topics, before=positions_of(before), wanted=wanted, limits=limits
         )
         head = {"partition": origin.partition, "offset": origin.offset, "here": text_of(read.begins)}
         sought = {

@@ -11,6 +11,7 @@ from uuid import UUID
 from aiokafka.errors import KafkaError
 
 from contracts import Topics, id_of, milliseconds_of
+from runtime.kafka.clients import Kafka
 from stream_workers.errors import KafkaAwayError
 from stream_workers.kafka.reader import batches, bounds
 from stream_workers.web.look.board import Look
@@ -43,8 +44,8 @@ class Found:
 class Traces:
     """Searches the topic for an id, once for each id that is there."""
 
-    def __init__(self, bootstrap: str, topics: Topics, *, clock: Callable[[], float] = time.time) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Kafka, topics: Topics, *, clock: Callable[[], float] = time.time) -> None:
+        self._kafka = kafka
         self._topic = topics.applications
         self._clock = clock
         self._found: OrderedDict[UUID, Found] = OrderedDict()
@@ -67,7 +68,7 @@ class Traces:
 
     async def _search(self, id_: UUID, known: Found | None) -> Found:
         """From the id's time on, or from where the last search ended; what was read once is not read again."""
-        stretches = await bounds(self._bootstrap, self._topic, since_ms=max(0, milliseconds_of(id_) - BEFORE_MS))
+        stretches = await bounds(self._kafka, self._topic, since_ms=max(0, milliseconds_of(id_) - BEFORE_MS))
         reached = {number: start for number, (start, _) in stretches.items()} | dict(known.reached if known else {})
         searched = known.searched if known else 0
         bounded = {
@@ -77,7 +78,7 @@ class Traces:
         whole = all(bounded[number][1] >= end for number, (_, end) in stretches.items())
         try:
             async with asyncio.timeout(SEARCH_SECONDS):
-                async for records in batches(self._bootstrap, self._topic, bounded):
+                async for records in batches(self._kafka, self._topic, bounded):
                     for record in records:
                         searched += 1
                         reached[record.partition] = record.offset + 1

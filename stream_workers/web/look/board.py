@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from stream_workers.books.journal import Position, position_from_json
 from stream_workers.exact.changelog import Follower, Newest
 from stream_workers.kafka.broker import Broker
@@ -65,7 +66,7 @@ class Board:
     def __init__(
         self,
         *,
-        bootstrap: str,
+        kafka: Kafka,
         topics: Topics,
         broker: Broker,
         read_model: ReadModel,
@@ -76,9 +77,9 @@ class Board:
         self.database = database
         self._read_model = read_model
         self._clock = clock
-        self._groups = Groups(bootstrap, topics.applications, [kind.group(topics) for kind in KINDS.values()])
-        self._tail = Tail(bootstrap, topics.applications, broker)
-        self._follower_of: Callable[[Kind], Follower] = lambda kind: Follower(bootstrap, kind.changelog(topics), broker)
+        self._groups = Groups(kafka, topics.applications, [kind.group(topics) for kind in KINDS.values()])
+        self._tail = Tail(kafka, topics.applications, broker)
+        self._follower_of: Callable[[Kind], Follower] = lambda kind: Follower(kafka, kind.changelog(topics), broker)
         self._rates = Rates()
         self._followers = {METRICS.name: follower}
         self._tasks: tuple[asyncio.Task[None], ...] = ()

@@ -7,6 +7,8 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 
+from runtime.kafka.clients import Kafka
+
 
 @dataclass(frozen=True)
 class Member:
@@ -35,8 +37,8 @@ class Group:
 class Groups:
     """Asks the broker; connected while somebody looks."""
 
-    def __init__(self, bootstrap: str, source: str, names: Sequence[str]) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Kafka, source: str, names: Sequence[str]) -> None:
+        self._kafka = kafka
         self._source = source
         self._names = list(names)
         self._admin: AIOKafkaAdminClient | None = None
@@ -44,7 +46,7 @@ class Groups:
     async def ask(self) -> Mapping[str, Group]:
         """Every group by name."""
         if self._admin is None:
-            admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, request_timeout_ms=4_000)
+            admin = self._kafka.admin(request_timeout_ms=4_000)
             await admin.start()
             self._admin = admin
         try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from contracts import is_replay
-from runtime.kafka.records import consumer as new_consumer
+from runtime.kafka.clients import Kafka
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.events import Bad, read
 
@@ -49,8 +49,8 @@ class Tailed:
 class Tail:
     """Connected while somebody looks; ``read`` is called about once a second."""
 
-    def __init__(self, bootstrap: str, topic: str, broker: Broker) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Kafka, topic: str, broker: Broker) -> None:
+        self._kafka = kafka
         self._topic = topic
         self._broker = broker
         self._consumer: AIOKafkaConsumer | None = None
@@ -96,8 +96,7 @@ class Tail:
 
     async def _opened(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            consumer = new_consumer(
-                bootstrap_servers=self._bootstrap,
+            consumer = self._kafka.consumer(
                 auto_offset_reset="latest",
                 max_partition_fetch_bytes=128 * 1024,
                 fetch_max_wait_ms=FETCH_WAIT_MS,

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from multidict import MultiDictProxy
 
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from stream_workers.errors import WorkerError
 from stream_workers.letters.dead_letters import Origin
 from stream_workers.letters.redrive import redrive
@@ -27,9 +28,9 @@ Fields = MultiDictProxy[str | bytes | bytearray | FileField]
 class Forms:
     """Redrives one at a time, so that no two of them meet."""
 
-    def __init__(self, site: Site, *, bootstrap: str, topics: Topics) -> None:
+    def __init__(self, site: Site, *, kafka: Kafka, topics: Topics) -> None:
         self._site = site
-        self._bootstrap = bootstrap
+        self._kafka = kafka
         self._topics = topics
         self._redriving = asyncio.Lock()
 
@@ -85,7 +86,7 @@ class Forms:
         try:
             async with self._redriving:
                 wanted = await self._site.facts.letters.sendable(one, **asked)
-                async for sent in redrive(self._bootstrap, self._topics, wanted):
+                async for sent in redrive(self._kafka, self._topics, wanted):
                     log.info("redriven from the web view", extra={"letters": sent})
         except (KafkaError, WorkerError, OSError) as error:
             log.warning("a redrive from the web view failed: %r", error)

@@ -35,9 +35,9 @@ def mount(
     mount_health(app, ready=ready)
     if read_model is None:
         return
-    bootstrap, topics = settings.kafka_bootstrap_servers, settings.topics
+    kafka, topics = settings.kafka, settings.topics
     board = Board(
-        bootstrap=bootstrap,
+        kafka=kafka,
         topics=topics,
         broker=broker,
         read_model=read_model,
@@ -47,8 +47,8 @@ def mount(
     facts = Facts(
         topics=topics,
         board=board,
-        traces=Traces(bootstrap, topics),
-        letters=Letters(bootstrap, topics, broker),
+        traces=Traces(kafka, topics),
+        letters=Letters(kafka, topics, broker),
         read_model=read_model,
         worker=partitions,
         owner=owner,
@@ -56,4 +56,4 @@ def mount(
         started_at=time.time(),
     )
     site = Site(facts, Access.of(settings), PATHS)
-    mount_pages(app, site, Forms(site, bootstrap=bootstrap, topics=topics))
+    mount_pages(app, site, Forms(site, kafka=kafka, topics=topics))

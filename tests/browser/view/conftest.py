@@ -74,8 +74,8 @@ def _opened(
     name = f"view_{secrets.token_hex(6)}"
     in_thread(_execute(postgres, f"CREATE DATABASE {name} OWNER headgate TEMPLATE {template}"))
     topics = Topics(f"{name}.")
-    in_thread(create(broker.bootstrap, topics, Shape()))
-    stack = Stack(postgres.url(name), broker.bootstrap, topics, folders.mktemp("stack"))
+    in_thread(create(broker.kafka, topics, Shape()))
+    stack = Stack(postgres.url(name), broker.kafka, topics, folders.mktemp("stack"))
     try:
         stack.start(names)
         yield stack

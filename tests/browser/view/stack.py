@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from aiokafka import AIOKafkaProducer
 
 from contracts import Topics
 from devstack.child import Child, spawn
 from devstack.ports import free_port
+from runtime.kafka.clients import Kafka
 from stream_workers.kafka.broker import Broker
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class Stack:
     """Processes by name, each with a web port of its own; ``beyond``: applications that never were in PostgreSQL."""
 
     database_url: str
-    bootstrap: str
+    kafka: Kafka
     topics: Topics
     logs: Path
     children: dict[str, Child] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Stack:
         env = {
             **os.environ,
             "DATABASE_URL": self.database_url,
-            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "KAFKA_PREFIX": self.topics.prefix,
             "GATEWAY_PORT": str(port),
             "WORKER_WEB_PORT": str(port),
@@ -99,7 +99,7 @@ class Stack:
         """One record, as it is."""
 
         async def send() -> None:
-            producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap)
+            producer = self.kafka.producer()
             await producer.start()
             try:
                 await producer.send_and_wait(topic, value, key=key, headers=headers)
@@ -123,7 +123,7 @@ class Stack:
         """The topic's end offsets, asked of the broker."""
 
         async def ask() -> dict[int, int]:
-            async with await Broker.connected(self.bootstrap) as broker:
+            async with await Broker.connected(self.kafka) as broker:
                 topic = self.topics.applications
                 return await broker.end_offsets(topic, await broker.partitions(topic))
 

@@ -12,11 +12,11 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from cli.audit import compare
 from cli.audit.audit import Audit, audit
 from contracts import REPLAYED_HEADER, Application, Topics, to_headers, to_key
+from runtime.kafka.clients import Kafka
 from stream_workers.books.journal import Position, position_to_json
 from stream_workers.books.repair import write_states
 from stream_workers.kafka.broker import Broker
@@ -52,8 +52,8 @@ async def store(database_url: str, applications: list[Application], *, in_outbox
         await connection.close()
 
 
-async def publish(kafka: str, topics: Topics, applications: list[Application], *, replayed: bool = False) -> None:
-    async with AIOKafkaProducer(bootstrap_servers=kafka, acks="all") as producer:
+async def publish(kafka: Kafka, topics: Topics, applications: list[Application], *, replayed: bool = False) -> None:
+    async with kafka.producer(acks="all") as producer:
         for each in applications:
             headers = to_headers(id=each.id, created_at=each.created_at)
             await producer.send_and_wait(
@@ -72,11 +72,11 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cli.audit.sides.PAGE", 7)
 
 
-async def audited(database_url: str, kafka: str, topics: Topics) -> Audit:
+async def audited(database_url: str, kafka: Kafka, topics: Topics) -> Audit:
     return await audit(settings_for(database_url, kafka, topics), lambda _, __: None)
 
 
-async def test_equal_sides_have_no_drift(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_equal_sides_have_no_drift(database_url: str, kafka: Kafka, topics: Topics) -> None:
     applications = [application(number) for number in range(100)]
     await store(database_url, applications)
     await publish(kafka, topics, applications)
@@ -85,13 +85,13 @@ async def test_equal_sides_have_no_drift(database_url: str, kafka: str, topics: 
     assert (found.differences.rows, found.differences.events) == (100, 100)
 
 
-async def test_nothing_at_all_is_no_drift_and_no_comparison(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_nothing_at_all_is_no_drift_and_no_comparison(database_url: str, kafka: Kafka, topics: Topics) -> None:
     found = await audited(database_url, kafka, topics)
     assert (found.drift, found.compared) == (0, False)
     assert found.verdict == "nothing could be compared: no application in PostgreSQL that the topic could hold"
 
 
-async def test_what_was_accepted_a_moment_ago_is_judged(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_what_was_accepted_a_moment_ago_is_judged(database_url: str, kafka: Kafka, topics: Topics) -> None:
     """No outbox holds it any more, so it was confirmed; only an event without a row may be too young."""
     applications = [application(number, at=datetime.now(UTC)) for number in range(5)]
     await store(database_url, applications[:4])
@@ -103,7 +103,7 @@ async def test_what_was_accepted_a_moment_ago_is_judged(database_url: str, kafka
     assert found.verdict == "4 applications compared, 1 missing"
 
 
-async def test_each_difference_is_found_and_named(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_each_difference_is_found_and_named(database_url: str, kafka: Kafka, topics: Topics) -> None:
     applications = [application(number) for number in range(100)]
     await store(database_url, applications)
     published = [*applications[:20], *applications[23:], applications[40], applications[90], applications[90]]
@@ -116,7 +116,7 @@ async def test_each_difference_is_found_and_named(database_url: str, kafka: str,
     assert {("missing", applications[number].id.int) for number in (20, 21, 22)} < set(differences.examples)
 
 
-async def test_what_is_no_drift_is_named(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_what_is_no_drift_is_named(database_url: str, kafka: Kafka, topics: Topics) -> None:
     applications = [application(number) for number in range(30)]
     await store(database_url, applications[:-5])
     await store(database_url, applications[-5:], in_outbox=True)
@@ -126,7 +126,7 @@ async def test_what_is_no_drift_is_named(database_url: str, kafka: str, topics: 
     await publish(kafka, topics, [rowless])
     young = application(1, at=datetime.now(UTC))
     await publish(kafka, topics, [young])
-    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+    async with kafka.producer() as producer:
         await producer.send_and_wait(topics.applications, b"not JSON")
     found = await audited(database_url, kafka, topics)
     differences = found.differences
@@ -137,7 +137,7 @@ async def test_what_is_no_drift_is_named(database_url: str, kafka: str, topics: 
 
 
 async def test_a_long_backlog_ends_the_range_where_it_begins(
-    database_url: str, kafka: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
+    database_url: str, kafka: Kafka, topics: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cli.audit.sides.HELD_MAX", 3)
     applications = [application(number) for number in range(30)]
@@ -148,14 +148,16 @@ async def test_a_long_backlog_ends_the_range_where_it_begins(
     assert (found.drift, found.differences.rows, found.differences.events) == (0, 20, 20)
 
 
-async def test_the_command_says_it_in_json_and_by_its_exit_code(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_the_command_says_it_in_json_and_by_its_exit_code(
+    database_url: str, kafka: Kafka, topics: Topics
+) -> None:
     applications = [application(number) for number in range(10)]
     await store(database_url, applications)
     await publish(kafka, topics, applications[1:])
     environment = {
         **os.environ,
         "DATABASE_URL": database_url,
-        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "KAFKA_PREFIX": topics.prefix,
     }
     command = [sys.executable, "-m", "cli", "audit", "--json"]
@@ -182,7 +184,7 @@ async def test_the_command_says_it_in_json_and_by_its_exit_code(database_url: st
         assert done.stdout.startswith(first_line)
 
 
-async def test_both_workers_books_are_held_against_the_topic(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_both_workers_books_are_held_against_the_topic(database_url: str, kafka: Kafka, topics: Topics) -> None:
     """Lag is no drift, nor is what was booked as missing or was gone before the first look; lost books are."""
     applications = [application(number) for number in range(100)]
     await store(database_url, applications)

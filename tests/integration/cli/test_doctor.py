@@ -16,6 +16,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from cli.topics.admin import admin
 from contracts import Topics
 from devstack.ports import free_port
+from runtime.kafka.clients import Kafka
 from stream_workers.books.journal import Position, position_to_json
 from stream_workers.books.repair import write_states
 from stream_workers.books.state import fresh, to_json
@@ -44,11 +45,15 @@ def run_doctor(settings: Mapping[str, str], folder: Path | None = None) -> tuple
 
 
 @pytest.fixture
-def doctor(tmp_path: Path, database_url: str, kafka: str, topics: Topics) -> Doctor:
+def doctor(tmp_path: Path, database_url: str, kafka: Kafka, topics: Topics) -> Doctor:
     """The doctor in a folder of its own, with this test's servers and what is changed."""
 
     def run(**changed: str) -> tuple[int, dict[str, dict[str, str]]]:
-        settings = {"DATABASE_URL": database_url, "KAFKA_BOOTSTRAP_SERVERS": kafka, "KAFKA_PREFIX": topics.prefix}
+        settings = {
+            "DATABASE_URL": database_url,
+            "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+            "KAFKA_PREFIX": topics.prefix,
+        }
         return run_doctor(settings | changed, tmp_path)
 
     return run
@@ -63,7 +68,9 @@ def test_servers_that_are_well(doctor: Doctor) -> None:
     assert "headgate gateway" in found["gateways"]["remedy"]
 
 
-async def test_what_is_wrong_inside_the_servers(doctor: Doctor, database_url: str, kafka: str, topics: Topics) -> None:
+async def test_what_is_wrong_inside_the_servers(
+    doctor: Doctor, database_url: str, kafka: Kafka, topics: Topics
+) -> None:
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
     try:
         await connection.execute("""
@@ -93,7 +100,7 @@ async def test_what_is_wrong_inside_the_servers(doctor: Doctor, database_url: st
 
 
 async def test_a_topic_of_dead_letters_that_takes_less_than_a_letter(
-    doctor: Doctor, kafka: str, topics: Topics
+    doctor: Doctor, kafka: Kafka, topics: Topics
 ) -> None:
     assert doctor()[1]["applications-dead-letters"]["status"] == "ok"
     async with admin(kafka) as client:
@@ -104,7 +111,7 @@ async def test_a_topic_of_dead_letters_that_takes_less_than_a_letter(
     assert "max.message.bytes to 8388608" in found["remedy"]
 
 
-async def test_a_topic_that_was_made_anew(doctor: Doctor, kafka: str, topics: Topics) -> None:
+async def test_a_topic_that_was_made_anew(doctor: Doctor, kafka: Kafka, topics: Topics) -> None:
     """The counters are of another one, and so is the journal, which reaches further than the topic does."""
     async with await Broker.connected(kafka) as broker:
         id_ = await broker.known_topic_id(topics.applications)

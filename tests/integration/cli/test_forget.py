@@ -13,6 +13,7 @@ import asyncpg
 from cli.removal.forget import remains
 from contracts import Topics
 from devstack.ports import free_port
+from runtime.kafka.clients import Kafka
 from stream_workers.kinds import METRICS
 from tests.integration.cli.test_audit import HOUR_AGO, application, audited, publish, store
 from tests.support.write_path import rows
@@ -20,11 +21,11 @@ from tests.support.write_path import rows
 DAY_AGO = HOUR_AGO - timedelta(days=1)
 
 
-async def headgate(database_url: str, kafka: str, topics: Topics, *words: str) -> "subprocess.CompletedProcess[str]":
+async def headgate(database_url: str, kafka: Kafka, topics: Topics, *words: str) -> "subprocess.CompletedProcess[str]":
     environment = {
         **os.environ,
         "DATABASE_URL": database_url,
-        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "KAFKA_PREFIX": topics.prefix,
     }
     command = [sys.executable, "-m", "cli", *words]
@@ -33,7 +34,7 @@ async def headgate(database_url: str, kafka: str, topics: Topics, *words: str) -
     )
 
 
-async def forget(database_url: str, kafka: str, topics: Topics, *words: str) -> dict[str, Any]:
+async def forget(database_url: str, kafka: Kafka, topics: Topics, *words: str) -> dict[str, Any]:
     done = await headgate(database_url, kafka, topics, "forget", "--json", *words)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -44,7 +45,7 @@ async def names(database_url: str) -> set[str]:
     return {row["user_name"] for row in await rows(database_url, "SELECT user_name FROM applications")}
 
 
-async def test_a_person_is_erased_and_what_remains_is_said(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_a_person_is_erased_and_what_remains_is_said(database_url: str, kafka: Kafka, topics: Topics) -> None:
     applications = [application(number) for number in range(70)]
     await store(database_url, applications)
     await publish(kafka, topics, applications)
@@ -63,7 +64,7 @@ async def test_a_person_is_erased_and_what_remains_is_said(database_url: str, ka
     assert (found.drift, differences.rows, differences.erased, differences.foreign) == (0, 60, 10, 0)
 
 
-async def test_the_record_of_it_holds_ids_alone(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_the_record_of_it_holds_ids_alone(database_url: str, kafka: Kafka, topics: Topics) -> None:
     await store(database_url, [application(3)])
     await rows(
         database_url, f"INSERT INTO idempotency_keys VALUES ('c', 'k', '{application(3).id}', now() + interval '1 day')"
@@ -76,7 +77,9 @@ async def test_the_record_of_it_holds_ids_alone(database_url: str, kafka: str, t
     assert (traced.returncode, "erased by `headgate forget`" in traced.stdout) == (0, True), traced.stdout
 
 
-async def test_what_is_still_to_be_published_is_skipped_and_said(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_what_is_still_to_be_published_is_skipped_and_said(
+    database_url: str, kafka: Kafka, topics: Topics
+) -> None:
     await store(database_url, [application(3)])
     await store(database_url, [application(10)], in_outbox=True)
     assert [application(10).user_name, application(3).user_name] == ["user 3", "user 3"]
@@ -87,7 +90,7 @@ async def test_what_is_still_to_be_published_is_skipped_and_said(database_url: s
 
 
 async def test_real_drift_is_found_beside_what_was_removed_on_purpose(
-    database_url: str, kafka: str, topics: Topics
+    database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     old = [application(number, at=DAY_AGO) for number in range(20)]
     young = [application(100 + number) for number in range(70)]
@@ -106,7 +109,7 @@ async def test_real_drift_is_found_beside_what_was_removed_on_purpose(
 
 
 async def test_a_row_that_nobody_removed_on_purpose_leaves_a_foreign_event(
-    database_url: str, kafka: str, topics: Topics
+    database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     applications = [application(number) for number in range(10)]
     await store(database_url, applications)
@@ -119,14 +122,14 @@ async def test_a_row_that_nobody_removed_on_purpose_leaves_a_foreign_event(
     assert (differences.erased, differences.foreign) == (1, 1)
 
 
-async def test_a_name_that_nobody_can_have_is_refused(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_a_name_that_nobody_can_have_is_refused(database_url: str, kafka: Kafka, topics: Topics) -> None:
     done = await headgate(database_url, kafka, topics, "forget", "   ")
     assert (done.returncode, "no user name" in done.stderr) == (1, True)
 
 
 async def test_how_long_kafka_keeps_events_is_unknown_where_it_does_not_say(topics: Topics) -> None:
     """Silence is not "nothing ends it"."""
-    places = await remains(f"127.0.0.1:{free_port()}", topics, datetime.now(UTC))
+    places = await remains(Kafka(f"127.0.0.1:{free_port()}"), topics, datetime.now(UTC))
     assert {place.where: place.known for place in places if place.where.startswith(topics.prefix)} == {
         topics.applications: False,
         topics.dead_letters: False,

@@ -7,27 +7,31 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from subprocess import run
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from cli.topics.admin import admin
 from contracts import Topics, first_id, is_replay, last_id, to_headers, to_key
+from runtime.kafka.clients import Kafka
 from stream_workers.kafka.reader import bounds
 from tests.integration.cli.test_audit import HOUR_AGO, application, audited, publish, store
 from tests.records import to_value
 from tests.support.write_path import records
 
 
-async def cut(kafka: str, topics: Topics, before: dict[int, int]) -> None:
+async def cut(kafka: Kafka, topics: Topics, before: dict[int, int]) -> None:
     """As retention does it: the logs start later now."""
     async with admin(kafka) as client:
         at = {TopicPartition(topics.applications, number): RecordsToDelete(end) for number, end in before.items()}
         await client.delete_records(at)
 
 
-async def headgate(database_url: str, kafka: str, topics: Topics, *words: str) -> str:
-    environment = {"DATABASE_URL": database_url, "KAFKA_BOOTSTRAP_SERVERS": kafka, "KAFKA_PREFIX": topics.prefix}
+async def headgate(database_url: str, kafka: Kafka, topics: Topics, *words: str) -> str:
+    environment = {
+        "DATABASE_URL": database_url,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "KAFKA_PREFIX": topics.prefix,
+    }
     done = await asyncio.to_thread(
         run,
         [sys.executable, "-m", "cli", *words],
@@ -40,11 +44,11 @@ async def headgate(database_url: str, kafka: str, topics: Topics, *words: str) -
     return done.stdout + done.stderr
 
 
-async def topic(kafka: str, topics: Topics) -> Sequence["ConsumerRecord[bytes, bytes]"]:
+async def topic(kafka: Kafka, topics: Topics) -> Sequence["ConsumerRecord[bytes, bytes]"]:
     return await records(kafka, topics.applications)
 
 
-async def test_what_retention_took_is_not_missing(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_what_retention_took_is_not_missing(database_url: str, kafka: Kafka, topics: Topics) -> None:
     """One partition is empty, another was cut amid a millisecond; what is lost elsewhere is found all the same."""
     applications = [application(number, at=HOUR_AGO) for number in range(100)]
     shared = [
@@ -75,7 +79,7 @@ async def test_what_retention_took_is_not_missing(database_url: str, kafka: str,
 
 
 async def test_a_replay_carries_its_own_time_and_does_not_move_the_range(
-    database_url: str, kafka: str, topics: Topics
+    database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     applications = [application(number) for number in range(60)]
     await store(database_url, applications)
@@ -96,14 +100,14 @@ async def test_a_replay_carries_its_own_time_and_does_not_move_the_range(
 
 
 async def test_events_of_others_do_not_say_how_far_back_the_topic_goes(
-    database_url: str, kafka: str, topics: Topics
+    database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     """One dated to come, one of long ago, both well formed, stand at the head of every partition after the cut."""
     applications = [application(number) for number in range(80)]
     await store(database_url, applications)
     await publish(kafka, topics, applications[:40])
     start = {number: end for number, (_, end) in (await bounds(kafka, topics.applications)).items()}
-    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+    async with kafka.producer() as producer:
         for number in start:
             for at in (first_id(datetime(9000, 1, 1, tzinfo=UTC)), last_id(datetime(1971, 1, 1, tzinfo=UTC))):
                 created_at = datetime(2020, 1, 1, tzinfo=UTC)

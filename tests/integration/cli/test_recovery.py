@@ -14,15 +14,16 @@ from gateway.commit.lease_statements import NOBODY
 from gateway.publish import recovery
 from gateway.service import Gateway, running
 from gateway.settings import Settings
+from runtime.kafka.clients import Kafka
 from tests.support.write_path import eventually, ids_on_topic, outbox_is_empty, rows, submission
 
 
 async def test_a_stopped_drain_is_listed_and_released(
-    settings: Settings, database_url: str, kafka: str, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, database_url: str, kafka: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recovery, "_STOPPED_RETRY_SECONDS", 0.5)
     monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap_servers)
     monkeypatch.setenv("KAFKA_PREFIX", settings.kafka_prefix)
     monkeypatch.setenv("COLUMNS", "400")
     async with running(settings) as gateway:

@@ -9,10 +9,11 @@ from contracts import Topics
 from devstack.kafka.broker import Broker
 from devstack.postgresql.postgres import Postgres
 from migrations import head, migrate
+from runtime.kafka.clients import Kafka
 from stream_workers.kinds import JOURNAL, METRICS
 
 
-async def test_topics_are_created_once(kafka: str, topics: Topics) -> None:
+async def test_topics_are_created_once(kafka: Kafka, topics: Topics) -> None:
     again = await create(kafka, topics, Shape())
     assert set(again) == {
         topics.applications,
@@ -39,10 +40,10 @@ async def test_a_broker_comes_back_after_sigkill_and_keeps_its_topics(tmp_path: 
     broker = Broker(tmp_path / "a folder, with späces")
     try:
         broker.start()
-        await create(broker.bootstrap, Topics("kept."), Shape())
+        await create(broker.kafka, Topics("kept."), Shape())
         broker.kill()
         broker.start()
-        async with admin(broker.bootstrap) as client:
+        async with admin(broker.kafka) as client:
             assert "kept.applications" in await client.list_topics()
     finally:
         broker.kill()

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from tests.integration.gateway.observability.test_gateway_processes_observed import process
 from tests.support.gateways import GatewayProcess
 from tests.support.http_gateway import read_answer
@@ -20,7 +21,7 @@ _HEAD = b"POST /applications HTTP/1.1\r\nHost: gateway\r\nContent-Type: applicat
 
 
 @pytest.fixture
-def gateway(database_url: str, kafka: str, topics: Topics, tmp_path: Path) -> GatewayProcess:
+def gateway(database_url: str, kafka: Kafka, topics: Topics, tmp_path: Path) -> GatewayProcess:
     return process(database_url, kafka, topics, tmp_path / "gateway.log", GATEWAY_PROCESSES="2", LAME_DUCK_SECONDS="2")
 
 

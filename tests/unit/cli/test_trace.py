@@ -6,6 +6,7 @@ import pytest
 
 from cli.audit import trace
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 
 
 @pytest.mark.parametrize(
@@ -19,9 +20,9 @@ from contracts import Topics
 async def test_an_id_of_any_year_can_be_looked_for(
     monkeypatch: pytest.MonkeyPatch, id_: str, since: int | None
 ) -> None:
-    async def bounds(_bootstrap: str, _topic: str, *, since_ms: int | None) -> dict[int, tuple[int, int]]:
+    async def bounds(_kafka: Kafka, _topic: str, *, since_ms: int | None) -> dict[int, tuple[int, int]]:
         assert since_ms == since
         return {}
 
     monkeypatch.setattr(trace, "bounds", bounds)
-    assert await trace._on_topic("", Topics(), UUID(id_)) == []
+    assert await trace._on_topic(Kafka(""), Topics(), UUID(id_)) == []

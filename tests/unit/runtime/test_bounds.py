@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from cli.environment import MODELS, explain
 from cli.settings import Settings as TopicSettings
 from gateway.settings import Settings as GatewaySettings
-from runtime.settings import BoundSettings
+from runtime.bounds import BoundSettings
 
 _REPLICA = {"database_read_url": "postgresql+asyncpg://reader@127.0.0.1/headgate"}
 _BODIES = {"bodies_max_bytes": 7 * 1024 * 1024}

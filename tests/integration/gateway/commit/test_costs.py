@@ -16,6 +16,7 @@ from gateway.admission.joined_writes import JoinedWrites
 from gateway.database.ids import Ids
 from gateway.service import Gateway, running
 from gateway.settings import Settings
+from runtime.kafka.clients import Kafka
 from tests.support.http_gateway import NEW, served
 from tests.support.write_path import eventually, outbox_is_empty, records, rows, settings_for, submission
 
@@ -69,7 +70,7 @@ async def test_a_submission_makes_no_task(gateway: Gateway) -> None:
 
 
 async def test_a_quiet_gateway_asks_postgresql_less_than_once_in_a_second(
-    database_url: str, kafka: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
+    database_url: str, kafka: Kafka, topics: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By default. Counted by the heartbeats, not by a clock."""
     defaults = {name: Settings.model_fields[name].default for name in ("lease_seconds", "send_timeout_seconds")}
@@ -105,7 +106,7 @@ async def test_an_answer_is_one_write(settings: Settings, monkeypatch: pytest.Mo
     assert pieces == [2]
 
 
-async def test_an_event_carries_few_bytes_beside_its_value(gateway: Gateway, kafka: str, topics: Topics) -> None:
+async def test_an_event_carries_few_bytes_beside_its_value(gateway: Gateway, kafka: Kafka, topics: Topics) -> None:
     accepted = await gateway.writer.submit(submission("Ann", "text"))
     await gateway.publisher.until_idle()
     [record] = await records(kafka, topics.applications)

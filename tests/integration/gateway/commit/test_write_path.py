@@ -29,6 +29,7 @@ from gateway.problems.errors import (
 )
 from gateway.service import Gateway, running
 from gateway.settings import Settings
+from runtime.kafka.clients import Kafka
 from tests.records import to_value
 from tests.support.write_path import eventually, ids_on_topic, outbox_is_empty, records, rows, submission, unchecked
 
@@ -38,7 +39,7 @@ async def stored_ids(database_url: str) -> list[UUID]:
 
 
 async def test_an_accepted_application_is_a_row_and_an_event_with_the_same_bytes(
-    gateway: Gateway, database_url: str, kafka: str, topics: Topics
+    gateway: Gateway, database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     accepted = await gateway.writer.submit(submission("Анна", "текст"))
     [row] = await rows(database_url, "SELECT * FROM applications")
@@ -51,7 +52,7 @@ async def test_an_accepted_application_is_a_row_and_an_event_with_the_same_bytes
 
 
 async def test_concurrent_submissions_share_commits_and_keep_their_order(
-    gateway: Gateway, database_url: str, kafka: str, topics: Topics
+    gateway: Gateway, database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     submissions = [submission("Ann", str(number)) for number in range(300)]
     await asyncio.gather(*map(gateway.writer.submit, submissions))
@@ -88,7 +89,7 @@ async def test_past_its_bound_the_queue_refuses_at_once(settings: Settings) -> N
 
 
 async def test_after_the_drain_nothing_is_left_and_nothing_is_taken(
-    settings: Settings, database_url: str, kafka: str, topics: Topics
+    settings: Settings, database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     async with running(settings) as gateway:
         futures = [gateway.writer.submit(submission(description=str(number))) for number in range(50)]
@@ -172,7 +173,7 @@ async def test_an_expired_key_is_free(gateway: Gateway, database_url: str) -> No
 
 
 async def test_a_key_holds_across_gateways_and_does_not_hurt_the_batch(
-    gateway: Gateway, settings: Settings, database_url: str, kafka: str, topics: Topics
+    gateway: Gateway, settings: Settings, database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     async with running(settings) as other:
         first = await other.writer.submit(keyed("one"))
@@ -209,7 +210,7 @@ def lose_the_answer(session: Session, *, after: bool) -> None:
 
 @pytest.mark.parametrize("after", [True, False])
 async def test_a_commit_whose_answer_is_lost_is_settled_by_a_write(
-    gateway: Gateway, database_url: str, kafka: str, topics: Topics, after: bool
+    gateway: Gateway, database_url: str, kafka: Kafka, topics: Topics, after: bool
 ) -> None:
     lose_the_answer(gateway.writer._session, after=after)
     one = submission()
@@ -250,7 +251,7 @@ async def test_a_late_commit_fails_as_a_whole_on_the_tombstone(gateway: Gateway,
 
 
 async def test_nothing_is_committed_under_a_claimed_lease_and_a_new_one_is_taken(
-    gateway: Gateway, database_url: str, kafka: str, topics: Topics
+    gateway: Gateway, database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     lost = await gateway.keeper.held()
     await rows(database_url, f"UPDATE gateway_leases SET claimed_by = '{UUID(int=0)}' WHERE id = '{lost}'")
@@ -299,7 +300,7 @@ def _told(state: str, **more: str) -> DBAPIError:
 
 
 async def test_what_a_bisection_did_not_store_is_not_overtaken(
-    gateway: Gateway, database_url: str, kafka: str, topics: Topics
+    gateway: Gateway, database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     """PostgreSQL goes away after the first half was refused: the second half must not be stored before it."""
     sent = [submission("Ann", str(number)) for number in range(8)]

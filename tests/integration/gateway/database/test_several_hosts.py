@@ -11,6 +11,7 @@ from contracts import Topics
 from gateway.database.connection import open_engine
 from gateway.problems.errors import DatabaseAwayError
 from gateway.service import Gateway, running
+from runtime.kafka.clients import Kafka
 from runtime.primary import NoPrimaryError
 from stream_workers.web.look.gateways import Database
 from tests.integration.cli.test_doctor import run_doctor
@@ -56,7 +57,7 @@ async def test_a_former_primary_that_takes_writes_is_not_written_to(pair: Pair) 
         await engine.dispose()
 
 
-async def test_a_gateway_leaves_a_server_that_became_read_only(pair: Pair, kafka: str, topics: Topics) -> None:
+async def test_a_gateway_leaves_a_server_that_became_read_only(pair: Pair, kafka: Kafka, topics: Topics) -> None:
     async with running(settings_for(pair.url, kafka, topics)) as gateway:
         await gateway.writer.submit(submission())
         await asyncio.to_thread(pair.standby.promote)
@@ -88,9 +89,13 @@ async def test_the_web_view_reads_from_the_primary(pair: Pair) -> None:
         await database.close()
 
 
-async def test_the_doctor_tells_primary_and_standby_apart(pair: Pair, kafka: str, topics: Topics) -> None:
+async def test_the_doctor_tells_primary_and_standby_apart(pair: Pair, kafka: Kafka, topics: Topics) -> None:
     first, second = (f"127.0.0.1:{server.port}" for server in (pair.primary, pair.standby))
-    settings = {"DATABASE_URL": pair.url, "KAFKA_BOOTSTRAP_SERVERS": kafka, "KAFKA_PREFIX": topics.prefix}
+    settings = {
+        "DATABASE_URL": pair.url,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "KAFKA_PREFIX": topics.prefix,
+    }
 
     _, found = await asyncio.to_thread(run_doctor, settings)
     assert found["PostgreSQL"]["found"].endswith(first)

@@ -3,11 +3,12 @@
 import re
 
 from contracts import Topics, asyncapi
+from runtime.kafka.clients import Kafka
 from tests.support.inside import served
 from tests.support.write_path import eventually, settings_for
 
 
-async def test_metrics_tell_what_happened(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_metrics_tell_what_happened(database_url: str, kafka: Kafka, topics: Topics) -> None:
     settings = settings_for(database_url, kafka, topics, rate_limit_per_minute=7)
     async with served(settings) as (front, client):
         body = {"user_name": "Ann", "description": "text"}
@@ -52,7 +53,7 @@ async def test_metrics_tell_what_happened(database_url: str, kafka: str, topics:
     assert value("process_resident_memory_bytes", process="0") > 0
 
 
-async def test_the_contract_is_served_from_here(database_url: str, kafka: str, topics: Topics) -> None:
+async def test_the_contract_is_served_from_here(database_url: str, kafka: Kafka, topics: Topics) -> None:
     async with served(settings_for(database_url, kafka, topics)) as (_, client):
         document = (await client.get("/asyncapi.json")).json()
         page = await client.get("/asyncapi", headers={"accept-language": "ru"})

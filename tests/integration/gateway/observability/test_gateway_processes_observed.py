@@ -13,16 +13,17 @@ from cli.settings import Shape
 from cli.topics.create import create
 from contracts import Topics
 from devstack.kafka.broker import Broker
+from runtime.kafka.clients import Kafka
 from tests.support.gateways import GatewayProcess
 from tests.support.write_path import eventually
 
 BODY = {"user_name": "Ann of Somewhere", "description": "a private matter"}
 
 
-def process(database_url: str, kafka: str, topics: Topics, log: Path, **more: str) -> GatewayProcess:
+def process(database_url: str, kafka: Kafka, topics: Topics, log: Path, **more: str) -> GatewayProcess:
     environment = {
         "DATABASE_URL": database_url,
-        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "KAFKA_PREFIX": topics.prefix,
         "LOG_FORMAT": "json",
         "RATE_LIMIT_PER_MINUTE": "0",
@@ -34,7 +35,7 @@ def process(database_url: str, kafka: str, topics: Topics, log: Path, **more: st
 
 @pytest.mark.timeout(300)
 async def test_any_of_several_processes_tells_the_figures_of_all(
-    database_url: str, kafka: str, topics: Topics, tmp_path: Path
+    database_url: str, kafka: Kafka, topics: Topics, tmp_path: Path
 ) -> None:
     gateway = process(database_url, kafka, topics, tmp_path / "gateway.log", GATEWAY_PROCESSES="3")
     gateway.start()
@@ -69,9 +70,9 @@ async def test_an_outage_is_told_once_and_nothing_personal_ever(
 ) -> None:
     broker, log = Broker(tmp_path / "kafka"), tmp_path / "gateway.log"
     broker.start()
-    gateway = process(database_url, broker.bootstrap, topics, log)
+    gateway = process(database_url, broker.kafka, topics, log)
     try:
-        await create(broker.bootstrap, topics, Shape())
+        await create(broker.kafka, topics, Shape())
         gateway.start()
         await gateway.ready(seconds=120)
         address = f"http://127.0.0.1:{gateway.port}"

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.producer.message_accumulator import MessageAccumulator
 from sqlalchemy import text
@@ -29,20 +29,19 @@ from gateway.publish.producer import ContentRefusedError, Producer
 from gateway.publish.topic import brokers, log_ends, look, min_in_sync, readable_ends, replica_lag_seconds
 from gateway.service import Gateway, running
 from gateway.settings import Settings
+from runtime.kafka.clients import Kafka
 from tests.support.write_path import eventually, ids_on_topic, outbox_is_empty, records, rows, submission
 
 
 def producer_for(settings: Settings) -> Producer:
-    return Producer(
-        bootstrap_servers=settings.kafka_bootstrap_servers, topic=settings.topics.applications, request_seconds=2
-    )
+    return Producer(kafka=settings.kafka, topic=settings.topics.applications, request_seconds=2)
 
 
 # --- Kafka away -----------------------------------------------------------------------------------------------------
 
 
 async def test_with_kafka_away_everything_is_accepted_memory_is_bounded_and_the_backlog_drains_in_order(
-    settings: Settings, broker: Broker, database_url: str, kafka: str, topics: Topics
+    settings: Settings, broker: Broker, database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     bounded = settings.model_copy(update={"publish_memory_max": 40, "commit_batch_max": 10})
     async with running(bounded) as gateway:
@@ -69,7 +68,7 @@ async def _is(gateway: Gateway, state: str) -> bool:
 
 
 async def test_an_aborted_producer_sends_nothing_later(
-    settings: Settings, broker: Broker, kafka: str, topics: Topics
+    settings: Settings, broker: Broker, kafka: Kafka, topics: Topics
 ) -> None:
     producer = producer_for(settings)
     await producer.start()
@@ -102,7 +101,7 @@ def test_the_inside_of_aiokafka_is_as_the_producer_module_knows_it() -> None:
 
 
 async def test_the_brokers_answer_the_questions_that_aiokafka_does_not_ask(
-    settings: Settings, kafka: str, topics: Topics
+    settings: Settings, kafka: Kafka, topics: Topics
 ) -> None:
     producer = producer_for(settings)
     await producer.start()
@@ -121,7 +120,7 @@ async def test_the_brokers_answer_the_questions_that_aiokafka_does_not_ask(
 
 
 async def test_an_event_refused_for_its_content_is_set_aside_and_the_rest_goes_on_exactly_once(
-    gateway: Gateway, kafka: str, database_url: str, topics: Topics, caplog: pytest.LogCaptureFixture
+    gateway: Gateway, kafka: Kafka, database_url: str, topics: Topics, caplog: pytest.LogCaptureFixture
 ) -> None:
     await gateway.writer.submit(submission())
     await gateway.publisher.until_idle()
@@ -138,8 +137,8 @@ async def test_an_event_refused_for_its_content_is_set_aside_and_the_rest_goes_o
     assert (await health_report(gateway))["status"] == "degraded"
 
 
-async def limit_message_size(kafka: str, topic: str, size: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+async def limit_message_size(kafka: Kafka, topic: str, size: int) -> None:
+    admin = kafka.admin()
     await admin.start()
     try:
         resource = ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(size)})
@@ -159,7 +158,7 @@ async def limit_message_size(kafka: str, topic: str, size: int) -> None:
 
 
 async def test_a_silent_database_is_said_in_time_and_costs_nothing_but_the_lease(
-    gateway: Gateway, postgres: Postgres, database_url: str, kafka: str, topics: Topics
+    gateway: Gateway, postgres: Postgres, database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     before = [submission(description=f"before {number}") for number in range(20)]
     await asyncio.gather(*map(gateway.writer.submit, before))
@@ -211,7 +210,7 @@ async def leave_behind(
 
 
 async def test_only_what_is_missing_is_sent_and_in_order(
-    settings: Settings, database_url: str, kafka: str, topics: Topics
+    settings: Settings, database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     left = [[submission("Ann", f"{batch}.{number}") for number in range(5)] for batch in range(40)]
     events = [each for batch in left for each in batch]
@@ -232,7 +231,7 @@ async def test_only_what_is_missing_is_sent_and_in_order(
 
 
 async def test_a_recoverer_that_died_is_itself_recovered_and_former_leases_come_first(
-    settings: Settings, database_url: str, kafka: str, topics: Topics
+    settings: Settings, database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     first, second, recoverer = uuid4(), uuid4(), uuid4()
     older, newer = ([submission("Ann", f"{age} {number}") for number in range(10)] for age in ("older", "newer"))
@@ -244,7 +243,7 @@ async def test_a_recoverer_that_died_is_itself_recovered_and_former_leases_come_
 
 
 async def test_what_a_gateway_with_a_further_field_left_is_not_published_without_it(
-    settings: Settings, database_url: str, kafka: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, database_url: str, kafka: Kafka, topics: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lease, left = uuid4(), [submission(description=str(number)) for number in range(10)]
     await leave_behind(database_url, lease, [left], fields=FIELDS + 1)
@@ -273,7 +272,7 @@ async def test_what_a_gateway_with_a_further_field_left_is_not_published_without
 
 
 async def test_outbox_rows_without_any_lease_are_adopted(
-    settings: Settings, database_url: str, kafka: str, topics: Topics
+    settings: Settings, database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     lease, orphans = uuid4(), [submission(description=str(number)) for number in range(10)]
     await leave_behind(database_url, lease, [orphans])
@@ -285,7 +284,7 @@ async def test_outbox_rows_without_any_lease_are_adopted(
 
 
 async def test_two_gateways_drain_one_dead_lease_once(
-    settings: Settings, database_url: str, kafka: str, topics: Topics
+    settings: Settings, database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     left = [submission(description=str(number)) for number in range(10)]
     await leave_behind(database_url, uuid4(), [left])
@@ -303,7 +302,7 @@ async def test_two_gateways_drain_one_dead_lease_once(
     ],
 )
 async def test_positions_that_do_not_fit_stop_the_drain_and_say_so(
-    settings: Settings, database_url: str, kafka: str, topics: Topics, positions: str, message: str
+    settings: Settings, database_url: str, kafka: Kafka, topics: Topics, positions: str, message: str
 ) -> None:
     lease = uuid4()
     await leave_behind(database_url, lease, [[submission()]])
@@ -366,7 +365,7 @@ async def _moment(_: float) -> None:
 
 
 async def test_a_topic_that_is_deleted_stops_nothing_and_one_made_anew_is_published_to(
-    settings: Settings, database_url: str, kafka: str, topics: Topics
+    settings: Settings, database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     async with running(settings) as gateway:
         await gateway.writer.submit(submission())
@@ -375,7 +374,7 @@ async def test_a_topic_that_is_deleted_stops_nothing_and_one_made_anew_is_publis
         gateway.publisher._sleep = _moment
         gateway.keeper.lost(await gateway.keeper.held(), "another one, so that the watch sleeps as the test says")
         await gateway.keeper.held()
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        admin = kafka.admin()
         await admin.start()
         try:
             await admin.delete_topics([topics.applications])
@@ -467,7 +466,7 @@ async def _settling(gateway: Gateway, count: int) -> bool:
 
 
 async def test_a_refused_batch_is_not_overtaken_by_what_follows_it(
-    settings: Settings, kafka: str, topics: Topics
+    settings: Settings, kafka: Kafka, topics: Topics
 ) -> None:
     await limit_message_size(kafka, topics.applications, 200_000)
     events = [from_submission(submission("Ann", os.urandom(4_500).hex())) for _ in range(120)]
@@ -481,7 +480,7 @@ async def test_a_refused_batch_is_not_overtaken_by_what_follows_it(
 
 
 async def test_batches_are_as_small_as_the_topic_takes_them(
-    settings: Settings, database_url: str, kafka: str, topics: Topics
+    settings: Settings, database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     await limit_message_size(kafka, topics.applications, 200_000)
     async with running(settings) as gateway:

@@ -11,14 +11,15 @@ from gateway.publish.events import Event, from_submission
 from gateway.publish.producer import Producer
 from gateway.publish.topic import brokers, look, readable_ends
 from gateway.publish.topic_scan import present
+from runtime.kafka.clients import Kafka
 
 _IDS = Ids()
 _MEGABYTE = 1024 * 1024
 
 
-async def publish(kafka: str, topics: Topics, count: int, *, description: str) -> Sequence[UUID]:
+async def publish(kafka: Kafka, topics: Topics, count: int, *, description: str) -> Sequence[UUID]:
     """So many events by many users; their ids in order."""
-    producer = Producer(bootstrap_servers=kafka, topic=topics.applications, request_seconds=10)
+    producer = Producer(kafka=kafka, topic=topics.applications, request_seconds=10)
     await producer.start()
     ids: list[UUID] = []
     for start in range(0, count, 2_000):
@@ -33,11 +34,11 @@ def _event(user_name: str, description: str) -> Event:
     return from_submission(from_new(NewApplication(user_name=user_name, description=description), new_id=_IDS))
 
 
-async def test_a_marked_record_is_not_the_event(kafka: str, topics: Topics) -> None:
+async def test_a_marked_record_is_not_the_event(kafka: Kafka, topics: Topics) -> None:
     """It was published again on purpose; whoever reads the topic passes over it."""
     event = _event("ada", "replayed")
     marked = event._replace(headers=[*event.headers, (REPLAYED_HEADER, b"1")])
-    producer = Producer(bootstrap_servers=kafka, topic=topics.applications, request_seconds=10)
+    producer = Producer(kafka=kafka, topic=topics.applications, request_seconds=10)
     await producer.start()
     await producer.send([marked])
     assert await scan(kafka, topics, {event.id}) == set()
@@ -46,22 +47,20 @@ async def test_a_marked_record_is_not_the_event(kafka: str, topics: Topics) -> N
     assert await scan(kafka, topics, {event.id}) == {event.id}
 
 
-async def scan(kafka: str, topics: Topics, ids: set[UUID], *, starts: dict[int, int] | None = None) -> set[UUID]:
+async def scan(kafka: Kafka, topics: Topics, ids: set[UUID], *, starts: dict[int, int] | None = None) -> set[UUID]:
     async with brokers(kafka) as client:
         ends = await readable_ends(client, topics.applications, await look(client, topics.applications))
     from_start = dict.fromkeys(ends, 0)
-    return await present(
-        ids, bootstrap_servers=kafka, topic=topics.applications, starts=from_start | (starts or {}), ends=ends
-    )
+    return await present(ids, kafka=kafka, topic=topics.applications, starts=from_start | (starts or {}), ends=ends)
 
 
-async def test_finds_what_is_there_and_nothing_else(kafka: str, topics: Topics) -> None:
+async def test_finds_what_is_there_and_nothing_else(kafka: Kafka, topics: Topics) -> None:
     ids = await publish(kafka, topics, 300, description="one of many")
     strangers = {_event("ada", "never sent").id for _ in range(3)}
     assert await scan(kafka, topics, {*ids[::7], *strangers}) == set(ids[::7])
 
 
-async def test_a_long_stretch_of_well_compressed_events_is_read_in_little_memory(kafka: str, topics: Topics) -> None:
+async def test_a_long_stretch_of_well_compressed_events_is_read_in_little_memory(kafka: Kafka, topics: Topics) -> None:
     """A fetch of a megabyte may hold tens of thousands of events; as objects they would be hundreds of megabytes."""
     ids = await publish(kafka, topics, 30_000, description="the same words in every one of them")
     tracemalloc.start()

@@ -13,6 +13,7 @@ from contracts import Topics
 from devstack.postgresql.postgres import Postgres
 from devstack.postgresql.standby import Standby
 from gateway.settings import Settings
+from runtime.kafka.clients import Kafka
 from tests.support.http_gateway import NEW, Served, served, settings_for
 from tests.support.proxy import proxy
 from tests.support.write_path import eventually, rows
@@ -33,7 +34,7 @@ def standby(fragile_postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture
-def settings(standby: Standby, fragile_database_url: str, kafka: str, topics: Topics) -> Settings:
+def settings(standby: Standby, fragile_database_url: str, kafka: Kafka, topics: Topics) -> Settings:
     replica = standby.url(make_url(fragile_database_url).database or "")
     return settings_for(
         fragile_database_url,

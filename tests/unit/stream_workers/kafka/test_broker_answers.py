@@ -7,6 +7,8 @@ import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from runtime.kafka import clients
+from runtime.kafka.clients import Kafka
 from stream_workers.errors import KafkaAwayError
 from stream_workers.kafka import group
 from stream_workers.kafka.broker import Description, describe
@@ -40,9 +42,9 @@ async def test_a_group_that_nobody_speaks_for_is_not_empty(
         async def describe_consumer_groups(self, _: object) -> list[Any]:
             return [SimpleNamespace(groups=[(error, "metrics", "", "", "", [])])]
 
-    monkeypatch.setattr(group, "AIOKafkaAdminClient", Admin)
+    monkeypatch.setattr(clients, "AIOKafkaAdminClient", Admin)
     if known:
-        assert await group.members("nowhere:1", "metrics") == []
+        assert await group.members(Kafka("nowhere:1"), "metrics") == []
     else:
         with pytest.raises(KafkaAwayError):
-            await group.members("nowhere:1", "metrics")
+            await group.members(Kafka("nowhere:1"), "metrics")

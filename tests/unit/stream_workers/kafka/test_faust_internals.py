@@ -25,10 +25,13 @@ from faust.tables.base import Collection
 from faust.tables.recovery import Recovery
 from faust.topics import Topic
 from faust.transport.consumer import Consumer as BaseConsumer
+from faust.transport.drivers import aiokafka as driver
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer, Transport
 from faust.types import ConsumerMessage
 from faust.web.base import Web
 
+from runtime.kafka.access.security import Security
+from runtime.kafka.clients import Kafka
 from stream_workers.kafka import batches
 from stream_workers.kafka.batches import (
     BareWeb,
@@ -39,6 +42,7 @@ from stream_workers.kafka.batches import (
     HighestStore,
     StateTable,
 )
+from stream_workers.kafka.entry import faust_options
 from stream_workers.kafka.group import CommonPartitions
 from stream_workers.kafka.room import Room
 
@@ -259,3 +263,16 @@ def test_the_consumer_is_made_where_we_say_how_it_reads() -> None:
     assert "return aiokafka.AIOKafkaConsumer(" in source(AIOKafkaConsumerThread._create_worker_consumer)
     assert "self._create_worker_consumer(transport)" in source(AIOKafkaConsumerThread._create_consumer)
     assert "isolation_level=self._isolation_level" in source(AIOKafkaConsumer.start)
+
+
+def test_how_an_app_gets_in_is_asked_of_one_function() -> None:
+    """Which we replace: Faust's own knows no passwords that change."""
+    taken = "credentials_to_aiokafka_auth("
+    assert taken in source(AIOKafkaConsumerThread._create_worker_consumer)
+    assert taken in source(AIOKafkaConsumerThread._create_client_consumer)
+    assert taken in source(Producer._settings_auth)
+    given = faust_options(Kafka("a:1,b:2", Security("SASL_PLAINTEXT", "PLAIN", "ann")))
+    app = faust.App("x", **given)
+    assert [str(url) for url in app.conf.broker] == ["kafka://a:1", "kafka://b:2"]
+    options = driver.credentials_to_aiokafka_auth(app.conf.broker_credentials)
+    assert (options["sasl_mechanism"], options["sasl_plain_username"]) == ("PLAIN", "ann")

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr, ValidationError
 
 from contracts import Topics
+from runtime.kafka.clients import Kafka
 from stream_workers.settings import Settings
 from stream_workers.web.facts.facts import Facts
 from stream_workers.web.serving import guesses
@@ -40,7 +41,7 @@ def site_of(settings: Settings) -> Site:
 async def serve(settings: Settings) -> Client:
     """The middleware, the forms, the static files and one page's JSON, as a worker mounts them."""
     site = site_of(settings)
-    forms = Forms(site, bootstrap="", topics=Topics())
+    forms = Forms(site, kafka=Kafka(""), topics=Topics())
     app = web.Application(middlewares=[guarded(site.access, site.error)])
     app.on_response_prepare.append(add_headers)
 

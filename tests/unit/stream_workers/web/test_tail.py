@@ -6,6 +6,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from runtime.kafka.clients import Kafka
 from stream_workers.kafka.broker import Broker
 from stream_workers.web.look.tail import PATIENT_FETCHES, Tail
 
@@ -31,7 +32,7 @@ class Slow:
 
 
 def tail() -> Tail:
-    one = Tail("", "t", cast("Broker", None))
+    one = Tail(Kafka(""), "t", cast("Broker", None))
     one._ends = {AT: 1}
     return one
 
