@@ -19,7 +19,7 @@ _REQUESTS = 500
 def requests(script: str, path: str, users: int, size: int, items: int) -> list[bytes]:
     """Prepared requests, as the wrk scripts make them."""
     if script == "get":
-        return [f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()]
+        return [f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()]
     made = []
     for number in range(_REQUESTS):
         wanted = items if script == "batch" else 1
@@ -29,7 +29,7 @@ def requests(script: str, path: str, users: int, size: int, items: int) -> list[
         ]
         target = "/applications/batch" if script == "batch" else "/applications"
         body = json.dumps(bodies if script == "batch" else bodies[0]).encode()
-        head = f"POST {target} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+        head = f"POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         made.append(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
     return made
 

@@ -9,7 +9,8 @@ from types import FrameType
 
 import uvicorn
 
-from gateway.admission.connections import Connection, cut_for_a_stop, cut_slow_ones
+from gateway import open_files
+from gateway.admission.connections import Connection, cut_slow_ones
 from gateway.api.front import Front
 from gateway.app import create_app
 from gateway.observability.logs import configure_logs
@@ -20,6 +21,8 @@ from runtime import collector
 _TICKS_A_SECOND = 10
 # Containers made and not yet freed before the garbage collector looks: an application leaves no cycles behind.
 _GARBAGE_THRESHOLD = 20_000
+# How long a stop lets a client read as good as nothing of its answer, and how long it lets it read at all.
+_IDLE_READER_SECONDS, _READER_SECONDS = 2.0, 5.0
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +69,7 @@ class Server(uvicorn.Server):
             return True
         if counter % _TICKS_A_SECOND == 0:
             cut_slow_ones(self.server_state.connections, asyncio.get_running_loop().time())
+            self._app.crowd.unread.cut(self._settings.write_seconds)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -77,8 +81,11 @@ class Server(uvicorn.Server):
             cutting.cancel()
 
     async def _cut(self) -> None:
+        loop, unread = asyncio.get_running_loop(), self._app.crowd.unread
+        loop.call_later(_READER_SECONDS, unread.cut_all)
         while True:
-            cut_for_a_stop(self.server_state.connections, asyncio.get_running_loop().time())
+            cut_slow_ones(self.server_state.connections, loop.time())
+            unread.cut(_IDLE_READER_SECONDS)
             await asyncio.sleep(0.5)
 
 
@@ -106,11 +113,12 @@ def config_for(settings: Settings, app: Front) -> uvicorn.Config:
 def run(settings: Settings) -> None:
     """Serve until a signal comes; several processes share one socket. Exits 1 where the start or a task failed."""
     configure_logs(settings)
+    if settings.gateway_processes > 1:
+        sys.exit(supervise(config_for(settings, create_app(settings)).bind_socket(), settings.gateway_processes))
+    settings = open_files.fit(settings)
     app = create_app(settings)
     config = config_for(settings, app)
     app.siblings = siblings()
-    if settings.gateway_processes > 1:
-        sys.exit(supervise(config.bind_socket(), settings.gateway_processes))
     collector.spare(_GARBAGE_THRESHOLD)
     server = Server(config, app, settings, supervisor=supervisor())
     # asyncio keeps a socket for IPv6 to IPv6; one bound here takes IPv4 as well, as with several processes.

@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 
 from runtime.bounds import Bound
 from runtime.database_url import DatabaseUrl, hosts_of
+from runtime.host_names import called
 from runtime.settings import ServiceSettings
 
 
@@ -28,6 +29,13 @@ def _origin(text: str) -> str:
     return text
 
 
+def _host_name(text: str) -> str:
+    name = called(text if text.startswith("[") or text.count(":") < 2 else f"[{text}]")
+    if not name or name != text.strip("[]").rstrip(".").lower() or " " in name:
+        raise ValueError("must be names or addresses, such as gateway.example or 10.0.0.5, without scheme and port")
+    return name
+
+
 def _limit_storage(uri: str) -> str:
     if not uri.startswith(("memory://", "redis://", "rediss://", "redis+unix://")):
         raise ValueError("must be memory:// or redis://host:port/db")
@@ -37,6 +45,8 @@ def _limit_storage(uri: str) -> str:
 CommaSeparated = BeforeValidator(_split)
 Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, CommaSeparated]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, CommaSeparated]
+
+HostNames = Annotated[tuple[Annotated[str, AfterValidator(_host_name)], ...], NoDecode, CommaSeparated]
 
 
 class Settings(ServiceSettings):
@@ -75,6 +85,11 @@ class Settings(ServiceSettings):
         10.0, ge=1, le=3600, description="a replica further behind is not read; at least half of LEASE_SECONDS"
     )
     gateway_host: str = Field("127.0.0.1", description="the address to listen on; 0.0.0.0 = all")
+    gateway_hosts: HostNames = Field(
+        (),
+        description="names by which the gateway may be called, with commas; without it any, but on the loopback "
+        "without keys the loopback's",
+    )
     gateway_port: int = Field(8000, ge=0, le=65535, description="the port to listen on; 0 = a free one")
     gateway_processes: int = Field(1, ge=1, le=64, description="processes that share the port")
 
@@ -108,13 +123,22 @@ class Settings(ServiceSettings):
         ge=1024,
         description="bytes of bodies under way in one process; past it 503, slow ones first",
     )
+    answers_max_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=16 * 1024 * 1024,
+        description="bytes of answers that wait in one process to be read; past it the slowest readers are cut",
+    )
     requests_max: int = Field(2_000, ge=1, description="requests that are answered at once; past it 503")
-    connections_max: int = Field(4_000, ge=1, description="open connections of one process; past it 503")
+    connections_max: int = Field(
+        4_000,
+        ge=1,
+        description="open connections of one process; past it 503. At most 128 fewer than there may be open files",
+    )
     head_max_bytes: int = Field(32 * 1024, ge=4096, description="request line and headers")
     head_seconds: float = Field(10.0, gt=0, description="how long a request's head may take to arrive")
     body_seconds: float = Field(30.0, gt=0, description="how long a request's body may take to arrive")
     write_seconds: float = Field(
-        20.0, gt=0, description="how long a client may read nothing of its answer; then the connection ends"
+        20.0, gt=0, description="how long a client may take to read 64 KiB of its answer; then the connection ends"
     )
     idempotency_hours: float = Field(24.0, gt=0, le=720, description="how long an idempotency key is kept")
     deduplicate_seconds: float = Field(0.0, ge=0, description="the same content again is the same application; 0 = off")

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from cli.doctor.finding import Finding, failed, ok, warning
 from devstack.ports import is_free
+from gateway import open_files
 from gateway.settings import Settings
 from stream_workers.settings import Settings as WorkerSettings
 
@@ -28,7 +29,8 @@ async def examine(settings: Settings, workers: WorkerSettings, data_dir: Path) -
     found = list(_gateway(settings, gateway))
     for kind, port in workers.neighbours().items():
         found.append(_worker(kind.name, port, await asyncio.to_thread(_get, workers.worker_web_host, port, "/readyz")))
-    return [*found, *await _limiter(settings.rate_limit_storage), _disk(data_dir)]
+    limiter = await _limiter(settings.rate_limit_storage)
+    return [*found, *limiter, _open_files(settings.connections_max), _disk(data_dir)]
 
 
 def _gateway(settings: Settings, report: dict[str, Any] | None) -> Iterator[Finding]:
@@ -72,6 +74,16 @@ async def _limiter(storage: str) -> list[Finding]:
     except (RedisError, OSError, ValueError) as error:
         return [warning("rate limit's Redis", str(error), "docs/runbook/rate-limit-store-away.md")]
     return [ok("rate limit's Redis", "answers")]
+
+
+def _open_files(connections: int) -> Finding:
+    """A gateway started here like this command may open as many files as its connections and all else need."""
+    limit, needed = open_files.hard_limit(), connections + open_files.RESERVED
+    if needed <= limit:
+        return ok("open files", f"{needed} needed for {connections} connections, more are allowed")
+    remedy = f"{open_files.REMEDY}, or lower CONNECTIONS_MAX."
+    tell = warning if limit >= open_files.LEAST else failed
+    return tell("open files", f"{limit} allowed, {needed} needed for {connections} connections", remedy)
 
 
 def _disk(folder: Path) -> Finding:

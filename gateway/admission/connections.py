@@ -6,7 +6,10 @@ changes. Nothing here is done for each request that can be done for a connection
 """
 
 import asyncio
+import re
+import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Literal
 
@@ -14,24 +17,24 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from gateway.admission.crowd import Crowd
 from gateway.admission.gate import PROBES
 from gateway.admission.joined_writes import JoinedWrites
 from gateway.problems import document
 from gateway.problems.errors import GatewayError, HeadTooLargeError, OverloadedError, RequestError, TooSlowError
 from gateway.settings import Settings
 
-PROBES_RESERVE = 16
-"""Connections past CONNECTIONS_MAX, each of which may ask one probe."""
-
 _RESERVE_SECONDS = 2.0
-# How long a stop waits for a client that reads nothing, and what counts as reading at all.
-_STOP_SECONDS = 2.0
-_PROGRESS = 16 * 1024
 _SLICE = 8 * 1024
+# So much of an answer the kernel takes before its client reads on: the rest waits here, where it is seen and bounded.
+_KERNEL_BYTES = 128 * 1024
+_NOT_SENT = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 # A stop waits this long for the rest of a head; its request is then served like any that was read.
 _LAST_HEAD_SECONDS = 1.0
 # So many bytes around it a byte of body may have: in chunks of one byte there are five.
 _AROUND_A_BYTE = 16
+# What a proxy is asked with (RFC 9112, 3.2.2).
+_ABSOLUTE = re.compile(rb"https?://([^/?#]+)([^#]*)", re.IGNORECASE)
 
 Phase = Literal["new", "head", "body", "other"]
 
@@ -42,21 +45,40 @@ class Connection(HttpToolsProtocol):
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
         self.settings: Settings = config.app.settings
+        self.crowd: Crowd = config.app.crowd
         self._not_body = 0
         self._seen: tuple[Phase, object] = ("new", None)
         self._since = 0.0
         self._head_seconds = self.settings.head_seconds
-        self._unread, self._unread_since = 0, 0.0
+        self._held_back = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(JoinedWrites(transport, self.loop))
+        super().connection_made(JoinedWrites(transport, self.loop, self.crowd.unread))
+        _keep_the_kernel_from_taking_all(transport)
         self._since = self.loop.time()
-        beyond = len(self.connections) - self.settings.connections_max
-        if beyond > PROBES_RESERVE:
-            self._refuse(OverloadedError("as many connections as are allowed are open"))
-        elif beyond > 0:
+        if len(self.connections) > self.settings.connections_max:
+            self._enter_the_reserve()
+
+    def _enter_the_reserve(self) -> None:
+        if self.crowd.reserve.admit(self):
             self.app = self._answer_a_probe
             self._head_seconds = min(self._head_seconds, _RESERVE_SECONDS)
+        else:
+            self._refuse(OverloadedError("as many connections as are allowed are open"))
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing has come yet."""
+        return self._phase() == "new"
+
+    def give_way(self) -> None:
+        """Another one needs the place."""
+        self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.crowd.reserve.leave(self)
+        self.transport.forget()  # type: ignore[attr-defined]  # JoinedWrites
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; a long piece in slices, so that what is no body is seen before all of it is kept."""
@@ -79,6 +101,19 @@ class Connection(HttpToolsProtocol):
             self._fail(HeadTooLargeError(limit=self.settings.head_max_bytes))
         if self.expect_100_continue:
             self._await_word()
+
+    def on_headers_complete(self) -> None:
+        if not self.url.startswith(b"/"):
+            self._take_absolute_form()
+        super().on_headers_complete()
+
+    def _take_absolute_form(self) -> None:
+        """What stands before the path is whom the request is for, whatever Host says; no path is the root."""
+        form = _ABSOLUTE.fullmatch(self.url)
+        if form is not None:
+            authority, rest = form.groups()
+            self.url = rest if rest.startswith(b"/") else b"/" + rest
+            self.headers[:] = [(name, authority if name == b"host" else value) for name, value in self.headers]
 
     def _should_upgrade(self) -> bool:
         """Makes uvicorn leave a request with Upgrade alone, which then comes to ``_read_on``."""
@@ -147,13 +182,26 @@ class Connection(HttpToolsProtocol):
             cycle.keep_alive = cycle.keep_alive and isinstance(self.parser, _Deaf)
         return True
 
-    def cut_if_unread(self, now: float, allowed: float) -> None:
-        """Abort the connection if its client has read next to nothing of what waits for it for too long."""
-        unread = self.transport.get_write_buffer_size()
-        if not self._unread or not self._unread - _PROGRESS < unread <= self._unread:
-            self._unread, self._unread_since = unread, now
-        elif now - self._unread_since > allowed:
-            self.transport.abort()
+    def on_response_complete(self) -> None:
+        """As uvicorn's; but who leaves an answer lying gets no other one made meanwhile."""
+        if self.pipeline:
+            self.transport.flush()  # type: ignore[attr-defined]  # JoinedWrites: it shows whether the client reads
+            self._held_back = self.flow.write_paused
+        if not self._held_back:
+            super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """An answer is not read: nothing more is read from its client either."""
+        super().pause_writing()
+        self.flow.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._held_back:
+            self._held_back = False
+            self.on_response_complete()
+        elif not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def cut_if_slow(self, now: float) -> None:
         """End the connection if it has been in the same phase of the same request for too long."""
@@ -251,12 +299,10 @@ def cut_slow_ones(connections: Iterable[object], now: float) -> None:
     for connection in list(connections):
         if isinstance(connection, Connection):
             connection.cut_if_slow(now)
-            connection.cut_if_unread(now, connection.settings.write_seconds)
 
 
-def cut_for_a_stop(connections: Iterable[object], now: float) -> None:
-    """The same while the server stops: a client that reads nothing does not hold it."""
-    for connection in list(connections):
-        if isinstance(connection, Connection):
-            connection.cut_if_slow(now)
-            connection.cut_if_unread(now, _STOP_SECONDS)
+def _keep_the_kernel_from_taking_all(transport: asyncio.Transport) -> None:
+    """Else it takes megabytes of an answer at once, and neither who reads nor how fast can be told here."""
+    if _NOT_SENT is not None:
+        with suppress(OSError):  # the client has gone already
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _NOT_SENT, _KERNEL_BYTES)

@@ -1,6 +1,6 @@
 """The shapes of answers, for OpenAPI and the generated clients."""
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +20,9 @@ class BrokenRule(BaseModel):
     detail: str = Field(description="the rule in words, in the language of the request")
 
 
+ERROR_COUNT: Any = Field(None, ge=1, description="how many there are, where `errors` has only the first of them")
+
+
 class Problem(BaseModel):
     """A problem document (RFC 9457). ``type`` is stable and leads to a page about it."""
 
@@ -29,6 +32,7 @@ class Problem(BaseModel):
     detail: str
     request_id: str
     errors: list[BrokenRule] | None = None
+    error_count: int | None = ERROR_COUNT
 
 
 class ApplicationPage(BaseModel):
@@ -51,6 +55,7 @@ class ItemProblem(BaseModel):
     status: int
     detail: str
     errors: list[BrokenRule] | None = None
+    error_count: int | None = ERROR_COUNT
 
 
 class BatchResult(BaseModel):

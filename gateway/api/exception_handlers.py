@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from gateway.admission.visit import Header, Visit
+from gateway.intake.body import DisconnectedError
 from gateway.problems import document, violations
 from gateway.problems.errors import (
     BodyTooLargeError,
@@ -22,6 +23,7 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(GatewayError, _answer)
     api.add_exception_handler(HTTPException, _answer_http)
     api.add_exception_handler(RequestValidationError, _answer_validation)
+    api.add_exception_handler(DisconnectedError, _answer_nobody)  # type: ignore[arg-type]  # None: nothing is sent
     api.add_exception_handler(Exception, _answer_unforeseen)
 
 
@@ -67,6 +69,10 @@ def _methods_of(request: Request) -> list[str]:
 async def _answer_validation(request: Request, error: Exception) -> Response:
     errors = error.errors() if isinstance(error, RequestValidationError) else []
     return await _answer(request, ValidationError(violations.of_parameters(errors)))
+
+
+async def _answer_nobody(request: Request, error: Exception) -> None:
+    """The client has left: no fault of ours, and nobody reads an answer."""
 
 
 async def _answer_unforeseen(request: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 
 from gateway.admission import cors, framing, request_id
+from gateway.admission.crowd import Crowd
 from gateway.admission.gate import PROBES, Gate
 from gateway.admission.visit import Header, Visit
 from gateway.intake.bodies import Bodies
@@ -45,8 +46,10 @@ class Front:
         self.siblings = Siblings()
         self.active = 0
         self.bodies = Bodies(settings.bodies_max_bytes)
+        self.crowd = Crowd(settings.answers_max_bytes)
         self.api = api
         self._cors = cors.Cors(settings.cors_origins)
+        self._names = framing.Names(settings)
         self._new_id = request_id.generator()
         self._fast = fast
 
@@ -106,8 +109,10 @@ class Front:
         headers = visit.headers
         if b"host" not in headers or b"transfer-encoding" in headers or len(headers) < len(visit.raw_headers):
             framing.check(visit, scope["http_version"])
-        if self.active > self.settings.requests_max and scope["path"] not in PROBES:
-            raise OverloadedError("as many requests as are allowed are being answered")
+        if scope["path"] not in PROBES:
+            self._names.check(headers)
+            if self.active > self.settings.requests_max:
+                raise OverloadedError("as many requests as are allowed are being answered")
         if b"origin" in headers and self._cors.enter(visit, scope["method"]):
             return self._cors.preflight()
         await self.gate.admit(visit, scope)

@@ -19,7 +19,7 @@ APPLICATION = {
 NEW_APPLICATION = {name: APPLICATION[name] for name in NewApplication.model_fields}
 
 # Every limited call can be answered with these.
-_COMMON = ("unauthenticated", "forbidden", "rate-limited", "internal-error", "overloaded")
+_COMMON = ("unauthenticated", "forbidden", "misdirected", "rate-limited", "internal-error", "overloaded")
 _STORES = ("too-slow", "queue-full", "database-unavailable", "draining")
 
 

@@ -27,6 +27,7 @@
         ├── BatchTooLargeError   413  the batch has more items than allowed
         ├── MediaTypeError       415  the body is of another media type
         ├── EncodingError        415  the body is compressed
+        ├── MisdirectedError     421  the gateway is called by a name that is none of its own
         ├── HeadTooLargeError    431  request line and headers are larger than allowed
         ├── ValidationError      422  fields or parameters break the rules; ``violations`` names each
         ├── PageTooDeepError     422  a page that only a cursor reaches
@@ -247,6 +248,13 @@ class EncodingError(RequestError):
     status: ClassVar[int] = 415
     code: ClassVar[str] = "content-encoding"
     headers: Sequence[tuple[str, str]] = (("accept-encoding", "identity"),)
+
+
+class MisdirectedError(RequestError):
+    """The Host is no name of this gateway: perhaps one that a page of elsewhere makes lead here."""
+
+    status: ClassVar[int] = 421
+    code: ClassVar[str] = "misdirected"
 
 
 class HeadTooLargeError(RequestError):

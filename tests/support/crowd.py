@@ -98,7 +98,8 @@ class _Line:
 
     async def post(self, body: bytes) -> tuple[int, bool, bytes]:
         """Status, whether the connection stays open, and the body."""
-        head = b"POST /applications HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        head = b"POST /applications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        head += b"Content-Length: %d\r\n\r\n"
         self.writer.write(head % len(body) + body)
         answer = (await self.reader.readuntil(b"\r\n\r\n")).lower()
         length = int(answer.split(b"content-length: ")[1].split(b"\r\n")[0])

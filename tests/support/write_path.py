@@ -29,6 +29,7 @@ def settings_for(database_url: str, kafka: Kafka, topics: Topics, **changed: Any
         "lease_seconds": 4.0,
         "send_timeout_seconds": 1.0,
         "drain_seconds": 10.0,
+        "gateway_hosts": ("localhost", "127.0.0.1", "gateway", "x"),
     }
     return Settings(_env_file=None, **(values | changed))
 

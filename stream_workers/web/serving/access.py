@@ -7,12 +7,12 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Collection
-from ipaddress import ip_address
 from typing import Self
 from urllib.parse import urlsplit
 
 from aiohttp.web import Request, RequestKey, StreamResponse
 
+from runtime.host_names import called, is_loopback
 from stream_workers.errors import OpenBindError
 from stream_workers.settings import Settings
 from stream_workers.web.serving.guesses import Guesses
@@ -49,10 +49,10 @@ class Access:
 
     def called_right(self, request: Request) -> bool:
         """Whether the Host is a name of ours: a page of elsewhere can make its own name lead to this address."""
-        name = _host_name(request.headers.get("Host", ""))
+        name = called(request.headers.get("Host", ""))
         if self._hosts is not None:
             return name in self._hosts
-        return self._token is not None or _is_loopback(name)
+        return self._token is not None or is_loopback(name)
 
     def too_many(self, request: Request) -> bool:
         """Whether so many wrong tokens came from this address that no other one is looked at for now."""
@@ -114,28 +114,13 @@ def _bytes(given: str) -> bytes:
 def refuse_open_bind(settings: Settings) -> None:
     """Names, applications and a button to send events again are nothing for a whole network; raises WorkerError."""
     host = settings.worker_web_host
-    if settings.worker_web_token is None and not settings.worker_web_open and not _is_loopback(host):
+    if settings.worker_web_token is None and not settings.worker_web_open and not is_loopback(host):
         raise OpenBindError(host)
 
 
 def _names(text: str | None) -> Collection[str] | None:
     """The names of a list with commas; None where nothing is set."""
     return None if text is None else frozenset(name.strip().strip("[]").lower() for name in text.split(","))
-
-
-def _host_name(host: str) -> str:
-    """The name in a Host header, without the port; empty where there is none."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def same_origin(request: Request) -> bool:

@@ -22,7 +22,8 @@ _HEAD = b"POST /applications HTTP/1.1\r\nHost: gateway\r\nContent-Type: applicat
 
 @pytest.fixture
 def gateway(database_url: str, kafka: Kafka, topics: Topics, tmp_path: Path) -> GatewayProcess:
-    return process(database_url, kafka, topics, tmp_path / "gateway.log", GATEWAY_PROCESSES="2", LAME_DUCK_SECONDS="2")
+    more = {"GATEWAY_PROCESSES": "2", "LAME_DUCK_SECONDS": "2", "GATEWAY_HOSTS": "127.0.0.1,gateway"}
+    return process(database_url, kafka, topics, tmp_path / "gateway.log", **more)
 
 
 async def test_the_processes_of_a_killed_supervisor_drain_and_leave_the_port(

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from gateway.admission.connections import PROBES_RESERVE
+from gateway.admission.crowd import PROBES_RESERVE
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, count, hold_submissions, read_answer, served
 from tests.support.write_path import eventually

@@ -92,7 +92,7 @@ async def test_a_quiet_gateway_asks_postgresql_less_than_once_in_a_second(
 
 async def test_an_answer_is_one_write(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     pieces: list[int] = []
-    flush = JoinedWrites._flush
+    flush = JoinedWrites.flush
 
     def noting(self: JoinedWrites) -> None:
         if self._pieces:
@@ -101,7 +101,7 @@ async def test_an_answer_is_one_write(settings: Settings, monkeypatch: pytest.Mo
 
     async with served(settings) as server:
         await server.client.post("/applications", json=NEW)
-        monkeypatch.setattr(JoinedWrites, "_flush", noting)
+        monkeypatch.setattr(JoinedWrites, "flush", noting)
         assert (await server.client.post("/applications", json=NEW)).status_code == 201
     assert pieces == [2]
 

@@ -1,11 +1,13 @@
 """POST /applications/batch: one result for each item, in order, whatever the others are."""
 
+import asyncio
 import json
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from gateway.observability.telemetry import CLIENT_GONE
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, count, served
 from tests.support.write_path import eventually, outbox_is_empty, rows
@@ -154,3 +156,32 @@ async def test_content_is_told_apart_inside_a_batch_too(http_settings: Settings)
     async with served(http_settings.model_copy(update={"deduplicate_seconds": 60.0})) as http:
         answer = await http.client.post("/applications/batch", json=[NEW, NEW | {"user_name": "b"}, NEW])
         assert statuses(answer) == ["created", "created", "duplicate"]
+
+
+@pytest.mark.parametrize(
+    ("target", "media_type"),
+    [
+        ("/applications", "application/json"),
+        ("/applications/batch", "application/json"),
+        ("/applications/batch", "application/x-ndjson"),
+        ("/", "application/x-www-form-urlencoded"),
+    ],
+)
+async def test_who_leaves_before_the_end_is_no_fault_of_ours(
+    http: Served, target: str, media_type: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", http.port)
+    head = f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\nContent-Length: 100\r\n\r\n["
+    writer.write(head.encode())
+    await eventually(lambda: _active(http, 1), what="a body under way")
+    writer.transport.abort()
+    await eventually(lambda: _active(http, 0), what="the end of its request")
+    posts = {
+        key: sum(seen.counts) for key, seen in http.front.running.telemetry.metrics.requests.items() if key[0] == "POST"
+    }
+    assert posts == {("POST", target, CLIENT_GONE): 1}
+    assert [record.message for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}] == []
+
+
+async def _active(http: Served, count: int) -> bool:
+    return http.front.active == count
