@@ -20,7 +20,7 @@ from gateway.intake.body import DisconnectedError
 from gateway.intake.single import Answer, submit_one
 from gateway.observability.siblings import Siblings
 from gateway.problems import document
-from gateway.problems.errors import GatewayError, OverloadedError
+from gateway.problems.errors import GatewayError, OverloadedError, QueryTooLongError
 from gateway.service import Gateway
 from gateway.settings import Settings
 
@@ -34,6 +34,9 @@ Send = Callable[[Message], Awaitable[None]]
 _NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
 # While the process stops, clients are to open their next connection to another one.
 _CLOSE: Header = (b"connection", b"close")
+# Two names of 255 characters fit, were each percent-encoded in twelve.
+_QUERY_MAX_BYTES = 8 * 1024
+_PARAMETERS_MAX = 50
 
 
 class Front:
@@ -123,6 +126,8 @@ class Front:
         return None
 
     async def _pass_on(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
+        _refuse_long_query(scope["query_string"])
+
         async def send_with_ours(message: Message) -> None:
             if message["type"] == "http.response.start":
                 visit.status = message["status"]
@@ -133,6 +138,12 @@ class Front:
         # A HEAD is a GET whose body the server leaves out (RFC 9110, 9.3.2).
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         await self.api(inner, receive, send_with_ours)
+
+
+def _refuse_long_query(query: bytes) -> None:
+    """More than any call takes is not taken apart at all."""
+    if len(query) > _QUERY_MAX_BYTES or query.count(b"&") >= _PARAMETERS_MAX:
+        raise QueryTooLongError(limit=_QUERY_MAX_BYTES, parameters=_PARAMETERS_MAX)
 
 
 def _problem(error: GatewayError, visit: Visit) -> Answer:

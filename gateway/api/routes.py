@@ -96,7 +96,9 @@ async def submit_applications(request: Request) -> Response:
     summary="List applications",
     openapi_extra=READ_REQUEST,
     responses=listed()
-    | answers("cursor-invalid", "invalid", "page-too-deep", "search-too-broad", "database-unavailable"),
+    | answers(
+        "cursor-invalid", "query-too-long", "invalid", "page-too-deep", "search-too-broad", "database-unavailable"
+    ),
 )
 async def list_applications(request: Request, search: Annotated[Search, Query()]) -> Response:
     """Newest first. Small lists by `page`, long ones by `cursor`: a cursor costs the same at any depth, and what

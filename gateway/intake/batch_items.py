@@ -3,18 +3,25 @@
 What is wrong with one item is said of that item; only a body that has no items to speak of is refused as a whole.
 """
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import StringConstraints, TypeAdapter
+from pydantic import StringConstraints
 from pydantic import ValidationError as PydanticError
+from pydantic_core import SchemaValidator, core_schema
 
 from contracts import NewApplication
 from gateway.intake import json_body
-from gateway.intake.json_array import ArrayReader, Repeated
-from gateway.problems import violations
-from gateway.problems.errors import BatchTooLargeError, GatewayError, RepeatedMemberError, ValidationError
+from gateway.intake.json_array import ELEMENT_MAX_CHARACTERS, ArrayReader, Repeated
+from gateway.problems.errors import (
+    BatchTooLargeError,
+    BodyTooLargeError,
+    GatewayError,
+    RepeatedMemberError,
+    ValidationError,
+)
 
 ItemKey = Annotated[
     str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")
@@ -36,23 +43,63 @@ class Invalid:
 
 Item = BatchItem | Invalid
 
-_from_json = BatchItem.__pydantic_validator__.validate_json
+_from_json = json_body.reader_of(BatchItem)
 _from_object = BatchItem.__pydantic_validator__.validate_python
 
 # Up to this size an array is kept whole and read in one step, which holds the event loop for about a millisecond.
 _WHOLE_BYTES = 256 * 1024
-_from_plain_array = TypeAdapter(list[BatchItem]).validate_json
+_plain_array = SchemaValidator(
+    json_body.or_else(core_schema.list_schema(BatchItem.__pydantic_core_schema__, fail_fast=True), default=None)
+)
+
+LINE_MAX_BYTES = ELEMENT_MAX_CHARACTERS
+"""A line may be as long as an element of an array."""
+
+ERRORS_MAX = 1_000
+"""So many errors of one batch are told; of each further item that is wrong the first, with their number."""
+
+# What is read before other requests have their turn.
+_TURN_BYTES, _TURN_ITEMS = 32 * 1024, 200
+_SPACE = b" \t\r"
+
+
+class _Items:
+    """What has been read so far; BatchTooLargeError with more than ``limit``."""
+
+    def __init__(self, limit: int) -> None:
+        self.found: list[Item] = []
+        self._limit = limit
+        self._errors_left = ERRORS_MAX
+
+    async def extend(self, items: Iterable[Item]) -> None:
+        for item in items:
+            if len(self.found) == self._limit:
+                raise BatchTooLargeError(limit=self._limit)
+            if len(self.found) % _TURN_ITEMS == 0:
+                await asyncio.sleep(0)
+            if isinstance(item, Invalid) and isinstance(item.error, ValidationError):
+                item.error.keep(max(1, self._errors_left))
+                self._errors_left -= len(item.error.violations)
+            self.found.append(item)
 
 
 async def from_lines(pieces: AsyncIterator[bytes], *, limit: int) -> list[Item]:
-    """NDJSON: each line by itself. Empty lines are skipped."""
-    items: list[Item] = []
-    rest = b""
-    async for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n") if b"\n" in piece else (rest + piece,)
-        _extend(items, (_from_line(line) for line in lines if line.strip()), limit)
-    _extend(items, (_from_line(line) for line in (rest,) if line.strip()), limit)
-    return items
+    """NDJSON: each line by itself. Empty lines are skipped, and so is what is left of a line that is too long."""
+    items = _Items(limit)
+    rest, too_long = b"", False
+    async for piece in _in_turns(pieces):
+        *lines, last = piece.split(b"\n")
+        if lines:
+            lines[0] = rest + lines[0]
+            await items.extend(_from_line(line) for line in lines[too_long:] if line.strip())
+            rest, too_long = b"", False
+        if not too_long:
+            rest = (rest + last).lstrip(_SPACE)
+        if len(rest) > LINE_MAX_BYTES:
+            await items.extend((_from_line(rest),))
+            rest, too_long = b"", True
+    await items.extend(_from_line(line) for line in (rest,) if line.strip())
+    return items.found
 
 
 async def from_array(pieces: AsyncIterator[bytes], *, limit: int) -> list[Item]:
@@ -68,14 +115,26 @@ async def from_array(pieces: AsyncIterator[bytes], *, limit: int) -> list[Item]:
         plain = _plain_items(b"".join(kept), limit)
         if plain is not None:
             return plain
-    items: list[Item] = []
-    reader = ArrayReader()
+    items, reader = _Items(limit), ArrayReader()
+    async for piece in _in_turns(_with_first(kept, pieces)):
+        await items.extend(map(_from_value, reader.feed(piece)))
+    await items.extend(map(_from_value, reader.end()))
+    return items.found
+
+
+async def _with_first(kept: list[bytes], pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     for piece in kept:
-        _extend(items, map(_from_value, reader.feed(piece)), limit)
+        yield piece
     async for piece in pieces:
-        _extend(items, map(_from_value, reader.feed(piece)), limit)
-    _extend(items, map(_from_value, reader.end()), limit)
-    return items
+        yield piece
+
+
+async def _in_turns(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same in parts, none of which holds the event loop for long, whatever it is made of."""
+    async for piece in pieces:
+        for start in range(0, len(piece), _TURN_BYTES):
+            yield piece[start : start + _TURN_BYTES]
+            await asyncio.sleep(0)
 
 
 def _plain_items(body: bytes, limit: int) -> list[Item] | None:
@@ -83,46 +142,34 @@ def _plain_items(body: bytes, limit: int) -> list[Item] | None:
 
     An object that names a member twice would have more quotation marks than its fields need.
     """
+    if max(body.count(b"{"), body.count(b"[")) > json_body.PARTS_MAX:
+        return None
     try:
-        items = _from_plain_array(body)
+        items: list[BatchItem] | None = _plain_array.validate_json(body)
     except PydanticError:
         return None
-    if len(items) > limit:
+    if items is None or len(items) > limit:
         return None
     quotes = body.count(b'"')
     plain = quotes == len(items) * json_body.LEAST_QUOTES or quotes == sum(map(json_body.plain_quotes, items))
     return list(items) if plain else None
 
 
-def _extend(items: list[Item], more: Iterator[Item], limit: int) -> None:
-    for item in more:
-        if len(items) == limit:
-            raise BatchTooLargeError(limit=limit)
-        items.append(item)
-
-
 def _from_line(line: bytes) -> Item:
     try:
-        item: BatchItem = _from_json(line)
-        if not json_body.is_plain(line, item):
-            json_body.refuse_repeated_members(line)
-    except PydanticError as error:
-        return Invalid(json_body.error_of(error, line, BatchItem))
+        if len(line) > LINE_MAX_BYTES:
+            raise BodyTooLargeError(limit=LINE_MAX_BYTES)
+        return _from_json(line)
     except GatewayError as error:
         return Invalid(error)
-    return item
 
 
 def _from_value(value: object) -> Item:
     if isinstance(value, Repeated):
         return Invalid(RepeatedMemberError())
-    left_out = 0
     if isinstance(value, dict) and len(value) > json_body.ERRORS_MAX:
-        left_out = len(value)
-        value = json_body.first_members(value, BatchItem)
-        left_out -= len(value)
+        return Invalid(json_body.error_in(value, BatchItem))
     try:
         return _from_object(value)  # type: ignore[no-any-return]  # the validator of BatchItem
-    except PydanticError as error:
-        found = violations.of_body(error.errors(include_url=False, include_input=False))
-        return Invalid(ValidationError(found[: json_body.ERRORS_MAX], count=len(found) + left_out))
+    except PydanticError:
+        return Invalid(json_body.error_in(value, BatchItem))

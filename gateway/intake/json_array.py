@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from gateway.intake import json_body
 from gateway.problems.errors import MalformedJsonError, ValidationError
 from gateway.problems.violations import Violation
 
@@ -17,6 +18,8 @@ _ANOTHER_VALUE = frozenset('{"-0123456789tfn')
 
 # One element may be as large as one application may be; what it unpacks to in memory is bounded with it.
 ELEMENT_MAX_CHARACTERS = 1024 * 1024
+# Behind an element stand the next ones, as many as come with its end.
+_PARTS_MAX = 2 * json_body.PARTS_MAX
 
 
 class Repeated:
@@ -48,6 +51,8 @@ class ArrayReader:
         except UnicodeDecodeError:
             raise MalformedJsonError(reason="not UTF-8") from None
         if self._final or len(self._text) >= self._try_at:
+            if len(self._text) > _PARTS_MAX:
+                json_body.refuse_crowded(self._text.encode(), most=_PARTS_MAX)
             yield from self._elements()
 
     def end(self) -> Iterator[Any]:

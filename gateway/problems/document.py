@@ -23,6 +23,7 @@ _EXAMPLE_PARAMS = {
     "allow": "GET",
     "accept": "application/json",
     "limit": "1048576",
+    "parameters": "50",
     "seconds": "3",
 }
 

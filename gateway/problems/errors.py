@@ -25,6 +25,7 @@
         ├── TooSlowError         408  the request did not arrive in time
         ├── BodyTooLargeError    413  the body is larger than allowed
         ├── BatchTooLargeError   413  the batch has more items than allowed
+        ├── QueryTooLongError    414  the query of the address is longer than any call takes
         ├── MediaTypeError       415  the body is of another media type
         ├── EncodingError        415  the body is compressed
         ├── MisdirectedError     421  the gateway is called by a name that is none of its own
@@ -231,6 +232,13 @@ class BatchTooLargeError(RequestError):
     code: ClassVar[str] = "batch-too-large"
 
 
+class QueryTooLongError(RequestError):
+    """The query has more than ``limit`` bytes, or more than so many ``parameters``."""
+
+    status: ClassVar[int] = 414
+    code: ClassVar[str] = "query-too-long"
+
+
 class MediaTypeError(RequestError):
     """The body is not of the media type that this call reads."""
 
@@ -274,6 +282,10 @@ class ValidationError(RequestError):
         super().__init__()
         self.violations = violations
         self.count = max(count, len(violations))
+
+    def keep(self, most: int) -> None:
+        """Tell no more of them than so many, and their number."""
+        self.violations = self.violations[:most]
 
 
 class PageTooDeepError(RequestError):
