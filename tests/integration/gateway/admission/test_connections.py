@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from gateway.admission import connections
+from gateway.admission.connections import Connection
 from gateway.admission.crowd import PROBES_RESERVE
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, count, hold_submissions, read_answer, served
@@ -66,14 +68,50 @@ async def test_probes_have_a_reserve_of_connections(http_settings: Settings) -> 
         assert await count(http.settings) == 0
 
 
+async def _fill(http: Served, number: int, first: bytes) -> list[asyncio.StreamWriter]:
+    """So many connections more, which have all sent this much when the gateway has taken them."""
+    crowd = [(await asyncio.open_connection("127.0.0.1", http.port))[1] for _ in range(number)]
+    for writer in crowd:
+        writer.write(first)
+    phase = "head" if first else "new"
+    await eventually(lambda: _are(http, number, phase), what=f"{number} connections")
+    return crowd
+
+
+async def _are(http: Served, number: int, phase: str) -> bool:
+    connections = (one for one in http.server.server_state.connections if isinstance(one, Connection))
+    return sum(one._phase() == phase for one in connections) >= number
+
+
+# The client that waited for the gateway has a connection, too.
+_OTHERS = 4
+
+
 async def test_the_reserve_is_bounded(http_settings: Settings) -> None:
-    async with served(http_settings.model_copy(update={"connections_max": 5})) as http:
-        crowd = [await asyncio.open_connection("127.0.0.1", http.port) for _ in range(6 + PROBES_RESERVE)]
-        status, headers, _ = await read_answer(crowd[-1][0])
+    patient = http_settings.model_copy(update={"connections_max": 1 + _OTHERS, "head_seconds": 120.0})
+    async with served(patient) as http:
+        crowd = await _fill(http, _OTHERS, b"")
+        crowd += await _fill(http, PROBES_RESERVE, b"GET /livez")
+        reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+        status, headers, _ = await read_answer(reader)
         assert status == 503
         assert int(headers["retry-after"]) >= 1
-        for _, writer in crowd:
-            writer.close()
+        for one in [*crowd, writer]:
+            one.close()
+
+
+async def test_who_says_nothing_keeps_no_probe_out(http_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_RESERVE_SECONDS", 120.0)
+    patient = http_settings.model_copy(update={"connections_max": 1 + _OTHERS, "head_seconds": 120.0})
+    async with served(patient) as http:
+        crowd = await _fill(http, _OTHERS + PROBES_RESERVE, b"")
+        for _ in range(3):
+            assert statuses(await answers(http, LIVEZ)) == [200]
+        crowd += [(await asyncio.open_connection("127.0.0.1", http.port))[1] for _ in range(40)]
+        assert statuses(await answers(http, LIVEZ)) == [200]
+        assert len(http.server.server_state.connections) <= 1 + _OTHERS + PROBES_RESERVE
+        for one in crowd:
+            one.close()
 
 
 UPGRADES = {

@@ -133,3 +133,101 @@ async def test_a_stop_is_not_held_by_who_reads_nothing(http_settings: Settings) 
 
 async def _is(value: int, wanted: int) -> bool:
     return value == wanted
+
+
+async def _pages(http: Served, number: int, times: int = 1) -> list[socket.socket]:
+    """Clients that ask for a page of some 2 MB, so many ``times``, and have read nothing yet."""
+    found = await _never_reads(http, 0)
+    for _ in range(number):
+        one = socket.socket()
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        one.connect(("127.0.0.1", http.port))
+        one.sendall(b"GET /applications?size=100 HTTP/1.1\r\nHost: x\r\n\r\n" * times)
+        found.append(one)
+    return found
+
+
+def _lying(http: Served) -> int:
+    """Bytes that wait in the process, counted at the transports themselves."""
+    return sum(one.transport.get_write_buffer_size() for one in http.server.server_state.connections)
+
+
+async def _made(http: Served, pages: int) -> bool:
+    requests = http.front.running.telemetry.metrics.requests
+    return sum(sum(seen.counts) for key, seen in requests.items() if key == ("GET", "/applications", 200)) == pages
+
+
+async def test_answers_that_nobody_reads_are_bounded_in_bytes_together(http_settings: Settings) -> None:
+    limit = 16 * 1024 * 1024
+    async with served(http_settings.model_copy(update={"answers_max_bytes": limit})) as http:
+        crowd = await _pages(http, 12, times=3)
+        await eventually(lambda: _made(http, 12), what="a page for each")
+        await eventually(lambda: _is(http.front.active, 0), what="nothing to be under way")
+        assert 8 * 1024 * 1024 < _lying(http) <= limit
+        assert len(http.server.server_state.connections) < 12
+        # Nobody gets a second page made while the first one lies there.
+        assert await _made(http, 12)
+        assert (await http.client.post("/applications", json=NEW)).status_code == 201
+        for one in crowd:
+            one.close()
+
+
+async def test_what_waits_behind_an_answer_is_answered_once_it_is_read(http: Served) -> None:
+    await _pages(http, 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", http.port, limit=65_536)
+    writer.write(b"GET /applications?size=100 HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+    await eventually(lambda: _is(_unread(http), 1), what="an answer that waits")
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+    async with asyncio.timeout(60):
+        sizes = [len((await read_answer(reader))[2]) for _ in range(5)]
+    assert min(sizes[:3]) > 1_000_000
+    assert max(sizes[3:]) < 1_000
+    await eventually(lambda: _is(http.front.crowd.unread.held, 0), what="nothing to be held")
+    writer.close()
+
+
+async def test_who_reads_in_drips_is_cut(http_settings: Settings) -> None:
+    async with served(http_settings.model_copy(update={"write_seconds": 1.0})) as http:
+        [one] = await _pages(http, 1)
+        await eventually(lambda: _is(_unread(http), 1), what="an answer that waits")
+        dripping = asyncio.create_task(_read_drips(one))
+        await eventually(lambda: _is(_unread(http), 0), what="the connection to be cut")
+        assert not await dripping
+        one.close()
+
+
+async def test_who_reads_slowly_but_well_gets_all(http_settings: Settings) -> None:
+    async with served(http_settings.model_copy(update={"write_seconds": 8.0})) as http:
+        [one] = await _pages(http, 1)
+        one.settimeout(30)
+        received, head = 0, b""
+        while not head or received < int(head.split(b"content-length: ")[1].split(b"\r\n")[0]):
+            part = await asyncio.to_thread(one.recv, 65_536)
+            assert part
+            head = head or part
+            received += len(part)
+            await asyncio.sleep(0.02)
+        one.close()
+
+
+async def _read_drips(one: socket.socket) -> bytes:
+    """Some 40 KB/s, which is progress, but not enough of it; what the end of the connection gives."""
+    one.setblocking(False)
+    loop = asyncio.get_running_loop()
+    with suppress(ConnectionError):
+        while await loop.sock_recv(one, 2048):
+            await asyncio.sleep(0.05)
+    return b""
+
+
+async def test_a_stop_is_not_held_by_who_reads_in_drips(http_settings: Settings) -> None:
+    async with served(http_settings) as http:
+        [one] = await _pages(http, 1)
+        await eventually(lambda: _is(_unread(http), 1), what="an answer that waits")
+        dripping = asyncio.create_task(_read_drips(one))
+        http.server.should_exit = True
+        await eventually(
+            lambda: _is(len(http.server.server_state.connections), 0), seconds=20, what="the connection to be cut"
+        )
+        await dripping
+        one.close()
