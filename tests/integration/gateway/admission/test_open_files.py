@@ -10,16 +10,14 @@ import pytest
 
 from cli.doctor.machine import _open_files
 from contracts import Topics
-from gateway import open_files
 from gateway.open_files import LEAST, RESERVED
 from tests.support.gateways import GatewayProcess
 from tests.support.http_gateway import read_answer
 from tests.support.write_path import eventually, outbox_is_empty, rows
 
 _BODY = b'{"user_name": "Ann", "description": "text"}'
-_POST = (
-    b"POST /applications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-)
+_HEAD = b"POST /applications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+_POST = _HEAD + b"Content-Length: %d\r\n\r\n" % len(_BODY) + _BODY
 _HARD = 400
 
 
@@ -50,12 +48,11 @@ async def test_a_crowd_takes_no_file_that_others_need(
         reader, writer = await asyncio.open_connection("127.0.0.1", process.port)
         writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert (await _answer(reader))[0] == 200
-        for _ in range(_HARD + 100):
-            crowd.append(socket.create_connection(("127.0.0.1", process.port)))
+        crowd += [socket.create_connection(("127.0.0.1", process.port)) for _ in range(_HARD + 100)]
         await eventually(lambda: _open(process, _HARD - RESERVED), what="as many connections as fit")
         for path in (b"livez", b"readyz", b"healthz"):
             assert await _probe(process.port, path) == 200
-        writer.write(_POST % len(_BODY) + _BODY)
+        writer.write(_POST)
         assert (await _answer(reader))[0] == 201
         writer.close()
         assert psutil.Process(process.pid).num_fds() < _HARD
@@ -89,7 +86,7 @@ async def test_without_room_for_connections_it_does_not_start(
     ],
 )
 def test_the_doctor_says_it(monkeypatch: pytest.MonkeyPatch, hard: int, status: str) -> None:
-    monkeypatch.setattr(open_files.resource, "getrlimit", lambda _: (hard, hard))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (hard, hard))
     finding = _open_files(4_000)
     assert finding.status == status
     assert "4128" in finding.found

@@ -215,7 +215,7 @@ async def _read_drips(one: socket.socket) -> bytes:
     one.setblocking(False)
     loop = asyncio.get_running_loop()
     with suppress(ConnectionError):
-        while await loop.sock_recv(one, 2048):
+        while await loop.sock_recv(one, 2048):  # noqa: ASYNC110 -- the pace at which it reads
             await asyncio.sleep(0.05)
     return b""
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.settings import Settings
+from tests.support.heavy import HEAVY
 from tests.support.hostile import ACCEPTED, HOSTILE_TARGETS, REFUSED, Case
 from tests.support.http_gateway import Served, count, served
 
@@ -84,7 +85,7 @@ async def test_what_is_hardly_http_is_answered_too(http: Served, request_: bytes
 async def test_fastapi_answers_post_as_the_front_does(http_settings: Settings) -> None:
     """The front exists for speed alone: whatever comes, both ways give the same answer."""
     async with served(http_settings) as front, served(http_settings, fast=False) as fastapi:
-        for case in (*REFUSED, *ACCEPTED):
+        for case in (*REFUSED, *ACCEPTED, *(Case(name, body, 0) for name, body in HEAVY.items())):
             request = case.request()
             one, other = await front.raw(request), await fastapi.raw(request)
             assert _comparable(one) == _comparable(other), case.name
