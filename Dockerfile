@@ -18,6 +18,9 @@ COPY stream_workers stream_workers
 COPY migrations migrations
 COPY devstack devstack
 COPY cli cli
+# `docker build --build-arg COMMIT=$(git rev-parse HEAD)`, for `headgate --version`.
+ARG COMMIT=
+RUN [ -z "$COMMIT" ] || echo "$COMMIT" >runtime/commit.txt
 RUN uv sync --locked --no-dev --no-editable
 
 FROM python:3.13-slim

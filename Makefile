@@ -27,6 +27,7 @@ check: env ## format, lint, types, imports, files that are written from the code
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m cli.writing.documentation --check
 	@$(BIN)/python -m contracts --check docs
+	@scripts/check-workflows
 
 docs: env ## what is written from the code, written anew, and the site in site/
 	@$(BIN)/python -m cli.writing.documentation

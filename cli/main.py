@@ -6,12 +6,14 @@ Only what the asked command needs is imported: all of it together takes seconds,
 import logging
 import sys
 from importlib import import_module
+from typing import Annotated
 
 import typer
 
 from cli import environment
 from cli.errors import CommandError
 from devstack.errors import DevstackError
+from runtime import release
 
 # Each command, or group of commands, and where it lives: imported when asked for, or when help lists them all.
 COMMANDS = {
@@ -37,8 +39,19 @@ COMMANDS = {
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"headgate {release.described()}")
+        raise typer.Exit
+
+
 @app.callback()
-def prepare() -> None:
+def prepare(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="The version, and its commit.")
+    ] = False,
+) -> None:
     """The front door of a Kafka stream: applications in over HTTP, stored in PostgreSQL, published on Kafka.
 
     Settings come from the environment and `.env`; `headgate config` shows what is in force.
@@ -58,9 +71,9 @@ def main() -> None:
 
 
 def add_asked_for(arguments: list[str]) -> None:
-    """Add the command that is asked for; all of them for help, or for one that nobody knows."""
+    """Add the command that is asked for, none for the version; all for help, or for one that nobody knows."""
     asked = next((argument for argument in arguments if not argument.startswith("-")), "")
-    for name in [asked] if asked in COMMANDS else COMMANDS:
+    for name in [asked] if asked in COMMANDS else [] if arguments == ["--version"] else COMMANDS:
         _add(name)
 
 

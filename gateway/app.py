@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 from fastapi import FastAPI
 
@@ -18,6 +17,7 @@ from gateway.health import Health
 from gateway.pages import docs, events, form, problem_pages
 from gateway.service import running
 from gateway.settings import Settings
+from runtime import release
 from runtime.kafka.access.exposure import exposed
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def create_api() -> FastAPI:
     """All routes, with nothing behind them yet: enough to print the OpenAPI document."""
     api = FastAPI(
         title="Headgate",
-        version=version("headgate"),
+        version=release.version(),
         lifespan=_lifespan,
         openapi_url="/openapi.json",
         docs_url=None,

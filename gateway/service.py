@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from importlib.metadata import version
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,6 +21,7 @@ from gateway.publish.publisher import Publisher
 from gateway.publish.recovery import Recovery
 from gateway.read.replica import Replica
 from gateway.settings import Settings
+from runtime import release
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,6 @@ class Gateway:
         self.stopped = asyncio.Event()
         self._sessions = {name: self.session() for name in ("writer", "lease", "backlog")}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._version = version("headgate")  # to look it up takes longer than a heartbeat
         instance = f"{socket.gethostname()}:{settings.gateway_port}#{os.getpid()}"
         self._pace = Pace(self.telemetry.metrics)
         self.keeper = LeaseKeeper(
@@ -92,7 +91,7 @@ class Gateway:
             "published": self.publisher.published,
             "queued": len(self.writer.queue),
             "publisher": self.publisher.state,
-            "version": self._version,
+            "version": release.version(),
             "url": f"http://{self.settings.gateway_host}:{self.settings.gateway_port}",
             "replica": self.replica.report() if self.replica else None,
             "rate": rate,

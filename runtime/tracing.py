@@ -5,7 +5,6 @@ Source: W3C Trace Context; OpenTelemetry, OTLP over HTTP.
 
 import os
 import socket
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
@@ -13,6 +12,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+
+from runtime import release
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
@@ -27,13 +28,13 @@ class Spans:
     def __init__(self, exporter: SpanExporter, *, service: str, seconds: float) -> None:
         attributes = {
             "service.name": service,
-            "service.version": version("headgate"),
+            "service.version": release.version(),
             "service.instance.id": f"{socket.gethostname()}#{os.getpid()}",
         }
         self._provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._milliseconds = int(seconds * 1000)
-        self.tracer: Tracer = self._provider.get_tracer("headgate", version("headgate"))
+        self.tracer: Tracer = self._provider.get_tracer("headgate", release.version())
 
     def stop(self) -> None:
         """Send what is left, for a bounded time; blocks."""

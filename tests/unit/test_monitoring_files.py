@@ -5,23 +5,14 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
-from prometheus_client.metrics_core import Metric
 
-from gateway.api import exposition as gateway_exposition
-from gateway.observability.metrics import Metrics
 from runtime.exposition import page
-from stream_workers.exact.partitions import Figures
-from stream_workers.exact.telemetry import Telemetry
-from stream_workers.kinds import METRICS
-from stream_workers.settings import Settings
-from stream_workers.web.look.snapshot import Snapshot
-from stream_workers.web.serving import exposition as worker_exposition
 from tests.support.commands import ROOT
+from tests.support.exposed import exposed, gateway_families, worker_families
 
 ALERTS = ROOT / "deploy/prometheus/alerts.yaml"
 TESTS = ROOT / "tests/prometheus/alerts.test.yaml"
@@ -30,34 +21,6 @@ DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
 
 # Of the Python client and of Prometheus itself.
 FOREIGN = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"}
-
-_SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
-
-
-def exposed() -> set[str]:
-    """The name of every series that the services can show."""
-    families = [*_gateway_families(), *_worker_families()]
-    return {family.name + suffix for family in families for suffix in _SUFFIXES[family.type]}
-
-
-def _gateway_families() -> list[Metric]:
-    return [
-        *gateway_exposition.counted(Metrics()),
-        *gateway_exposition.standing(_gateway()),
-        *gateway_exposition.replicated(_plain(reads={}, usable=True, lag=0.0)),
-        *gateway_exposition.limiting(_plain(fallbacks=0, away=False)),
-        *gateway_exposition.shared(_report()),
-    ]
-
-
-def _worker_families() -> list[Metric]:
-    return [
-        *worker_exposition.histograms(Telemetry(Settings(_env_file=None), METRICS)),
-        *worker_exposition.figures(Figures()),
-        *worker_exposition.lags(_plain(behind=dict), {}),
-        *worker_exposition.states(_worker()),
-        *worker_exposition.counted(_snapshot()),
-    ]
 
 
 def test_every_metric_that_is_queried_exists() -> None:
@@ -129,7 +92,7 @@ def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian package prometheus) is not installed")
 def test_promtool_accepts_the_pages() -> None:
-    for families in (_gateway_families(), _worker_families()):
+    for families in (gateway_families(), worker_families()):
         text = page(families)
         done = subprocess.run(
             ["promtool", "check", "metrics"], input=text, capture_output=True, timeout=60, check=False
@@ -148,36 +111,3 @@ def _alert_expressions() -> list[str]:
 def _dashboard_expressions() -> list[str]:
     boards = [json.loads(path.read_text()) for path in DASHBOARDS]
     return [target["expr"] for board in boards for panel in board["panels"] for target in panel.get("targets", ())]
-
-
-def _plain(**fields: object) -> Any:
-    return SimpleNamespace(**fields)
-
-
-def _gateway() -> Any:
-    return SimpleNamespace(
-        writer=SimpleNamespace(committed=0, queue=()),
-        publisher=SimpleNamespace(published=0, in_memory=0, state="memory"),
-        recovery=SimpleNamespace(already_there=0, sent=0, set_aside=0, claimed=0, phases={}, stopped={}),
-        keeper=SimpleNamespace(lease=None),
-        draining=False,
-    )
-
-
-def _report() -> dict[str, Any]:
-    outbox = {"batches": 0, "oldest_seconds": 0.0}
-    database = {"status": "ok", "outbox": outbox, "unpublishable": 0, "leases_being_drained": 0, "next_month": True}
-    return {"dependencies": {"postgresql": database, "kafka": {"status": "ok"}}}
-
-
-def _worker() -> Any:
-    return SimpleNamespace(
-        missing=lambda: None,
-        partitions=SimpleNamespace(owned={}),
-        backlog=SimpleNamespace(as_of=1.0, away_since=None),
-    )
-
-
-def _snapshot() -> Snapshot:
-    fields: dict[str, Any] = dict.fromkeys(Snapshot.__dataclass_fields__, 0)
-    return Snapshot(**fields | {"complete": True, "dead_reasons": {}, "partitions": ()})

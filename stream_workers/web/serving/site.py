@@ -3,13 +3,13 @@
 import shlex
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 from zoneinfo import available_timezones
 
 import orjson
 from aiohttp.web import HTTPNotFound, HTTPServiceUnavailable, Request, Response, StreamResponse
 
+from runtime import release
 from stream_workers.web.facts.facts import Facts, NoSuchPageError
 from stream_workers.web.look.board import Look
 from stream_workers.web.serving.access import Access
@@ -112,7 +112,7 @@ class Site:
             "gateway": gateway_url(look),
             "languages": LANGUAGES,
             "themes": THEMES,
-            "version": release(),
+            "version": release.version(),
             "asset": asset,
         }
 
@@ -132,12 +132,6 @@ def gateway_url(look: Look | None) -> str:
     intake = look.intake.value if look and look.intake else None
     told = [gateway.url for gateway in intake.gateways if gateway.url] if intake else []
     return told[0] if told else "http://127.0.0.1:8000"
-
-
-@cache
-def release() -> str:
-    """The version of this installation; to look it up takes longer than to fill a page."""
-    return version("headgate")
 
 
 @cache

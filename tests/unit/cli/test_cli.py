@@ -10,6 +10,7 @@ import pytest
 from cli.config import masked
 from cli.environment import known_names
 from cli.load.figures import Figures
+from runtime.release import described
 from tests.support.commands import ROOT
 
 
@@ -32,6 +33,12 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     assert shown.returncode == 0
     for command in ("config", "forget", "gateway", "load", "migrate", "retention", "run", "topics", "worker"):
         assert command in shown.stdout
+
+
+def test_the_version_is_told_with_its_commit(tmp_path: Path) -> None:
+    shown = headgate("--version", cwd=tmp_path)
+    assert shown.returncode == 0
+    assert shown.stdout == f"headgate {described()}\n"
 
 
 @pytest.mark.parametrize(
