@@ -34,6 +34,8 @@ for image in python:3.13-slim postgres:18 redis:8 apache/kafka:4.4.0; do
     podman image exists "$image" || { deploy/stand-in/build.sh; break; }
 done
 deploy/stand-in/image.sh
+deploy/image-size $inside podman
+say "$($inside podman run --rm headgate:latest --version)"
 trap '$compose $profile down --volumes >/dev/null 2>&1' EXIT
 $compose $profile up --detach
 for service in gateway worker-journal worker-metrics; do

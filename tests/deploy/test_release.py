@@ -51,6 +51,7 @@ def test_nothing_is_published_that_did_not_pass() -> None:
     release = WORKFLOW["jobs"]["release"]
     assert set(release["needs"]) == set(WORKFLOW["jobs"]) - {"release"}
     assert release["if"] == "startsWith(github.ref, 'refs/tags/v')"
+    assert WORKFLOW["permissions"] == {}
     others = [job["permissions"] for name, job in WORKFLOW["jobs"].items() if name != "release"]
     assert others == [{"contents": "read"}] * len(others)
 
