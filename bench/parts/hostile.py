@@ -18,7 +18,8 @@ import psutil
 
 from bench.findings import Finding, Table
 from bench.load import Load
-from bench.stage import HOST, Server, Stage
+from bench.stage import Server, Stage
+from devstack.ports import HOST
 from tests.support.heavy import BATCHES, HEAVY, MANY
 from tests.support.hostile import ACCEPTED, HOSTILE_TARGETS, REFUSED, Case
 

@@ -77,7 +77,7 @@ def test_every_mutation_of_the_model_is_tried() -> None:
 @pytest.mark.parametrize(
     ("module", "words"),
     [
-        ("writer", ("committing", "settling")),
+        ("commits", ("committing", "settling")),
         ("publisher", ("memory", "backlog", "waiting", "condemned", "fenced")),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 
 from contracts import Topics
 from gateway.settings import Settings
+from runtime.kafka.clients import Kafka
 from tests.integration.gateway.observability.test_gateway_processes_observed import process
 from tests.support.http_gateway import NEW, Served, count, read_answer, served
 
@@ -105,7 +106,7 @@ def test_what_is_no_name_stops_the_start(monkeypatch: pytest.MonkeyPatch, text: 
 
 
 async def test_a_socket_for_both_families_serves_and_knows_both(
-    database_url: str, kafka: str, topics: Topics, tmp_path: Path
+    database_url: str, kafka: Kafka, topics: Topics, tmp_path: Path
 ) -> None:
     """IPv4 arrives there as ::ffff:127.0.0.1: it is the loopback's range that is trusted, and it is one visitor."""
     gateway = process(

@@ -13,10 +13,11 @@ from sqlalchemy import Executable, text
 from sqlalchemy.exc import DBAPIError
 
 from contracts import Topics, from_record
+from gateway.commit.commits import _columns
 from gateway.commit.lease_statements import TAKE
 from gateway.commit.statements import COMMIT, DELETE_CONFIRMED, SETTLE
 from gateway.commit.submission import Accepted, Batch, KeyClaim, Submission
-from gateway.commit.writer import Writer, _columns
+from gateway.commit.writer import Writer
 from gateway.database.connection import Compiled, NotConnectedError, Session, create_engine
 from gateway.database.ids import Ids
 from gateway.problems.errors import (

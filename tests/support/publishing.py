@@ -1,0 +1,62 @@
+"""What the tests of publishing start from: a producer, a limit of the topic, and what a gateway that died has left."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from gateway.commit.submission import Submission
+from gateway.health import Health
+from gateway.publish.producer import Producer
+from gateway.service import Gateway
+from gateway.settings import Settings
+from runtime.kafka.clients import Kafka
+from tests.support.write_path import eventually
+
+
+def producer_for(settings: Settings) -> Producer:
+    return Producer(kafka=settings.kafka, topic=settings.topics.applications, request_seconds=2)
+
+
+async def limit_message_size(kafka: Kafka, topic: str, size: int) -> None:
+    admin = kafka.admin()
+    await admin.start()
+    try:
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(size)})
+        answers: list[Any] = await admin.alter_configs([resource])
+        assert all(error[0] == 0 for answer in answers for error in answer.resources), answers
+
+        async def in_force() -> bool:
+            answer: Any = (await admin.describe_configs([resource]))[0]
+            return str(answer.resources[0][4][0][1]) == str(size)
+
+        await eventually(in_force, what="the limit")
+    finally:
+        await admin.close()
+
+
+async def health_report(gateway: Gateway) -> dict[str, Any]:
+    health = Health(gateway)
+    try:
+        return await health.report()
+    finally:
+        await health.close()
+
+
+async def leave_behind(
+    database_url: str, lease: UUID, batches: Sequence[Sequence[Submission]], **of_lease: object
+) -> None:
+    """Rows of a gateway that died: committed, in the outbox, its lease silent."""
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    columns = {"id": lease, "instance": "dead", "seconds": 1.0} | of_lease
+    places = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
+    await connection.execute(f"INSERT INTO gateway_leases ({', '.join(columns)}) VALUES ({places})", *columns.values())
+    for batch in batches:
+        for each in batch:
+            values = each.id, each.user_name, each.description, each.created_at
+            await connection.execute("INSERT INTO applications VALUES ($1, $2, $3, $4)", *values)
+        row = batch[0].id, lease, [each.id for each in batch]
+        await connection.execute("INSERT INTO outbox (id, lease, ids, positions) VALUES ($1, $2, $3, '{}')", *row)
+    await connection.close()
