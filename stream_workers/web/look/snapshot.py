@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from stream_workers.books.histogram import Histogram
 from stream_workers.books.series import Series
-from stream_workers.books.users import ActiveUser, Estimate
+from stream_workers.books.sketches.hyperloglog import Estimate
+from stream_workers.books.users import ActiveUser
 from stream_workers.kafka.broker import Brokers
 
 

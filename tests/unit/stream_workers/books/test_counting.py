@@ -287,6 +287,18 @@ def test_a_state_of_the_first_version_is_taken_over_and_counted_on() -> None:
     assert from_json(to_json(after)) == after
 
 
+def test_a_state_of_the_released_version_is_counted_on_and_knows_its_users() -> None:
+    """Written when the sketches were a library's: 700 users, every fiftieth offset unreadable."""
+    state = from_json(Path(__file__).with_name("state_v3.json").read_bytes())
+    assert (state.first, state.last_offset, state.total, state.dead, state.exact) == (10, 1509, 1_470, 30, True)
+    again = [good(1510 + index, user_name=f"user {index}") for index in range(1, 50)]
+    after = apply(state, again, consumed_at=NOW_MS).state
+    assert (after.exact, after.total) == (True, 1_519)
+    assert after.users.distinct == state.users.distinct
+    assert after.users.active.total == 1_519
+    assert from_json(to_json(after)) == after
+
+
 def test_recent_latencies_are_those_of_the_last_windows() -> None:
     recent: dict[int, Histogram] = {}
     for window in range(5):
