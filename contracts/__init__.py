@@ -13,6 +13,7 @@ from contracts.application import (
 from contracts.codec import (
     EVENT_SOURCE,
     EVENT_TYPE,
+    REDRIVEN_HEADER,
     REPLAYED_HEADER,
     UNREADABLE_HEADER,
     Header,
@@ -35,6 +36,7 @@ __all__ = [
     "DESCRIPTION_MAX",
     "EVENT_SOURCE",
     "EVENT_TYPE",
+    "REDRIVEN_HEADER",
     "REPLAYED_HEADER",
     "UNREADABLE_HEADER",
     "USER_NAME_MAX",

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from contracts.application import Application
-from contracts.codec import EVENT_SOURCE, EVENT_TYPE, REPLAYED_HEADER
+from contracts.codec import EVENT_SOURCE, EVENT_TYPE, REDRIVEN_HEADER, REPLAYED_HEADER
 from contracts.topics import Topics
 
 CONTRACT_VERSION = "1.0.0"
@@ -21,6 +21,10 @@ Applications that people submitted, each exactly once: accepted over HTTP, store
 Delivery to a consumer is at least once, as always with Kafka: tell repeats by `ce_id`. All events of one `user_name`
 are on one partition; those that one gateway process accepted are in the order of acceptance. What may change, and how
 a consumer notices, is written in docs/events.md."""
+
+_LETTERS = "Records that are no application events, and marks that say what became of them; kept for ever."
+# The key of a letter and of its marks, and what an event that was sent again says of where it was.
+_ORIGIN = "topic/partition/offset/topic id of the original"
 
 
 def schema() -> Json:
@@ -47,13 +51,20 @@ def document(topics: Topics) -> Json:
         "defaultContentType": "application/json",
         "channels": {
             "applications": _channel(topics.applications, "Every accepted application.", "application"),
-            "deadLetters": _channel(topics.dead_letters, "Records that are no application events.", "deadLetter"),
+            "deadLetters": _channel(topics.dead_letters, _LETTERS, "deadLetter", "redriveMark"),
         },
         "operations": {
-            "publishApplication": _operation("applications", "The gateway publishes what it has accepted."),
-            "publishDeadLetter": _operation("deadLetters", "The metrics worker sets aside what it cannot read."),
+            "publishApplication": _operation(
+                "applications", "The gateway publishes what it has accepted.", "application"
+            ),
+            "publishDeadLetter": _operation(
+                "deadLetters", "The metrics worker sets aside what it cannot read.", "deadLetter"
+            ),
+            "markRedrive": _operation("deadLetters", "A redrive says what became of a dead letter.", "redriveMark"),
         },
-        "components": {"messages": {"application": _application(), "deadLetter": _dead_letter()}},
+        "components": {
+            "messages": {"application": _application(), "deadLetter": _dead_letter(), "redriveMark": _redrive_mark()}
+        },
     }
 
 
@@ -62,11 +73,11 @@ def text(value: Json) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-def _channel(topic: str, description: str, message: str) -> Json:
+def _channel(topic: str, description: str, *messages: str) -> Json:
     return {
         "address": topic,
         "description": description,
-        "messages": {message: {"$ref": f"#/components/messages/{message}"}},
+        "messages": {message: {"$ref": f"#/components/messages/{message}"} for message in messages},
         "bindings": {
             "kafka": {
                 "topic": topic,
@@ -77,8 +88,13 @@ def _channel(topic: str, description: str, message: str) -> Json:
     }
 
 
-def _operation(channel: str, summary: str) -> Json:
-    return {"action": "send", "channel": {"$ref": f"#/channels/{channel}"}, "summary": summary}
+def _operation(channel: str, summary: str, message: str) -> Json:
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "summary": summary,
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{message}"}],
+    }
 
 
 def _application() -> Json:
@@ -92,9 +108,7 @@ def _application() -> Json:
         "headers": _headers(),
         "payload": payload,
         "correlationId": {"location": "$message.header#/ce_id"},
-        "bindings": {
-            "kafka": {"key": {"type": "string", "description": "`user_name` in UTF-8"}, "bindingVersion": "0.5.0"}
-        },
+        "bindings": _keyed("`user_name` in UTF-8"),
         "examples": _examples(),
     }
 
@@ -109,8 +123,18 @@ def _headers() -> Json:
         "content-type": {"const": "application/json"},
         "traceparent": {"type": "string", "description": "W3C Trace Context: the submitter's trace, or a fresh one"},
     }
-    replayed = {"type": "string", "description": "there only where the event was published again on purpose"}
-    return {"type": "object", "required": list(properties), "properties": {**properties, REPLAYED_HEADER: replayed}}
+    more: Json = {
+        REPLAYED_HEADER: {
+            "type": "string",
+            "description": "there only where the event was published again on purpose",
+        },
+        REDRIVEN_HEADER: {
+            "type": "string",
+            "description": f"there only where the event was a dead letter and was sent again: {_ORIGIN}; its other "
+            "headers are the original's, as they were",
+        },
+    }
+    return {"type": "object", "required": list(properties), "properties": properties | more}
 
 
 def _dead_letter() -> Json:
@@ -129,26 +153,52 @@ def _dead_letter() -> Json:
         "original-size": {**number, "description": "there only where the value is cut: its bytes before"},
         "left-out": {
             "type": "string",
-            "description": "what of the original is not in the letter, with commas between: headers, key, content",
+            "pattern": "^(headers|key|content)(,(headers|key|content))*$",
+            "description": "what of the original is not in the letter, with commas between",
         },
     }
-    headers = {"type": "object", "required": list(properties), "properties": properties | more}
+    originals: Json = {"type": "string", "description": "a header of the original: its name after the point"}
+    headers = {
+        "type": "object",
+        "required": list(properties),
+        "properties": properties | more,
+        "patternProperties": {r"^original-header\.": originals},
+    }
     return {
         "name": "dead-letter",
         "title": "A record that is no application event",
         "summary": "The original bytes; headers say where they were and why they could not be read. At least once.",
         "contentType": "application/octet-stream",
         "headers": headers,
-        "bindings": {
-            "kafka": {
-                "key": {
-                    "type": "string",
-                    "description": "topic/partition/offset/topic id of the original: repeats have the same",
-                },
-                "bindingVersion": "0.5.0",
-            }
-        },
+        "bindings": _keyed(f"{_ORIGIN}: repeats have the same"),
     }
+
+
+def _redrive_mark() -> Json:
+    positions: Json = {
+        "type": "string",
+        "description": "JSON: the end of each partition of the applications before the letter is sent; with `intent`",
+    }
+    properties: Json = {
+        "redrive": {
+            "enum": ["intent", "done"],
+            "description": "`intent` is written before the letter is sent again, `done` once Kafka has it",
+        },
+        "redrive-positions": positions,
+    }
+    return {
+        "name": "redrive-mark",
+        "title": "What became of a dead letter",
+        "summary": "A record without a value under the letter's own key. A letter with `done` is not sent again.",
+        "contentType": "application/octet-stream",
+        "headers": {"type": "object", "required": ["redrive"], "properties": properties},
+        "payload": {"type": "null"},
+        "bindings": _keyed(f"{_ORIGIN}, as the letter's"),
+    }
+
+
+def _keyed(description: str) -> Json:
+    return {"kafka": {"key": {"type": "string", "description": description}, "bindingVersion": "0.5.0"}}
 
 
 def _examples() -> list[Json]:

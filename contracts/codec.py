@@ -19,6 +19,9 @@ EVENT_SOURCE = "/headgate"
 # Marks an event that was published again on purpose: consumers that count do not count it twice.
 REPLAYED_HEADER = "headgate-replayed"
 
+# On an event that was a dead letter and was sent again: where it was then.
+REDRIVEN_HEADER = "headgate-redriven-from"
+
 # Marks, as the first header, a record whose bytes no reader could make sense of; the value says why. A lone surrogate
 # is in no name that comes over the wire, so nobody else can set it, and it is never sent.
 UNREADABLE_HEADER = "\udcff"

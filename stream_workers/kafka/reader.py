@@ -7,13 +7,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from runtime.kafka.clients import Kafka
 from runtime.kafka.reading import read
+from runtime.kafka.records import weight
 from stream_workers.kafka.batches import Record
 from stream_workers.kafka.broker import Broker
 
 Stretches = Mapping[int, tuple[int, int]]
 
 # Backwards: records of each partition in one window, fewer where they are so large that one would be a lot of memory.
-WINDOW_FIRST, WINDOW_MAX = 32, 512
+WINDOW_FIRST, WINDOW_MAX = 4, 512
 WINDOW_BYTES = 2 * 1024 * 1024
 
 
@@ -55,7 +56,7 @@ async def backwards(kafka: Kafka, topic: str, stretches: Stretches) -> AsyncGene
                 async for records in _read(consumer, topic, due, at_most=size):
                     held[records[0].partition] += records
                 unread |= {partition: start for partition, (start, _) in due.items()}
-                read = sum(len(record.value or b"") for partition in due for record in held[partition])
+                read = sum(weight(record) for partition in due for record in held[partition])
                 size = min(size * 2, WINDOW_MAX) if read < WINDOW_BYTES else max(size // 4, 1)
             filled = [records for records in held.values() if records]
             if not filled:

@@ -14,6 +14,7 @@ import orjson
 
 from contracts import Header, Topics, header
 from runtime.kafka.clients import Kafka
+from runtime.kafka.records import weight
 from stream_workers.kafka.batches import Record
 from stream_workers.kafka.events import Bad, read
 from stream_workers.kafka.reader import Stretches, backwards, batches, bounds
@@ -66,14 +67,14 @@ class _Again:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far a reading goes at most: letters found, records and bytes looked at, seconds.
+    """How far a reading goes at most: letters found, records and bytes of memory looked at, seconds.
 
     ``newer``: records after the place where it begins, which say what became of the letters before it.
     """
 
     found: int = 50
     records: int = 5_000
-    size: int = 64 * 1024 * 1024
+    size: int = 32 * 1024 * 1024
     seconds: float | None = 8.0
     newer: int = 5_000
 
@@ -200,7 +201,7 @@ async def newest_letters(
             async for record in records:
                 reached[record.partition] = record.offset
                 looked_at += 1
-                size += len(record.value or b"")
+                size += weight(record)
                 dead = collapsed.take(record)
                 if dead and wanted(collapsed.letter(dead, certain=certain)):
                     found.append(dead)
@@ -228,7 +229,7 @@ async def _take_newer(
             async for records in read:
                 for record in records:
                     collapsed.take(record)
-                    size += len(record.value or b"")
+                    size += weight(record)
                 if size > limits.size:
                     return False
     except TimeoutError:

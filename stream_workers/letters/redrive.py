@@ -10,14 +10,12 @@ from collections.abc import AsyncIterator, Collection, Sequence
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from contracts import Header, Topics
+from contracts import REDRIVEN_HEADER, Header, Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.reader import batches, bounds
 from stream_workers.letters.letters import MARK_HEADER, POSITIONS_HEADER, Letter, with_all_marks
 from stream_workers.letters.turn import turn
-
-ORIGIN_HEADER = "headgate-redriven-from"
 
 # Letters that are marked and sent together: what a killed run may have to look for.
 CHUNK = 100
@@ -59,7 +57,7 @@ async def _send(kafka: Kafka, topics: Topics, producer: AIOKafkaProducer, chunk:
             topics.applications,
             letter.dead.value,
             key=letter.dead.key,
-            headers=[*_own(letter.dead.headers), (ORIGIN_HEADER, _key(letter))],
+            headers=[*_own(letter.dead.headers), (REDRIVEN_HEADER, _key(letter))],
         )
         for letter in chunk
     ]
@@ -90,12 +88,12 @@ async def _already_there(kafka: Kafka, topics: Topics, letters: Sequence[Letter]
 
 def _own(headers: Sequence[Header]) -> list[Header]:
     """Without where an earlier redrive had it from: it died again, at another place."""
-    return [(name, value) for name, value in headers if name != ORIGIN_HEADER]
+    return [(name, value) for name, value in headers if name != REDRIVEN_HEADER]
 
 
 def _origin(headers: Sequence[Header]) -> bytes:
     """What the last redrive of a record says, of several."""
-    return next((value for name, value in reversed(headers) if name == ORIGIN_HEADER), b"")
+    return next((value for name, value in reversed(headers) if name == REDRIVEN_HEADER), b"")
 
 
 def _key(letter: Letter) -> bytes:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from contracts import Header, Topics
+from contracts import REDRIVEN_HEADER, Header, Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.kafka.batches import Record
 from stream_workers.kafka.broker import Broker
@@ -18,7 +18,7 @@ from stream_workers.kafka.events import Bad
 from stream_workers.kafka.reader import backwards, bounds
 from stream_workers.letters.dead_letters import DeadLetter, Origin, from_bad, from_letter
 from stream_workers.letters.letters import MARK_HEADER, Letter, Limits, Positions, Stretch, newest_letters, read_letters
-from stream_workers.letters.redrive import ORIGIN_HEADER, redrive
+from stream_workers.letters.redrive import redrive
 from stream_workers.web.facts.letters_page import Letters
 from tests.records import bad, good, to_value
 from tests.support.write_path import records
@@ -140,6 +140,14 @@ async def test_what_is_chosen_is_looked_for_no_further_than_the_limits(
     assert offsets(await newest_letters(kafka, topics, before=short.older, limits=Limits(found=1))) == [142]
 
 
+async def test_large_headers_count_as_what_was_looked_at(kafka: Kafka, topics: Topics, book: Book) -> None:
+    """A letter without a value may be the largest of all."""
+    await book.letters(*range(6), headers=[("h", b"v")] * 5_000)
+    page = await newest_letters(kafka, topics, limits=Limits(size=1_500_000))
+    assert (offsets(page), page.older is not None) == ([5, 4], True)
+    assert not (await newest_letters(kafka, topics, before=page.older, limits=Limits(size=1_500_000))).certain
+
+
 async def test_far_back_it_is_not_known_what_became_of_a_letter(kafka: Kafka, topics: Topics, book: Book) -> None:
     await book.letters(*range(20))
     await book.mark(b"done", 3)
@@ -185,12 +193,12 @@ async def test_a_letter_that_was_redriven_before_is_recognised_by_its_last_origi
     kafka: Kafka, topics: Topics, book: Book
 ) -> None:
     """It died again, and the run that sent it again was killed before it could say so."""
-    before = (ORIGIN_HEADER, Origin(topics.applications, 3, 5).key())
+    before = (REDRIVEN_HEADER, Origin(topics.applications, 3, 5).key())
     await book.letters(0, value=READABLE, headers=[before])
     key = Origin(topics.applications, 0, 0).key()
     await book.mark(b"intent", 0)
     async with kafka.producer() as producer:
-        headers = [before, (ORIGIN_HEADER, key)]
+        headers = [before, (REDRIVEN_HEADER, key)]
         await producer.send_and_wait(topics.applications, READABLE, key=b"k", headers=headers, partition=0)
     assert [done async for done in redrive(kafka, topics, await read_letters(kafka, topics))] == [1]
     found = await records(kafka, topics.applications)

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import time
+from codecs import getincrementaldecoder
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -74,12 +75,12 @@ class Letters:
         read = await newest_letters(
             self._kafka, self._topics, before=positions_of(before), wanted=wanted, limits=limits
         )
-        chosen = [letter for letter in read.letters if sendable(letter)]
+        chosen = await sendable_of(read.letters)
         if not chosen:
             return []
         async with asyncio.timeout(WHOLE_SECONDS):
             letters = await with_all_marks(self._kafka, self._topics, chosen)
-        return [letter for letter in letters if sendable(letter)]
+        return [letter for letter in letters if is_waiting(letter)]
 
     def forget(self) -> None:
         """Read all anew: something was sent."""
@@ -118,7 +119,7 @@ class Letters:
             "certain": read.certain,
             "looked_at": read.looked_at,
             "records": read.records,
-            "sendable": sum(map(sendable, read.letters)),
+            "sendable": len(await sendable_of(read.letters)),
             "letters": [summary(letter) for letter in read.letters],
         }
 
@@ -161,9 +162,19 @@ def text_of(positions: Positions) -> str:
     return ".".join(str(positions.get(number, 0)) for number in range(max(positions, default=-1) + 1))
 
 
-def sendable(letter: Letter) -> bool:
-    """Whether it waits, and would be read this time."""
-    return letter.state in {"waiting", "intended"} and not letter.unsendable and not letter.unreadable
+async def sendable_of(letters: Sequence[Letter]) -> list[Letter]:
+    """Those that wait, and would be read this time. To read some takes long: others have their turn in between."""
+    found = []
+    for letter in letters:
+        if is_waiting(letter) and not letter.unsendable:
+            await asyncio.sleep(0)
+            if not letter.unreadable:
+                found.append(letter)
+    return found
+
+
+def is_waiting(letter: Letter) -> bool:
+    return letter.state in {"waiting", "intended"}
 
 
 def _chosen(letter: Letter, *, reason: str, state: str) -> bool:
@@ -219,9 +230,21 @@ def shown(value: bytes | None, *, at_most: int) -> str | None:
     """Bytes as text that cannot break a page: control characters escaped, what is not UTF-8 as ``\\xNN``."""
     if value is None:
         return None
-    text = value[: at_most * 4].decode("utf-8", "backslashreplace")
+    text = _decoded(value, more_than=at_most)
     visible = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text[:at_most])
-    return visible + ("…" if len(text) > at_most or len(value) > at_most * 4 else "")
+    return visible + ("…" if len(text) > at_most else "")
+
+
+def _decoded(value: bytes, *, more_than: int) -> str:
+    """As text, no further than until there are more signs than this: four of them for a byte that is no UTF-8."""
+    decoder = getincrementaldecoder("utf-8")("backslashreplace")
+    text, size = [], 0
+    for start in range(0, len(value), more_than):
+        text.append(decoder.decode(value[start : start + more_than], final=start + more_than >= len(value)))
+        size += len(text[-1])
+        if size > more_than:
+            break
+    return "".join(text)
 
 
 def pretty(value: bytes | None) -> str | None:

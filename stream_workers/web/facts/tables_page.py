@@ -27,14 +27,14 @@ def tables(look: Look, *, topics: Topics, query: str) -> dict[str, Any]:
     ]
     found = [
         {"table": name, "key": key, "path": path, "value": value}
-        for name in OF_TABLE
+        for name in (OF_TABLE if query else ())
         for key, newest in sorted(values_of(look, name).items())
         for path, value in matching(newest, query)
     ]
     return {
         "query": query,
         "tables": listed,
-        "found": found[:FOUND_MAX] if query else [],
+        "found": found[:FOUND_MAX],
         "found_in_all": len(found) if query else None,
     }
 

@@ -4,9 +4,69 @@
 
 (() => {
   const SILENT_MS = 5000;
+  const RETRY_MS = 1000;
+  const RETRY_MAX_MS = 60_000;
   const live = document.body.hasAttribute("sse-connect");
   let heardAt = Date.now();
   let paused = false;
+  let stream;
+
+  // A browser has six connections for a host: a page that nobody sees gives its own back, and one that is shown again
+  // begins anew, with everything that there is by now. To htmx it is one source that never ends.
+  class SeenStream extends EventTarget {
+    #address;
+    #types = new Set();
+    #source = null;
+    #again = 0;
+    #wait = RETRY_MS;
+
+    constructor(address) {
+      super();
+      this.#address = address;
+      document.addEventListener("visibilitychange", () => this.follow());
+      addEventListener("pagehide", () => this.close());
+      addEventListener("pageshow", () => this.follow());
+      this.follow();
+    }
+
+    addEventListener(type, listener) {
+      super.addEventListener(type, listener);
+      if (this.#types.has(type)) return;
+      this.#types.add(type);
+      this.#hear(type);
+    }
+
+    follow() {
+      if (document.hidden) this.close();
+      else if (!this.#source) this.#open();
+    }
+
+    close() {
+      clearTimeout(this.#again);
+      this.#source?.close();
+      this.#source = null;
+    }
+
+    #open() {
+      heardAt = Date.now();
+      const source = new EventSource(this.#address);
+      source.onopen = () => { this.#wait = RETRY_MS; };
+      source.onerror = () => { if (source.readyState === EventSource.CLOSED) this.#retry(); };
+      this.#source = source;
+      this.#types.forEach((type) => this.#hear(type));
+    }
+
+    // Where the connection is lost the browser comes back by itself; after a refusal it does not.
+    #retry() {
+      this.close();
+      this.#again = setTimeout(() => this.follow(), this.#wait);
+      this.#wait = Math.min(this.#wait * 2, RETRY_MAX_MS);
+    }
+
+    #hear(type) {
+      this.#source?.addEventListener(type, ({ data }) => this.dispatchEvent(new MessageEvent(type, { data })));
+    }
+  }
 
   const cookie = (name) => document.cookie.split("; ").some((pair) => pair.startsWith(name + "="));
   if (!cookie("headgate_tz")) {
@@ -15,6 +75,7 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
+    htmx.createEventSource = (address) => (stream = new SeenStream(address));
     keepWhatTheReaderDoes();
     drawCharts();
     offerCopies();
@@ -80,6 +141,9 @@
       paused = !paused;
       button.setAttribute("aria-pressed", String(paused));
       button.textContent = paused ? button.dataset.resume : button.dataset.pause;
+      if (paused) return;
+      stream.close(); // what changed meanwhile comes again with a new one
+      stream.follow();
     });
   }
 

@@ -31,7 +31,7 @@ from stream_workers.books.state import VALUE_LIMIT, State, fresh, from_json, to_
 from stream_workers.books.users import distinct_users, most_active_users, short_name
 from stream_workers.exact.ledger import following
 from stream_workers.kafka import events
-from stream_workers.kafka.events import Bad, Seen, by_contract, canonical, read
+from stream_workers.kafka.events import VALUE_MAX, Bad, Seen, by_contract, canonical, read
 from tests.records import NOW_MS, POISON, Record, bad, good
 
 OFFSETS_FROM = 50
@@ -191,6 +191,29 @@ def test_poison_is_told_apart_and_never_raises(reason: str, record: Record) -> N
     assert event.reason == reason
     state = apply(fresh("topic", 0), [record], consumed_at=NOW_MS).state
     assert (state.total, state.dead, state.reasons) == (0, 1, {reason: 1})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"[" + b",".join([b"[" * 100 + b"]" * 100] * 1_200) + b"]",
+        b"{" + b",".join(b'"%d":1' % number for number in range(24_000)) + b"}",
+        b'{"description":[' + b"{}," * 80_000 + b"{}]}",
+    ],
+)
+@pytest.mark.parametrize("headers", [(), good(0).headers])
+def test_what_takes_long_to_read_is_not_read(value: bytes, headers: tuple[tuple[str, bytes], ...]) -> None:
+    """Each took from a tenth of a second to most of one."""
+    assert len(value) < VALUE_MAX
+    event = read(Record(0, value, headers))
+    assert isinstance(event, Bad)
+    assert (event.reason, "parts, at most" in event.detail) == ("oversized", True)
+
+
+@pytest.mark.parametrize("sign", ["[", "{", ",", "\U0001d518", '"', "\x01"])
+def test_the_largest_description_is_read_whatever_it_is_made_of(sign: str) -> None:
+    event = read(good(0, user_name=sign * 255, description=sign * 10_000))
+    assert isinstance(event, Seen)
 
 
 def test_an_event_without_headers_is_of_the_first_version() -> None:

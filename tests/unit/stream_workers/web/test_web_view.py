@@ -15,7 +15,7 @@ from stream_workers.books.series import HOUR
 from stream_workers.letters.dead_letters import DeadLetter, Origin
 from stream_workers.letters.letters import Letter
 from stream_workers.web.facts.diagnosis import Finding
-from stream_workers.web.facts.letters_page import instant, positions_of, pretty, shown, text_of, whole
+from stream_workers.web.facts.letters_page import instant, positions_of, pretty, sendable_of, shown, text_of, whole
 from stream_workers.web.facts.overview import counted_today, rate_points
 from stream_workers.web.facts.partitions_page import at_least
 from stream_workers.web.facts.tables_page import flattened
@@ -286,3 +286,30 @@ def test_ids_are_told_apart_and_carry_their_time() -> None:
     assert milliseconds_of(id_) == 0x01A20A39C266
     assert parsed("7c9e6679-7425-40de-944b-e07fc1f90ae7") is None
     assert parsed("<script>") is None
+
+
+@pytest.mark.parametrize(
+    "value", [b"\xff" * 800, "\U0001d518".encode() * 200, b"a" * 800, "é".encode() * 5, b"\xf0\x9d"]
+)
+def test_text_is_decoded_no_further_than_it_is_shown(value: bytes) -> None:
+    for at_most in range(1, 20):
+        whole_text = value.decode(errors="backslashreplace")
+        cut = whole_text[:at_most] + ("…" if len(whole_text) > at_most else "")
+        assert shown(value, at_most=at_most) == cut
+
+
+async def test_others_have_their_turn_between_two_letters() -> None:
+    """To see whether one could be read again is to read it."""
+    dead = DeadLetter(Origin("t", 0, 1), "invalid", "d", "z", b"k", b"[" + b"[]," * 5_000 + b"[]]")
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    assert await sendable_of([Letter(dead)] * 50) == []
+    counting.cancel()
+    assert turns >= 50
