@@ -1,6 +1,6 @@
 """`headgate forget USER`: one person's applications out of PostgreSQL, and what of them is elsewhere until when."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from cli.topics.admin import admin
 from contracts import Topics, time_of
 from gateway.database.tables import applications
 from runtime.kafka.clients import Kafka
-from stream_workers.kinds import METRICS
+from stream_workers.kinds import KINDS, Kept
 
 # The ids are kept: without them the events that the topic still holds would look like another producer's.
 _ERASE = text("""
@@ -24,6 +24,8 @@ WITH gone AS (DELETE FROM applications WHERE id = ANY(:ids) RETURNING id),
      refused AS (DELETE FROM unpublishable WHERE id = ANY(:ids))
 INSERT INTO erasures (id) SELECT id FROM gone ON CONFLICT DO NOTHING
 """).bindparams(IDS)
+
+_CONFIGS = frozenset({"retention.ms", "cleanup.policy"})
 
 
 @dataclass(frozen=True)
@@ -70,42 +72,49 @@ def _erasable(user_name: str) -> list[ColumnElement[bool]]:
 
 async def remains(kafka: Kafka, topics: Topics, newest: datetime) -> list[Remains]:
     """What other places hold of someone whose last application came at ``newest``. Without Kafka: times unknown."""
+    places = _kept_of_a_person()
     try:
-        kept = await _kept(kafka, topics)
+        kept = await _retention(kafka, {place.topic(topics) for place in places if place.topic})
     except (CommandError, OSError):
         kept = {}
 
-    def place(topic: str, what: str) -> Remains:
+    def remaining(place: Kept) -> Remains:
+        if place.topic is None:
+            return Remains(place.where, place.what, None)
+        topic = place.topic(topics)
         time = kept.get(topic)
-        return Remains(topic, what, newest + time if time else None, known=topic in kept)
+        return Remains(topic, place.what, newest + time if time else None, known=topic in kept)
 
+    return [remaining(place) for place in places]
+
+
+def _kept_of_a_person() -> list[Kept]:
     return [
-        place(topics.applications, "the events, up to a segment's time longer"),
-        place(topics.dead_letters, "events of theirs that could not be read"),
-        Remains(
-            METRICS.changelog(topics), "the name while it is one of the most active; counts, which name nobody", None
-        ),
-        Remains("the journal's log", "lines with the id, and the name if JOURNAL_USER_NAMES is set", None),
-        Remains("backups of PostgreSQL, consumers of the topic", "copies that Headgate does not know", None),
+        Kept("the events, up to a segment's time longer", topic=lambda topics: topics.applications),
+        Kept("events of theirs that could not be read", topic=lambda topics: topics.dead_letters),
+        *(place for kind in KINDS.values() for place in kind.keeps_of_a_person()),
+        Kept("copies that Headgate does not know", where="backups of PostgreSQL, consumers of the topic"),
     ]
 
 
-async def _kept(kafka: Kafka, topics: Topics) -> dict[str, timedelta | None]:
-    """How long the topics keep events, None for ever; without those of which Kafka does not tell."""
-    wanted = [
-        ConfigResource(ConfigResourceType.TOPIC, name, {"retention.ms": None})
-        for name in (topics.applications, topics.dead_letters)
-    ]
+async def _retention(kafka: Kafka, topics: Collection[str]) -> dict[str, timedelta | None]:
+    """How long these topics keep records, None for ever; without those of which Kafka does not tell."""
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_CONFIGS)) for name in topics]
     async with admin(kafka) as client:
         answers: Any = await client.describe_configs(wanted)
-    values = {
-        resource[3]: int(entry[1])
+    told = {
+        resource[3]: {entry[0]: entry[1] for entry in resource[4]}
         for answer in answers
         for resource in answer.resources
-        for entry in resource[4]
-        if entry[0] == "retention.ms"
+        if resource[0] == 0
     }
-    return {name: timedelta(milliseconds=value) if value >= 0 else None for name, value in values.items()}
+    return {name: _kept_for(config) for name, config in told.items() if config.keys() >= _CONFIGS}
+
+
+def _kept_for(config: Mapping[str, str]) -> timedelta | None:
+    """Where compaction is all that takes records away, the newest of each key stays."""
+    kept = int(config["retention.ms"])
+    return timedelta(milliseconds=kept) if kept >= 0 and "delete" in config["cleanup.policy"] else None
 
 
 def past(instant: datetime | None) -> bool:

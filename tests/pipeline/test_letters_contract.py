@@ -36,7 +36,7 @@ async def test_letters_and_marks_have_the_headers_that_asyncapi_tells(
     kafka: Kafka, topics: Topics, tmp_path: Path
 ) -> None:
     sent = [*(record for _, record in POISON), good(0)]
-    async with AIOKafkaProducer(bootstrap_servers=kafka, max_request_size=2_000_000) as producer:
+    async with kafka.producer(max_request_size=2_000_000) as producer:
         for record in sent:
             headers = list(record.headers)
             await producer.send_and_wait(topics.applications, record.value, record.key, partition=0, headers=headers)

@@ -9,14 +9,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import pytest
+from aiokafka.admin import NewTopic
 
 from cli.removal.forget import remains
+from cli.topics.admin import admin
 from contracts import Topics
 from devstack.ports import free_port
 from runtime.kafka.clients import Kafka
-from stream_workers.kinds import METRICS
+from stream_workers.kinds import KINDS, METRICS, Kept, Kind
 from tests.integration.cli.test_audit import HOUR_AGO, application, audited, publish, store
-from tests.support.write_path import rows
+from tests.support.write_path import eventually, rows
 
 DAY_AGO = HOUR_AGO - timedelta(days=1)
 
@@ -133,5 +136,33 @@ async def test_how_long_kafka_keeps_events_is_unknown_where_it_does_not_say(topi
     assert {place.where: place.known for place in places if place.where.startswith(topics.prefix)} == {
         topics.applications: False,
         topics.dead_letters: False,
-        METRICS.changelog(topics): True,
+        METRICS.changelog(topics): False,
     }
+
+
+async def test_what_a_further_worker_keeps_is_named_too(
+    kafka: Kafka, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its states, on a topic of its own and elsewhere; how long is Kafka's word."""
+    sent = Kept("an alert under the name", topic=lambda topics: f"{topics.prefix}alerts")
+    further = Kind(
+        "alerts", "windows", 6068, "Tell.", in_states="names of this minute", keeps=(sent, Kept("x", "mail"))
+    )
+    monkeypatch.setitem(KINDS, "alerts", further)
+    day = {"retention.ms": "86400000"}
+    async with admin(kafka) as client:
+        await client.create_topics([NewTopic(f"{topics.prefix}alerts", 1, 1, topic_configs=day)])
+        compact = {"cleanup.policy": "compact"}
+        await client.create_topics([NewTopic(further.changelog(topics), 1, 1, topic_configs=compact)])
+    now, places = datetime.now(UTC), dict[str, tuple[str, datetime | None]]()
+
+    async def all_told() -> bool:
+        """The broker has just made them."""
+        told = await remains(kafka, topics, now)
+        places.update({place.where: (place.what, place.until) for place in told})
+        return all(place.known for place in told)
+
+    await eventually(all_told, what="Kafka's word on every topic")
+    assert places[further.changelog(topics)] == ("names of this minute", None)
+    assert places[f"{topics.prefix}alerts"] == ("an alert under the name", now + timedelta(days=1))
+    assert places["mail"] == ("x", None)
