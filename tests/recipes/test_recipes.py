@@ -148,7 +148,7 @@ async def test_a_further_worker_is_whole_and_exact_through_kills(kafka: Kafka, t
     copy.run(sys.executable, "-m", "cli", "topics", "create", **environ)
     sent = await _submitted(kafka, topics, count=3_000)
     worker = WorkerProcess("alerts", environ, tmp_path / "alerts.log", folder=copy.folder)
-    kind = Kind("alerts", "windows", 6068, "")
+    kind = Kind("alerts", "windows", 6068, "", in_states="")
 
     async def looked_at(least: int) -> bool:
         worker.keep_up()
