@@ -30,11 +30,12 @@ class Load:
 
 @dataclass(frozen=True)
 class Shot:
-    """What is sent. ``script`` is one of post, batch, get; ``arguments`` go to it."""
+    """What is sent. ``script`` is one of post, batch, get, one; ``arguments`` go to it: for `one`, ids in turn."""
 
     script: str
     path: str = ""
-    arguments: tuple[int, ...] = (USERS, DESCRIPTION)
+    arguments: tuple[int | str, ...] = (USERS, DESCRIPTION)
+    header: str = ""
 
 
 POST = Shot("post")
@@ -65,7 +66,8 @@ async def fire(address: str, shot: Shot, *, connections: int, seconds: float) ->
 def _wrk(address: str, shot: Shot, connections: int, seconds: float) -> list[str]:
     script = _SCRIPTS / ("report.lua" if shot.script == "get" else f"{shot.script}.lua")
     flags = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s", "-s", str(script)]
-    return ["wrk", *flags, address + shot.path, "--", *map(str, shot.arguments)]
+    header = ["-H", shot.header] if shot.header else []
+    return ["wrk", *flags, *header, address + shot.path, "--", *map(str, shot.arguments)]
 
 
 def _own(address: str, shot: Shot, connections: int, seconds: float) -> list[str]:

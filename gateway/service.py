@@ -19,6 +19,7 @@ from gateway.observability.pace import Pace
 from gateway.observability.telemetry import Telemetry
 from gateway.publish.publisher import Publisher
 from gateway.publish.recovery import Recovery
+from gateway.read.reads import Reads
 from gateway.read.replica import Replica
 from gateway.settings import Settings
 from runtime import release
@@ -65,13 +66,14 @@ class Gateway:
             telemetry=self.telemetry,
         )
         self.recovery = Recovery(keeper=self.keeper, session=self.session, settings=settings, telemetry=self.telemetry)
+        self.reads = Reads(self._unpooled)
         self.replica = self._replica()
 
     def _replica(self) -> Replica | None:
         url = self.settings.database_read_url
         if url is None:
             return None
-        engine = create_engine(self.settings, url)
+        engine = create_engine(self.settings, url, pooled=False)
         return Replica(engine, lease=lambda: self.keeper.lease, lag_max=self.settings.read_lag_seconds_max)
 
     def session(self) -> Session:
@@ -156,6 +158,7 @@ class Gateway:
         """Drop every connection."""
         for session in self._sessions.values():
             await session.drop()
+        await self.reads.close()
         await self.engine.dispose()
         await self._unpooled.dispose()
         if self.replica is not None:

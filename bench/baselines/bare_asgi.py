@@ -18,7 +18,7 @@ def create_app() -> Any:
 
 async def _answer(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] != "http":
-        await _lifespan(receive, send)
+        await lifespan(receive, send)
         return
     status, value = 200, b"{}"
     if scope["method"] == "POST":
@@ -35,7 +35,8 @@ async def _answer(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": value})
 
 
-async def _lifespan(receive: Any, send: Any) -> None:
+async def lifespan(receive: Any, send: Any) -> None:
+    """Start and stop with the server, with nothing to do for it."""
     while True:
         message = await receive()
         await send({"type": f"{message['type']}.complete"})

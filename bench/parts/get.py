@@ -40,7 +40,7 @@ async def _prepared(stage: Stage, size: int) -> tuple[Server, dict[str, str]]:
         await fill(connection, size)
         middle = await connection.fetchval("SELECT id FROM applications ORDER BY id LIMIT 1 OFFSET $1", size // 2)
     server = await stage.gateway(database, topics, name=f"headgate-{size}")
-    token = cursor.encode(middle, Search().filters())
+    token = cursor.encode(middle, Search().filters)
     paths = {
         PAGE_ONE: "/applications",
         CURSOR: f"/applications?cursor={token}",

@@ -39,11 +39,15 @@ class ApplicationPage(BaseModel):
     """One page of applications. Without ``page`` in the request, ``cursor`` or page 1 was asked for."""
 
     items: list[Application]
-    total: int = Field(ge=0, description="how many match; a lower bound if `total_relation` says so")
-    total_relation: Literal["exact", "at_least"]
+    total: int | None = Field(
+        ge=0,
+        description="how many match, as counted within the last second; a lower bound if `total_relation` says so; "
+        "null if it was not asked for",
+    )
+    total_relation: Literal["exact", "at_least", "none"]
     page: int | None = Field(ge=1, description="null when a cursor was used")
     size: int = Field(ge=1, le=100)
-    pages: int | None = Field(ge=0, description="null when a cursor was used; as exact as `total`")
+    pages: int | None = Field(ge=0, description="null when a cursor was used or without a total; as exact as `total`")
     next_cursor: str | None = Field(description="continues after this page; null at the end")
 
 

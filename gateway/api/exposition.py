@@ -113,7 +113,7 @@ def replicated(replica: Replica | None) -> Iterator[Metric]:
     """Which reads the replica took, and how far it is behind; nothing where there is none."""
     if replica is None:
         return
-    yield of_counts("headgate_replica_reads", "Reads meant for the replica, by outcome", "outcome", replica.reads)
+    yield of_counts("headgate_replica_reads", "Reads meant for the replica, by outcome", "outcome", replica.outcomes)
     yield GaugeMetricFamily("headgate_replica_up", "1 while the replica is read", value=replica.usable)
     if replica.lag < inf:
         yield GaugeMetricFamily("headgate_replica_lag_seconds", "How far it is behind at most", value=replica.lag)

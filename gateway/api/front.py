@@ -1,7 +1,7 @@
-"""The outermost layer: what all calls share, done once, and POST /applications itself.
+"""The outermost layer: what all calls share, done once, and the hot calls themselves: POST /applications and reads.
 
-FastAPI's machinery is more than half of the cost of a small POST, so that one call is answered here; it is declared
-in FastAPI too, where the same function answers it (a test compares the two byte for byte). Everything else goes
+FastAPI's machinery is more than half of the cost of a small call, so those are answered here; they are declared
+in FastAPI too, where the same functions answer them (a test compares the two byte for byte). Everything else goes
 through, with the same request id, limits and header fields around it.
 """
 
@@ -15,6 +15,7 @@ from gateway.admission import cors, framing, request_id
 from gateway.admission.crowd import Crowd
 from gateway.admission.gate import PROBES, Gate
 from gateway.admission.visit import Header, Visit
+from gateway.api import reading
 from gateway.intake.bodies import Bodies
 from gateway.intake.body import DisconnectedError
 from gateway.intake.single import Answer, submit_one
@@ -32,6 +33,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
+# A HEAD is a GET whose body the server leaves out (RFC 9110, 9.3.2).
+_READS = frozenset({"GET", "HEAD"})
 # While the process stops, clients are to open their next connection to another one.
 _CLOSE: Header = (b"connection", b"close")
 # Two names of 255 characters fit, were each percent-encoded in twelve.
@@ -40,7 +43,7 @@ _PARAMETERS_MAX = 50
 
 
 class Front:
-    """An ASGI application around ``api``. ``fast`` False sends POST /applications through FastAPI as well."""
+    """An ASGI application around ``api``. ``fast`` False sends the hot calls through FastAPI as well."""
 
     def __init__(self, api: FastAPI, settings: Settings, gate: Gate, *, fast: bool = True) -> None:
         self.settings = settings
@@ -122,6 +125,10 @@ class Front:
         if self._fast and scope["method"] == "POST" and scope["path"] == "/applications":
             writer = self.running.writer
             return await submit_one(visit, receive, writer=writer, bodies=self.bodies, settings=self.settings)
+        if self._fast and scope["method"] in _READS:
+            answer = await reading.answer(visit, scope, gateway=self.running)
+            if answer is not None:
+                return answer
         await self._pass_on(visit, scope, receive, send)
         return None
 
@@ -135,7 +142,6 @@ class Front:
             await send(message)
 
         scope.setdefault("state", {})["visit"] = visit
-        # A HEAD is a GET whose body the server leaves out (RFC 9110, 9.3.2).
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         await self.api(inner, receive, send_with_ours)
 

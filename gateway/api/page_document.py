@@ -1,30 +1,27 @@
 """One page of applications as it is answered: the body and the Link field (RFC 8288)."""
 
 import math
-from urllib.parse import urlencode
 
-from fastapi import Response
 from pydantic_core import to_json
 
 from contracts import value_of
-from gateway.intake.body import JSON
 from gateway.read.reads import Page
 from gateway.read.search import DEPTH_MAX, Search
 
 
-def answer(page: Page, search: Search) -> Response:
-    """The body, with links to the pages around it."""
-    links = ", ".join(f'<{address}>; rel="{relation}"' for relation, address in _links(page, search))
-    return Response(_body(page, search), media_type=JSON, headers={"link": links})
+def links(page: Page, search: Search) -> bytes:
+    """The field that leads to the pages around this one."""
+    return ", ".join(f'<{address}>; rel="{relation}"' for relation, address in _links(page, search)).encode()
 
 
-def _body(page: Page, search: Search) -> bytes:
+def body(page: Page, search: Search) -> bytes:
+    """The items as their 201 showed them, and where in the list they are."""
     rest = {
-        "total": page.total,
+        "total": None if page.relation == "none" else page.total,
         "total_relation": page.relation,
         "page": None if search.cursor else search.page or 1,
         "size": search.size,
-        "pages": None if search.cursor else _pages(page, search),
+        "pages": None if search.cursor or page.relation == "none" else _pages(page, search),
         "next_cursor": page.next_cursor,
     }
     return b'{"items":[' + b",".join(map(value_of, page.items)) + b"]," + to_json(rest)[1:]
@@ -53,4 +50,4 @@ def _links(page: Page, search: Search) -> list[tuple[str, str]]:
 
 
 def _address(search: Search, place: dict[str, str] | None = None) -> str:
-    return "/applications?" + urlencode({**search.filters(), "size": str(search.size), **(place or {})})
+    return f"/applications?{search.repeated}" + "".join(f"&{name}={value}" for name, value in (place or {}).items())

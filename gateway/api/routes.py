@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from gateway.api import page_document
+from gateway.api import reading
 from gateway.api.exception_handlers import response
 from gateway.api.front import front_of, visit_of
 from gateway.api.openapi_parts import (
@@ -21,11 +21,9 @@ from gateway.api.openapi_parts import (
     results,
 )
 from gateway.intake.batch import submit_batch
-from gateway.intake.body import JSON
 from gateway.intake.single import submit_one
-from gateway.problems.errors import NotFoundError, ValidationError
+from gateway.problems.errors import ValidationError
 from gateway.problems.violations import Violation
-from gateway.read import conditional, reads
 from gateway.read.search import Search
 
 router = APIRouter(tags=["applications"])
@@ -107,11 +105,7 @@ async def list_applications(request: Request, search: Annotated[Search, Query()]
     has `Cache-Control: no-cache`.
     """
     refuse_repeated(request)
-    search.check()
-    gateway = front_of(request).running
-    fresh = "no-cache" in request.headers.get("cache-control", "").lower()
-    page = await reads.read_page(gateway.engine, search, None if fresh else gateway.replica)
-    return page_document.answer(page, search)
+    return response(*await reading.page(visit_of(request), search, gateway=front_of(request).running))
 
 
 @router.get(
@@ -123,15 +117,7 @@ async def list_applications(request: Request, search: Annotated[Search, Query()]
 )
 async def get_application(request: Request, id: Annotated[UUID, Path()]) -> Response:  # noqa: A002 -- the field's name
     """As its 201 showed it, byte for byte: an application never changes."""
-    gateway = front_of(request).running
-    value = await reads.read_one(gateway.engine, id, gateway.replica)
-    if value is None:
-        raise NotFoundError
-    tag = conditional.etag(value)
-    headers = {"etag": tag, "cache-control": "private, max-age=60"}
-    if not conditional.none_match(request.headers.get("if-none-match", ""), tag):
-        return Response(status_code=304, headers=headers)
-    return Response(value, headers=headers, media_type=JSON)
+    return response(*await reading.one(visit_of(request), id, gateway=front_of(request).running))
 
 
 def refuse_repeated(request: Request) -> None:

@@ -4,12 +4,14 @@ import asyncio
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from functools import cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 from asyncpg.exceptions import InternalClientError
 from pydantic import SecretStr
-from sqlalchemy import Executable, Row, TextClause, event, text
+from sqlalchemy import ClauseElement, Executable, Select, event, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +21,9 @@ from sqlalchemy.pool import NullPool
 
 from gateway.settings import Settings
 from runtime.primary import Primary
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.compiler import SQLCompiler
 
 CONNECT_SECONDS = 3.0
 STATEMENT_SECONDS = 3.0
@@ -36,14 +41,15 @@ _READ_ONLY = "25006"
 # What ends an attempt without telling more about it than that.
 DATABASE_ERRORS = (DBAPIError, SqlTimeoutError, OSError)
 
-_POOL = {"pool_size": 8, "max_overflow": 4, "pool_timeout": CONNECT_SECONDS, "pool_recycle": 1800}
+_POOL = {"pool_size": 4, "max_overflow": 4, "pool_timeout": CONNECT_SECONDS, "pool_recycle": 1800}
 
 _END_BACKEND = text("""
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE pid = :pid AND client_port = :port AND usename = current_user
 """)
 
-Rows = Sequence[Row[Any]]
+Rows = Sequence[Any]
+"""Rows with their columns as attributes."""
 
 
 def open_engine(url: str, *, connect_args: Mapping[str, Any] | None = None, **options: Any) -> AsyncEngine:
@@ -82,26 +88,34 @@ def create_engine(settings: Settings, url: SecretStr | None = None, *, pooled: b
     )
 
 
-class Compiled:
-    """A statement that returns no rows, compiled once and run by the driver itself.
+@cache
+def _record(names: tuple[str, ...]) -> type[asyncpg.Record]:
+    """Rows as the driver makes them, with their columns as attributes, like SQLAlchemy's."""
+    columns = {name: property(itemgetter(place)) for place, name in enumerate(names)}
+    return type("Record", (asyncpg.Record,), {"__slots__": (), **columns})
 
-    To run the hottest statement, SQLAlchemy takes more CPU time than the driver does.
+
+class Compiled:
+    """A statement compiled once and run by the driver itself, which prepares it once for each connection.
+
+    To run the hottest statements, SQLAlchemy takes more CPU time than the driver does.
     """
 
-    def __init__(self, statement: TextClause) -> None:
+    def __init__(self, statement: ClauseElement) -> None:
         dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]  # has no types
-        compiled = statement.compile(dialect=dialect)
+        compiled = cast("SQLCompiler", statement.compile(dialect=dialect))
         self.sql = str(compiled)
         types = {name: compiled.binds[name].type.dialect_impl(dialect) for name in compiled.positiontup or ()}
         self._processors = {name: type_.bind_processor(dialect) for name, type_ in types.items()}
+        self._record = _record(tuple(statement.selected_columns.keys()) if isinstance(statement, Select) else ())
 
-    async def run(self, driver: "asyncpg.Connection[asyncpg.Record]", values: Mapping[str, Any]) -> None:
-        """Run it once; raises DBAPIError, as SQLAlchemy would, or OSError."""
+    async def run(self, driver: "asyncpg.Connection[asyncpg.Record]", values: Mapping[str, Any]) -> Sequence[Any]:
+        """Run it once, for its rows; raises DBAPIError, as SQLAlchemy would, or OSError."""
         arguments = [
             values[name] if process is None else process(values[name]) for name, process in self._processors.items()
         ]
         try:
-            await driver.fetch(self.sql, *arguments)
+            return await driver.fetch(self.sql, *arguments, record_class=self._record)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise DBAPIError(self.sql, None, error) from error
 
@@ -136,8 +150,7 @@ class Session:
         cut = asyncio.get_running_loop().call_later(self._seconds, self._driver.terminate)
         try:
             if isinstance(statement, Compiled):
-                await statement.run(self._driver, values)
-                return ()
+                return await statement.run(self._driver, values)
             result = await self._connection.execute(statement, values)
             return result.all() if result.returns_rows else ()
         except InternalClientError as error:

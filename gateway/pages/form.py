@@ -19,7 +19,6 @@ from gateway.pages.html import language_of, page
 from gateway.problems import violations
 from gateway.problems.document import texts
 from gateway.problems.errors import CrossSiteError, GatewayError, MalformedFormError
-from gateway.read import reads
 from gateway.read.search import Search
 
 router = APIRouter(include_in_schema=False)
@@ -101,7 +100,7 @@ class _Shown:
 async def _newest(request: Request) -> list[_Shown] | None:
     """The newest applications; None where the database cannot tell right now, which must not cost us the form."""
     try:
-        found = await reads.read_page(front_of(request).running.engine, Search(size=_NEWEST))
+        found = await front_of(request).running.reads.page(Search(size=_NEWEST, total="none"))
     except GatewayError:
         return None
     shown = []

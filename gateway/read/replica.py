@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.database.connection import DATABASE_ERRORS, Session, first_line
+from gateway.read.reads import Reads
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ _LOOK = text("SELECT CAST(figures ->> 'monotonic' AS float8) AS at FROM gateway_
 class Replica:
     """``usable`` while it answers and is at most ``lag_max`` seconds behind; ``gone`` ends as soon as it is not.
 
-    ``reads`` counts what became of the reads that were meant for it; all but ``answered`` went to the primary.
+    ``outcomes`` counts what became of the reads that were meant for it; all but ``answered`` went to the primary.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class Replica:
         lag_max: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.engine = engine
-        self.reads: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
+        self.reads = Reads(engine)
+        self.outcomes: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
         self.gone: asyncio.Future[None] | None = None
+        self._engine = engine
         self._session = Session(engine, ANSWER_SECONDS)
         self._lease, self._lag_max, self._clock = lease, lag_max, clock
         self._shown: float | None = None
@@ -99,4 +101,5 @@ class Replica:
     async def close(self) -> None:
         """Drop every connection."""
         await self._session.drop()
-        await self.engine.dispose()
+        await self.reads.close()
+        await self._engine.dispose()

@@ -1,15 +1,16 @@
-"""What a client may ask of the list, and the same as SQL."""
+"""What a client may ask of the list."""
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
-from sqlalchemy import ColumnElement
 
 from contracts import USER_NAME_MAX, UserName, first_id
-from gateway.database.tables import applications
 from gateway.problems.errors import PageTooDeepError, ValidationError
 from gateway.problems.violations import Violation
 
@@ -40,7 +41,7 @@ Time = Annotated[AwareDatetime, BeforeValidator(_rfc_3339)]
 Order = Literal["created_at", "-created_at"]
 
 # Which part of the list is asked for; all other parameters say which list.
-_PLACE = {"page", "size", "cursor"}
+_PLACE = {"page", "size", "cursor", "total"}
 
 
 class Search(BaseModel):
@@ -56,6 +57,8 @@ class Search(BaseModel):
     page: int | None = Field(None, ge=1, description="1 is the first; not together with `cursor`")
     size: int = Field(SIZE_DEFAULT, ge=1, le=SIZE_MAX, description="items on one page")
     cursor: str | None = Field(None, max_length=64, description="`next_cursor` of an earlier answer")
+
+    total: Literal["none"] | None = Field(None, description="`none`: do not count, which makes the answer cheaper")
 
     @property
     def newest_first(self) -> bool:
@@ -74,25 +77,46 @@ class Search(BaseModel):
         if self.offset + self.size > DEPTH_MAX:
             raise PageTooDeepError(limit=DEPTH_MAX)
 
+    @cached_property
     def filters(self) -> Mapping[str, str]:
         """Filters and order as text: what a cursor is bound to, and what a link repeats."""
         found = self.model_dump(mode="json", exclude=_PLACE, exclude_none=True)
         return {name: str(value) for name, value in found.items()}
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """The filters as SQL. Time is filtered by id: the id begins with it, and the primary key is its index."""
-        table = applications.c
-        conditions: list[ColumnElement[bool]] = []
-        if self.user_name is not None:
-            conditions.append(table.user_name == self.user_name)
-        if self.user_name__like is not None:
-            # ILIKE on the bare column: what the trigram index (migrations/trigram.py) can answer.
-            conditions.append(table.user_name.icontains(self.user_name__like, autoescape=True))
-        if self.created_from is not None:
-            conditions.append(table.id >= first_id(self.created_from))
-        if self.created_to is not None:
-            conditions.append(table.id < first_id(self.created_to))
-        return conditions
+    @cached_property
+    def repeated(self) -> str:
+        """What every link to another part of this list repeats, as a query."""
+        total = {"total": self.total} if self.total else {}
+        return urlencode({**self.filters, "size": str(self.size), **total})
+
+    @cached_property
+    def bound(self) -> Mapping[str, str | UUID]:
+        """The filters' values as ``statements.CONDITIONS`` of these names take them.
+
+        Time is filtered by id: the id begins with it, and the primary key is its index.
+        """
+        given = {name: getattr(self, name) for name in FILTERS}
+        return {name: _BOUND.get(name, _itself)(value) for name, value in given.items() if value is not None}
+
+
+FILTERS = tuple(name for name in Search.model_fields if name not in {*_PLACE, "order_by"})
+
+
+def _pattern(part: str) -> str:
+    """LIKE's pattern for "contains this"; what is special in patterns is escaped with a slash."""
+    return "%" + re.sub("[/%_]", r"/\g<0>", part) + "%"
+
+
+def _itself(value: str) -> str:
+    return value
+
+
+# What a filter's value becomes where it is not compared with its column as it is.
+_BOUND: Mapping[str, Callable[[Any], str | UUID]] = {
+    "user_name__like": _pattern,
+    "created_from": first_id,
+    "created_to": first_id,
+}
 
 
 def _violation(name: str, code: str, other: str) -> Violation:

@@ -13,7 +13,7 @@ import pytest
 from gateway.admission.api_keys import create_key
 from gateway.app import create_api
 from gateway.problems.errors import DatabaseAwayError, KeyInFlightError
-from gateway.read import reads
+from gateway.read.reads import Reads
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, served
 
@@ -116,7 +116,7 @@ async def _broken(http: Served, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> No
     """What the parts behind the calls may raise: each is answered as what it is."""
 
     def raising(error: Exception) -> Any:
-        def call(*_: object) -> Any:
+        def call(*_: object, **__: object) -> Any:
             raise error
 
         return call
@@ -124,7 +124,7 @@ async def _broken(http: Served, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> No
     writer = http.front.running.writer
     for error in (KeyInFlightError(), DatabaseAwayError(), RuntimeError("on purpose")):
         with monkeypatch.context() as patch:
-            for target, name in ((writer, "submit"), (reads, "read_page"), (reads, "read_one")):
+            for target, name in ((writer, "submit"), (Reads, "page"), (Reads, "one")):
                 patch.setattr(target, name, raising(error))
             await ask(http, "POST", "/applications", json=NEW)
             if isinstance(error, KeyInFlightError):

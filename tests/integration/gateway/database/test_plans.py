@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from sqlalchemy import ClauseElement
+from sqlalchemy import ClauseElement, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -16,7 +16,7 @@ from contracts import first_id
 from gateway.database.ids import Ids
 from gateway.database.partitions import make_months
 from gateway.database.tables import applications
-from gateway.read.reads import _FIELDS, _page
+from gateway.read import statements
 from gateway.read.search import Search
 
 new_id = Ids()
@@ -46,6 +46,14 @@ async def filled(database_url: str) -> str:
     finally:
         await connection.close()
     return database_url
+
+
+def _page(search: Search, after: UUID | None) -> ClauseElement:
+    """The statement with its values, as a plan for these values alone needs it."""
+    place = "after" if after else "offset" if search.offset else ""
+    names = tuple(search.bound)
+    select = statements.select_page(names, search.size + 1, place, newest_first=search.newest_first)
+    return select.params({**search.bound, "after": after, "offset": search.offset})
 
 
 async def _plan(database_url: str, statement: ClauseElement) -> dict[str, Any]:
@@ -129,7 +137,7 @@ async def test_the_pages_of_one_user_come_from_the_index_of_users(filled: str) -
 
 async def test_one_application_is_looked_for_in_its_month(filled: str) -> None:
     id_ = UUID(int=first_id(datetime(2024, 1, 5, tzinfo=UTC)).int | 7 << 76 | 2 << 62)
-    plan = await _plan(filled, _FIELDS.where(applications.c.id == id_))
+    plan = await _plan(filled, select(applications).where(applications.c.id == id_))
     assert _tables(plan) == {"applications_2024_01"}
     assert _indexes(plan) == {"pk_applications"}
 
@@ -166,6 +174,5 @@ async def test_times_leave_out_the_months_that_they_exclude(filled: str, search:
 
 def test_a_part_of_a_name_is_asked_so_that_the_trigram_index_can_answer() -> None:
     """The index is of the bare column: a function around it, such as lower(), would hide it."""
-    (condition,) = Search(user_name__like="ada").conditions()
-    asked = str(condition.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+    asked = str(statements.CONDITIONS["user_name__like"].compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
     assert asked.startswith("applications.user_name ILIKE")

@@ -154,7 +154,7 @@ async def _run(check: Any) -> None:
 
 
 async def test_counting_stops_where_it_would_cost(http: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.read.reads.COUNT_MAX", 15)
+    monkeypatch.setattr("gateway.read.totals.COUNT_MAX", 15)
     await fill(http.settings.database_url.get_secret_value(), 30)
     answer = (await http.client.get("/applications", params={"size": 5})).json()
     assert (answer["total"], answer["total_relation"]) == (15, "at_least")

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
+from sqlalchemy import func, literal_column, select
 from sqlalchemy.engine import make_url
 
 from cli.doctor import replica as doctor
 from contracts import Topics
 from devstack.postgresql.postgres import Postgres
 from devstack.postgresql.standby import Standby
+from gateway.read import statements
 from gateway.settings import Settings
 from runtime.kafka.clients import Kafka
 from tests.support.http_gateway import NEW, Served, served, settings_for
@@ -62,7 +64,7 @@ async def usable(http: Served, *, wanted: bool = True) -> bool:
 
 def reads(http: Served) -> dict[str, int]:
     assert http.front.running.replica is not None
-    return dict(http.front.running.replica.reads)
+    return dict(http.front.running.replica.outcomes)
 
 
 async def submitted(http: Served) -> str:
@@ -174,16 +176,13 @@ async def test_a_read_that_conflicts_with_recovery_is_the_primarys(
     url = http.settings.database_url.get_secret_value()
     await submitted(http)
     await replayed(standby)
-    from gateway.read import reads as reads_
+    page = statements.select_page
 
-    page = reads_._page
+    def slow(*args: Any, **more: Any) -> Any:
+        return page(*args, **more).where(select(func.pg_sleep(literal_column("1.5"))).scalar_subquery().is_not(None))
 
-    def slow(*args: Any) -> Any:
-        from sqlalchemy import func, select
-
-        return page(*args).where(select(func.pg_sleep(1.5)).scalar_subquery().is_not(None))
-
-    monkeypatch.setattr(reads_, "_page", slow)
+    monkeypatch.setattr(statements, "select_page", slow)
+    statements.page.cache_clear()
     reading = asyncio.create_task(listed(http))
 
     async def is_reading() -> bool:

@@ -1,0 +1,98 @@
+"""GET of one application and of pages: the gateway beside the usual way and beside bytes from memory."""
+
+from uuid import UUID
+
+from bench.findings import Finding, Table
+from bench.load import Shot
+from bench.rounds import Round, Subject, alternate, cpu, p50, p99, plain, rates
+from bench.rows import fill
+from bench.stage import Stage
+from gateway.read import cursor
+from gateway.read.search import Search
+
+CONNECTIONS = 16
+ROWS, QUICK_ROWS = 10_000_000, 300_000
+BARE, USUAL, OURS = "bytes from memory", "the usual way", "Headgate"
+ONE, SAME, FIRST, MIDDLE, USER, HUNDRED, ALONE = (
+    "one by id",
+    "304",
+    "page 1",
+    "cursor in the middle",
+    "one user's page",
+    "page of 100",
+    "page 1, one connection",
+)
+_COLUMNS = ("", "per second", "p50 ms", "p99 ms", "CPU µs server", "PostgreSQL")
+# What the usual way's pages cost at ten million rows says nothing: it counts them all.
+_USUAL = (ONE, FIRST)
+
+
+async def run(stage: Stage) -> Finding:
+    finding = Finding("read")
+    rows = QUICK_ROWS if stage.settings.quick else ROWS
+    subjects, ids = await _subjects(stage, rows)
+    found: dict[str, dict[str, list[Round]]] = {}
+    for what, shots in _shots(ids).items():
+        chosen = [subject for subject in subjects if subject.name in shots]
+        found[what] = await alternate(stage, chosen, shots, connections=1 if what == ALONE else CONNECTIONS)
+        lines = [_line(name, many) for name, many in found[what].items()]
+        finding.tables.append(Table(f"GET, {what}, {rows:,} rows".replace(",", " "), _COLUMNS, lines))
+        finding.figures[what] = plain(found[what])
+    stage.end(*(subject.server for subject in subjects))
+    _judge(finding, found)
+    return finding
+
+
+async def _subjects(stage: Stage, rows: int) -> tuple[list[Subject], list[UUID]]:
+    database, topics = await stage.database(), await stage.topics()
+    async with stage.connection(database) as connection:
+        await fill(connection, rows)
+        found = await connection.fetch("SELECT id FROM applications ORDER BY id LIMIT 500 OFFSET $1", rows // 2)
+    servers = {
+        BARE: await stage.asgi("bare_reading", database, topics),
+        USUAL: await stage.asgi("usual_reading", database, topics),
+        OURS: await stage.gateway(database, topics),
+    }
+    return [Subject(name, server, database) for name, server in servers.items()], [row["id"] for row in found]
+
+
+def _shots(ids: list[UUID]) -> dict[str, dict[str, Shot]]:
+    texts = tuple(map(str, ids))
+    token = cursor.encode(ids[0], Search().filters)
+    everywhere = (BARE, USUAL, OURS)
+    return {
+        ONE: dict.fromkeys(everywhere, Shot("one", arguments=texts)),
+        SAME: dict.fromkeys((OURS,), Shot("one", arguments=texts, header="If-None-Match: *")),
+        FIRST: dict.fromkeys(everywhere, Shot("get", "/applications")),
+        MIDDLE: {OURS: Shot("get", f"/applications?cursor={token}")},
+        USER: {OURS: Shot("get", "/applications?user_name=user-000042")},
+        HUNDRED: dict.fromkeys((BARE, OURS), Shot("get", "/applications?size=100")),
+        ALONE: dict.fromkeys((OURS,), Shot("get", "/applications")),
+    }
+
+
+def _line(name: str, many: list[Round]) -> tuple[str, ...]:
+    return (name, *map(str, (rates(many), p50(many), p99(many), cpu(many), cpu(many, "postgresql"))))
+
+
+def _judge(finding: Finding, found: dict[str, dict[str, list[Round]]]) -> None:
+    def spent(what: str, name: str = OURS) -> float:
+        return cpu(found[what][name]).median
+
+    def judge(budget: str, value: float, *, most: float = 0, least: float = 0, unit: str = "times") -> None:
+        met = value <= most if most else value >= least
+        finding.judge(budget, f"{value:,.2f} {unit}".replace(",", " "), met=met)
+
+    judge("one by id: at least 5 000 a second", rates(found[ONE][OURS]).median, least=5_000, unit="a second")
+    judge("one by id: CPU at most 2.5 times bytes from memory", spent(ONE) / spent(ONE, BARE), most=2.5)
+    for what in _USUAL:
+        judge(f"{what}: at least 10 times the usual way in CPU", spent(what, USUAL) / spent(what), least=10)
+    judge("page 1: gateway at most 300 µs", spent(FIRST), most=300, unit="µs")
+    database = cpu(found[FIRST][OURS], "postgresql").median
+    judge("page 1: PostgreSQL at most 250 µs", database, most=250, unit="µs")
+    for what in (MIDDLE, USER):
+        judge(f"{what}: CPU within 1.3 times of page 1", spent(what) / spent(FIRST), most=1.3)
+    judge("page of 100: CPU at most 2.5 times a page of 20", spent(HUNDRED) / spent(FIRST), most=2.5)
+    judge("304: CPU at most that of one by id", spent(SAME) / spent(ONE), most=1.0)
+    alone = p50(found[ALONE][OURS]).median
+    judge("page 1 on one connection: p50 at most 1 ms", alone, most=1.0, unit="ms")

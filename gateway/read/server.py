@@ -1,0 +1,51 @@
+"""One PostgreSQL server that applications are read from: a few connections that do nothing else."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.database.connection import (
+    DATABASE_ERRORS,
+    STATEMENT_SECONDS,
+    Compiled,
+    Session,
+    sqlstate,
+)
+from gateway.problems.errors import DatabaseAwayError, SearchTooBroadError
+
+# The database's own limit is shorter; this one is for a database that says nothing at all.
+READ_SECONDS = STATEMENT_SECONDS + 1.5
+CONNECTIONS = 6
+_QUERY_CANCELED = "57014"
+
+
+class Server:
+    """``fetch`` runs one statement, with nothing asked of the server before or after it."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._idle: list[Session] = []
+        self._free = asyncio.Semaphore(CONNECTIONS)
+
+    async def fetch(self, statement: Compiled, values: Mapping[str, Any]) -> Sequence[Any]:
+        """The rows; DatabaseAwayError in time, SearchTooBroadError where the server stopped the statement."""
+        try:
+            async with asyncio.timeout(READ_SECONDS), self._free:
+                session = self._idle.pop() if self._idle else Session(self._engine, READ_SECONDS)
+                try:
+                    return await session.execute(statement, values)
+                finally:
+                    self._idle.append(session)
+        except TimeoutError as error:
+            raise DatabaseAwayError("no answer to a read", retry_after=2) from error
+        except DATABASE_ERRORS as error:
+            if sqlstate(error) == _QUERY_CANCELED:
+                raise SearchTooBroadError(seconds=int(STATEMENT_SECONDS)) from error
+            raise DatabaseAwayError(str(error), retry_after=2) from error
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        for session in self._idle:
+            await session.drop()

@@ -1,0 +1,72 @@
+"""How many applications a search finds, without a count for each page that says it."""
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from gateway.problems.errors import SearchTooBroadError
+from gateway.read import statements
+from gateway.read.search import Search
+from gateway.read.server import Server
+from gateway.read.shared import Shared
+
+# Up to here `total` is counted; beyond it says "at least".
+COUNT_MAX = 10_000
+# To count so many costs less than the page itself; what costs more is kept for a while.
+_CHEAP = 1_000
+KEPT_SECONDS = 1.0
+_QUESTIONS_MAX = 1_000
+
+Relation = Literal["exact", "at_least", "none"]
+Total = tuple[int, Relation]
+
+_Question = tuple[tuple[str, object], ...]
+
+
+class Totals:
+    """One question is counted once at a time for all who ask it, and at most once a second where that costs much."""
+
+    def __init__(self, server: Server, clock: Callable[[], float] = time.monotonic) -> None:
+        self._server = server
+        self._clock = clock
+        self._shared: Shared[_Question, Total] = Shared()
+        self._kept: dict[_Question, tuple[float, Total]] = {}
+
+    async def of(self, search: Search, *, anew: bool = False) -> Total:
+        """What a count begun now says; of more than _CHEAP, unless ``anew``, also one of the last second.
+
+        "At least" beyond COUNT_MAX, or where counting took too long. DatabaseAwayError.
+        """
+        question = tuple(search.bound.items())
+        kept = None if anew else self._kept.get(question)
+        if kept is not None and self._clock() - kept[0] < KEPT_SECONDS:
+            return kept[1]
+        return await self._shared.ask(question, lambda: self._counted(search, question))
+
+    async def _counted(self, search: Search, question: _Question) -> Total:
+        began = self._clock()
+        total = await self._count(search)
+        self._kept.pop(question, None)
+        if total[0] > _CHEAP or total[1] == "at_least":
+            self._kept[question] = began, total
+            self._forget(before=self._clock() - KEPT_SECONDS)
+        return total
+
+    def _forget(self, *, before: float) -> None:
+        """The newest are last, so that what is too old is first."""
+        for question, (at, _) in list(self._kept.items()):
+            if at > before and len(self._kept) <= _QUESTIONS_MAX:
+                return
+            del self._kept[question]
+
+    async def _count(self, search: Search) -> Total:
+        statement = statements.count(tuple(search.bound))
+        try:
+            [row] = await self._server.fetch(statement, {**search.bound, "most": COUNT_MAX + 1})
+        except SearchTooBroadError:
+            return 0, "at_least"
+        return (row.number, "exact") if row.number <= COUNT_MAX else (COUNT_MAX, "at_least")
+
+    async def close(self) -> None:
+        """End what is under way."""
+        await self._shared.close()
