@@ -24,16 +24,12 @@ class AccessSettings(BoundSettings):
     kafka_sasl_mechanism: Mechanism | None = Field(None, description="how one logs in with SASL_SSL or SASL_PLAINTEXT")
     kafka_sasl_username: str | None = Field(None, description="for PLAIN and SCRAM; often called an API key")
     kafka_sasl_password: SecretStr | None = Field(None, description="for PLAIN and SCRAM; often called a secret")
-    kafka_sasl_password_file: Path | None = Field(
-        None, description="a file that holds the password, read at each login"
-    )
+    kafka_sasl_password_file: Path | None = Field(None, description="a file with that password, read at each login")
     kafka_ssl_ca: str | None = Field(
         None, description=f"whose certificates brokers may show: {_PEM}; none = those that the system trusts"
     )
     kafka_ssl_certificate: str | None = Field(None, description=f"a client's certificate with its chain: {_PEM}")
-    kafka_ssl_key: SecretStr | None = Field(
-        None, description=f"the key of that certificate, unless its file has it: {_PEM}"
-    )
+    kafka_ssl_key: SecretStr | None = Field(None, description=f"its key, unless the certificate's file has it: {_PEM}")
     kafka_ssl_key_password: SecretStr | None = Field(None, description="the password of an encrypted KAFKA_SSL_KEY")
     kafka_ssl_key_password_file: Path | None = Field(None, description="a file that holds that key's password")
     kafka_ssl_check_hostname: bool = Field(True, description="refuse brokers whose certificate has another name")
@@ -43,10 +39,8 @@ class AccessSettings(BoundSettings):
     kafka_oauth_client_id: str | None = Field(None, description="who asks the token server")
     kafka_oauth_client_secret: SecretStr | None = Field(None, description="with which secret it is asked")
     kafka_oauth_client_secret_file: Path | None = Field(None, description="a file that holds that secret")
-    kafka_oauth_scope: str | None = Field(None, description="the scope to ask for, where the token server wants one")
-    kafka_oauth_audience: str | None = Field(
-        None, description="the audience to ask for, where the token server wants one"
-    )
+    kafka_oauth_scope: str | None = Field(None, description="the scope to ask for, where one is wanted")
+    kafka_oauth_audience: str | None = Field(None, description="the audience to ask for, where one is wanted")
     kafka_oauth_token_file: Path | None = Field(
         None, description="OAUTHBEARER: a token that the platform renews, such as a projected one of Kubernetes"
     )
