@@ -7,6 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from cli.doctor.finding import Finding, failed, ok, warning
+from cli.doctor.rights import examine_rights
 from cli.errors import CommandError
 from cli.topics.admin import admin, shapes_of
 from contracts import Topics
@@ -34,11 +35,18 @@ async def examine(settings: Settings) -> list[Finding]:
     try:
         async with admin(kafka) as client:
             brokers = len((await client.describe_cluster())["brokers"])
+            allowed = await examine_rights(client, topics)
+            if any(finding.status == "failed" for finding in allowed):
+                return allowed
             shapes, configs = await shapes_of(client, _names(topics)), await _configs(client, topics)
     except (CommandError, OSError, TimeoutError) as error:
         remedy = "Start Kafka, or set KAFKA_BOOTSTRAP_SERVERS to where it listens."
         return [failed("Kafka", str(error) or f"{kafka} does not answer", remedy)]
-    found = [ok("Kafka", f"{brokers} broker{'s' * (brokers != 1)} at {kafka}"), *_topics(topics, shapes, configs)]
+    found = [
+        ok("Kafka", f"{brokers} broker{'s' * (brokers != 1)} at {kafka}"),
+        *allowed,
+        *_topics(topics, shapes, configs),
+    ]
     if said := exposed(kafka):
         found.append(warning("encryption", said, "See docs/kafka.md."))
     if any(finding.status == "failed" for finding in found):

@@ -76,12 +76,12 @@ class MetadataRequestV12(RequestStruct):
 
 
 class TopicMetadataRequest(Request[MetadataRequestV12]):
-    """Leaders, epochs, in-sync replicas and the id of one topic; never creates it."""
+    """Leaders, epochs, in-sync replicas and the id of one topic, and what one may there; never creates it."""
 
     API_KEY = 3
 
-    def __init__(self, topic: str) -> None:
-        self._topic = topic
+    def __init__(self, topic: str, *, with_rights: bool = False) -> None:
+        self._topic, self._with_rights = topic, with_rights
 
     def build(self, request_struct_class: type[MetadataRequestV12]) -> MetadataRequestV12:
-        return request_struct_class([(_ANY, self._topic, {})], False, False, {})
+        return request_struct_class([(_ANY, self._topic, {})], False, self._with_rights, {})
