@@ -13,7 +13,7 @@ help: ## this list
 env:
 	@$(UV) sync --frozen --quiet
 
-run: env ## PostgreSQL, Kafka, the gateway and the workers on this machine; CLUSTER=1 for several of each; Ctrl-C stops all
+run: env ## PostgreSQL, Kafka, the gateway and the workers on this machine; CLUSTER=1 for several of each, SECURE=1 for a Kafka with TLS and logins; Ctrl-C stops all
 	@exec $(BIN)/headgate run
 
 test: env ## every test, on real services

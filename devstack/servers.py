@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devstack.errors import DevstackError
+from devstack.kafka.access import OPEN, scram
 from devstack.kafka.brokers import Brokers
 from devstack.kafka.jars import class_path
 from devstack.ports import required_port, usual_port
@@ -57,9 +58,8 @@ def port(settings: Settings, name: str) -> int:
 
 
 def _launch_postgres(settings: Settings, data_dir: Path, running: ExitStack) -> Postgres:
-    """A cluster's applications are kept apart like its topics: either half would miss what the other has."""
-    folder = "postgres-cluster" if settings.cluster else "postgres"
-    server = Postgres(data_dir / folder, log=data_dir / "logs" / "postgres.log")
+    """Applications are kept apart like the topics that belong to them: either half would miss what the other has."""
+    server = Postgres(data_dir / f"postgres{_suffix(settings)}", log=data_dir / "logs" / "postgres.log")
     server.end_leftover()
     server.port = port(settings, "postgres_port")
     running.callback(server.stop)
@@ -78,14 +78,19 @@ def _replica(primary: Postgres, data_dir: Path, running: ExitStack) -> Standby:
 
 
 def _launch_brokers(settings: Settings, data_dir: Path, running: ExitStack) -> Brokers:
-    """A cluster of three keeps its data apart: one node cannot become three."""
-    count, folder = (3, "kafka-cluster") if settings.cluster else (1, "kafka")
-    brokers = Brokers(data_dir / folder, count, log_dir=data_dir / "logs")
+    folder = data_dir / f"kafka{_suffix(settings)}"
+    access = scram(folder / "access") if settings.secure else OPEN
+    brokers = Brokers(folder, 3 if settings.cluster else 1, access=access, log_dir=data_dir / "logs")
     brokers.end_leftovers()
     brokers.nodes[0].port = port(settings, "kafka_port")
     running.callback(brokers.stop)
     brokers.launch()
     return brokers
+
+
+def _suffix(settings: Settings) -> str:
+    """One node cannot become three, and users are made when the storage is: each has its own data."""
+    return ("-cluster" if settings.cluster else "") + ("-secure" if settings.secure else "")
 
 
 def _refuse_full_disk(data_dir: Path) -> None:

@@ -14,6 +14,9 @@ class Settings(BaseSettings):
     headgate_data_dir: Path = Field(Path(".headgate"), description="data, logs and addresses of the development stack")
     postgres_port: int = Field(5432, ge=1, le=65535, description="of the embedded PostgreSQL")
     kafka_port: int = Field(9092, ge=1, le=65535, description="of the embedded Kafka broker, the first of three")
+    secure: bool = Field(
+        False, description="a Kafka that is got into as a managed one: SASL_SSL, a user with a password, rights"
+    )
     cluster: bool = Field(
         False, description="three brokers, two gateways, three metrics workers, and a replica of PostgreSQL"
     )

@@ -22,7 +22,6 @@ from devstack import addresses, servers
 from devstack.child import Child, spawn
 from devstack.kafka import jars, preparation
 from devstack.server import Server
-from runtime.kafka.clients import Kafka
 
 _WATCH_SECONDS = 0.5
 
@@ -90,7 +89,8 @@ def _prepare_servers(wanted: Wanted, settings: dict[str, str], embedded: servers
         if embedded.brokers:
             embedded.brokers.wait_ready()
         shape = wanted.topic_shape()
-        asyncio.run(topics.create(Kafka(settings["KAFKA_BOOTSTRAP_SERVERS"]), wanted.gateway.topics, shape))
+        kafka = embedded.brokers.kafka if embedded.brokers else wanted.gateway.kafka
+        asyncio.run(topics.create(kafka, wanted.gateway.topics, shape))
 
 
 def _start_services(wanted: list[services.Service], logs: Path, running: ExitStack) -> list[Child]:

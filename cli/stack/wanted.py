@@ -57,7 +57,7 @@ class Wanted:
         postgres, replica, brokers = embedded.postgres, embedded.replica, embedded.brokers
         settings = {
             "DATABASE_URL": postgres.url() if postgres else self.gateway.database_url.get_secret_value(),
-            "KAFKA_BOOTSTRAP_SERVERS": brokers.bootstrap if brokers else self.gateway.kafka_bootstrap_servers,
+            **(brokers.settings if brokers else {"KAFKA_BOOTSTRAP_SERVERS": self.gateway.kafka_bootstrap_servers}),
             **ports,
         }
         if replica:

@@ -7,11 +7,14 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from devstack.child import Child, end_leftover, spawn
 from devstack.kafka import java
+from devstack.kafka.access import OPEN, Access
 from devstack.ports import HOST, free_port
 from devstack.server import Server
+from runtime.kafka.access.settings import AccessSettings
 from runtime.kafka.clients import Kafka
 
 # A locale with UTF-8 in every libc: without it Java cannot name a folder that has other letters than English ones.
@@ -35,6 +38,13 @@ def new_cluster_id() -> str:
     return base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode()
 
 
+def kafka_of(bootstrap: str, access: Access) -> Kafka:
+    """For clients of brokers that are got into like that."""
+    values: dict[str, Any] = {"KAFKA_SECURITY_PROTOCOL": access.protocol, **access.settings}
+    settings = AccessSettings(_env_file=None, **{name.lower(): value for name, value in values.items()})
+    return Kafka(bootstrap, settings.kafka_security)
+
+
 class Broker(Server):
     """One node in one data folder; by default a cluster of its own.
 
@@ -53,6 +63,7 @@ class Broker(Server):
         node_id: int = 1,
         quorum: Quorum | None = None,
         config: Mapping[str, str] | None = None,
+        access: Access = OPEN,
         log: Path | None = None,
         java_flags: Sequence[str] = (),
     ) -> None:
@@ -60,9 +71,16 @@ class Broker(Server):
         self.node_id = node_id
         self.quorum = quorum
         self.config = dict(config or {})
+        self.access = access
+        self.inner_port = 0
         self.java_flags = tuple(java_flags)
         self._storage = self.data_dir / "storage"
         self._pid_file = self.data_dir / "broker.pid"
+
+    @property
+    def inner(self) -> Kafka:
+        """For an administrator on this machine: the listener that needs no login."""
+        return Kafka(f"{HOST}:{self.inner_port}")
 
     @property
     def bootstrap(self) -> str:
@@ -71,13 +89,14 @@ class Broker(Server):
     @property
     def kafka(self) -> Kafka:
         """For clients."""
-        return Kafka(self.bootstrap)
+        return kafka_of(self.bootstrap, self.access)
 
     def launch(self) -> None:
         """Format the storage if there is none and start the broker."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.end_leftover()
         self.port = self.port or free_port()
+        self.inner_port = self.inner_port or free_port()
         self.quorum = self.quorum or Quorum({self.node_id: free_port()}, new_cluster_id())
         if not self._storage.exists():
             self._format()
@@ -106,6 +125,7 @@ class Broker(Server):
             f"--cluster-id={quorum.cluster_id}",
             "-c",
             properties,
+            *self.access.format,
             name="Kafka's format",
         )
         try:
@@ -138,8 +158,7 @@ class Broker(Server):
             "node.id": str(self.node_id),
             "controller.quorum.voters": quorum.voters,
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{HOST}:{quorum.controller_ports[self.node_id]}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            **self._listeners(quorum),
             "log.dirs": storage.name,
             "auto.create.topics.enable": "false",
             "default.replication.factor": str(replicas),
@@ -156,6 +175,21 @@ class Broker(Server):
             "broker.heartbeat.interval.ms": "500",
             "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
             **self.config,
+        }
+
+    def _listeners(self, quorum: Quorum) -> dict[str, str]:
+        """One for clients; brokers and controllers talk among themselves on loopback, whoever is anonymous there."""
+        doors = {"CLIENTS": self.bootstrap, "BROKERS": f"{HOST}:{self.inner_port}"}
+        advertised = [f"{name}://{address}" for name, address in doors.items()]
+        own = f"CONTROLLER://{HOST}:{quorum.controller_ports[self.node_id]}"
+        return {
+            "listeners": ",".join([*advertised, own]),
+            "advertised.listeners": ",".join(advertised),
+            "inter.broker.listener.name": "BROKERS",
+            "listener.security.protocol.map": (
+                f"CLIENTS:{self.access.protocol},BROKERS:PLAINTEXT,CONTROLLER:PLAINTEXT"
+            ),
+            **{f"listener.name.clients.{name}": value for name, value in self.access.properties.items()},
         }
 
     def _required_quorum(self) -> Quorum:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from devstack.kafka.broker import Broker, Quorum, new_cluster_id
+from devstack.kafka.access import OPEN, Access
+from devstack.kafka.broker import Broker, Quorum, kafka_of, new_cluster_id
 from devstack.ports import free_port
 from runtime.kafka.clients import Kafka
 
@@ -21,10 +22,12 @@ class Brokers:
         *,
         ports: tuple[int, ...] = (),
         config: Mapping[str, str] | None = None,
+        access: Access = OPEN,
         log_dir: Path | None = None,
     ) -> None:
         ids = range(1, count + 1)
         quorum = Quorum({node: free_port() for node in ids}, cluster_id=_cluster_id(data_dir))
+        self._access = access
         self.nodes = [
             Broker(
                 data_dir / str(node),
@@ -32,6 +35,7 @@ class Brokers:
                 node_id=node,
                 quorum=quorum,
                 config=config,
+                access=access,
                 log=(log_dir or data_dir) / f"kafka-{node}.log",
             )
             for node, port in zip(ids, ports or (0,) * count, strict=True)
@@ -44,7 +48,16 @@ class Brokers:
     @property
     def kafka(self) -> Kafka:
         """For clients."""
-        return Kafka(self.bootstrap)
+        return kafka_of(self.bootstrap, self._access)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """By which Headgate gets in."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "KAFKA_SECURITY_PROTOCOL": self._access.protocol,
+            **self._access.settings,
+        }
 
     def start(self) -> None:
         """Start the whole cluster; a node alone has no quorum and would not become ready."""

@@ -28,7 +28,7 @@ def gateway_families() -> list[Metric]:
     return [
         *gateway_exposition.counted(Metrics()),
         *gateway_exposition.standing(_gateway()),
-        *gateway_exposition.replicated(_plain(reads={}, usable=True, lag=0.0)),
+        *gateway_exposition.replicated(_plain(outcomes={}, usable=True, lag=0.0)),
         *gateway_exposition.limiting(_plain(fallbacks=0, away=False)),
         *gateway_exposition.shared(_report()),
     ]
