@@ -44,18 +44,8 @@ async def run(stage: Stage) -> Finding:
     crowd.cancel()
     await asyncio.gather(crowd, return_exceptions=True)
     stage.end(server)
-    columns = (
-        "",
-        "per second",
-        "p50 ms",
-        "p99 ms",
-        "max ms",
-        "refused",
-        "probe p99 ms",
-        "probe max ms",
-        "MB",
-        "open files",
-    )
+    times = ("p50 ms", "p99 ms", "max ms", "refused", "probe p99 ms", "probe max ms", "CPU, cores")
+    columns = ("", "per second", *times, "MB", "open files")
     lines = [_line("good applications alone", alone), _line(f"beside {CONNECTIONS} hostile connections", beside)]
     finding.tables.append(Table(f"{RATE} applications a second for {seconds:.0f} s", columns, lines))
     finding.notes.append(f"answers to the hostile: {dict(sorted(outcomes.items()))}")
@@ -74,8 +64,9 @@ def _judge(finding: Finding, beside: Mapping[str, float]) -> None:
 
 
 def _line(name: str, seen: Mapping[str, float]) -> tuple[str, ...]:
-    kinds = ("rate", "p50_ms", "p99_ms", "max_ms", "refused", "probe_p99_ms", "probe_max_ms", "mb", "files")
-    return (name, *(f"{seen[kind]:.0f}" for kind in kinds))
+    kinds = ("rate", "p50_ms", "p99_ms", "max_ms", "refused", "probe_p99_ms", "probe_max_ms")
+    figures = [f"{seen[kind]:.0f}" for kind in kinds]
+    return (name, *figures, f"{seen['cores']:.2f}", f"{seen['mb']:.0f}", f"{seen['files']:.0f}")
 
 
 async def _watched(server: Server, seconds: float) -> dict[str, float]:
@@ -86,6 +77,7 @@ async def _watched(server: Server, seconds: float) -> dict[str, float]:
     probed: list[float] = []
     probing = asyncio.create_task(_probe(server.port, probed))
     memory, files, gateway = 0.0, 0, psutil.Process(server.child.pid)
+    spent = server.meter.cpu_seconds()
     while not loading.done():
         memory, files = max(memory, server.meter.largest_rss_bytes() / 2**20), max(files, gateway.num_fds())
         await asyncio.sleep(0.25)
@@ -99,6 +91,7 @@ async def _watched(server: Server, seconds: float) -> dict[str, float]:
         "max_ms": load.max_ms,
         "refused": load.refused,
         "broken": load.broken,
+        "cores": (server.meter.cpu_seconds() - spent) / load.seconds,
         "probe_p99_ms": probed[int(len(probed) * 0.99)] * 1e3,
         "probe_max_ms": probed[-1] * 1e3,
         "mb": memory,
