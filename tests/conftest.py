@@ -9,6 +9,8 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy.engine import make_url
 
 from cli.settings import Shape
@@ -21,6 +23,12 @@ from devstack.postgresql.postgres import Postgres
 from migrations import migrate
 from runtime.kafka.clients import Kafka
 from tests.support.failover import Pair
+
+pytest_plugins = ["tests.support.spread"]
+
+# No property depends on how busy the machine is; all else is as it was, in CI the same examples each time.
+hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("patient")
 
 # Only the disk is lied to: a killed server finds everything in the page cache.
 _FAST_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off"}

@@ -1,27 +1,46 @@
-"""Whether `headgate` has a command and its options, asked of the command itself."""
+"""The commands of `headgate` and their options, as the program itself knows them: asked once, not once a question."""
 
 import functools
-import os
-import re
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import typer
+
+from cli.main import add_asked_for, app
 
 ROOT = Path(__file__).parents[2]
 
 
 def exists(*words: str) -> bool:
-    """Whether `headgate WORDS… --help` has something to say."""
-    return _help(*words).returncode == 0
+    """Whether `headgate WORDS… --help` has something to say; words after a command are its arguments."""
+    return _command(*words) is not None
 
 
 def options(*words: str) -> set[str]:
     """The long options of `headgate WORDS…`."""
-    return set(re.findall(r"--[a-z][a-z-]*", _help(*words).stdout))
+    return {option for option in _options(_command(*words)) if option.startswith("--")}
 
 
 @functools.cache
-def _help(*words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "cli", *words, "--help"]
-    wide = {**os.environ, "COLUMNS": "200"}
-    return subprocess.run(command, cwd=ROOT, env=wide, capture_output=True, text=True, timeout=60, check=False)
+def commands() -> Any:
+    """All of them, each with its ``params`` and, in a group, the ``commands`` below it."""
+    add_asked_for(["--help"])
+    return typer.main.get_command(app)
+
+
+def _command(*words: str) -> Any:
+    command = commands()
+    for word in words:
+        below = getattr(command, "commands", None)
+        if below is None or command is None:
+            break
+        command = below.get(word)
+    return command
+
+
+def _options(command: Any) -> Iterator[str]:
+    yield "--help"
+    for parameter in command.params if command else ():
+        yield from parameter.opts
+        yield from parameter.secondary_opts

@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from cli.environment import known_names
-from cli.main import add_asked_for, app
 from contracts import Topics
 from contracts.asyncapi import document
 from gateway.app import create_api
 from gateway.problems.document import texts
 from stream_workers.kinds import KINDS
+from tests.support.commands import commands
 from tests.support.exposed import exposed
 
 FILE = Path(__file__).with_name("promised.json")
@@ -41,8 +39,7 @@ def required() -> list[str]:
     fields_asked = (
         f"{model} {name}" for model in ("NewApplication", "BatchItem") for name in _schemas()[model]["required"]
     )
-    add_asked_for(["--help"])
-    return sorted([*fields_asked, *_arguments(typer.main.get_command(app), "headgate")])
+    return sorted([*fields_asked, *_arguments(commands(), "headgate")])
 
 
 def _http() -> Iterator[str]:
@@ -79,8 +76,7 @@ def _states() -> Iterator[str]:
 
 
 def _commands() -> Iterator[str]:
-    add_asked_for(["--help"])
-    yield from _below(typer.main.get_command(app), "headgate")
+    yield from _below(commands(), "headgate")
 
 
 def _below(command: Any, words: str) -> Iterator[str]:

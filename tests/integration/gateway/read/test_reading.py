@@ -94,7 +94,7 @@ async def test_filters_are_what_a_plain_filter_would_find(http: Served) -> None:
     made = await fill(http.settings.database_url.get_secret_value(), 60)
     times = st.none() | st.integers(-2, 22).map(lambda minutes: START + timedelta(minutes=minutes))
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         user_name=st.none() | st.sampled_from([*USERS, "nobody"]),
         like=st.none() | st.sampled_from(["ЛЁВ", "bob", "%", "_", "\\", "ё", "zzz"]),

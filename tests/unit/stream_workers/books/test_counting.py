@@ -64,7 +64,6 @@ def counted(records: list[Record], cuts: list[int] | None = None) -> State:
 
 
 @given(topics())
-@settings(deadline=None)
 def test_every_offset_is_booked_once(records: list[Record]) -> None:
     state = counted(records)
     assert state.exact
@@ -75,7 +74,6 @@ def test_every_offset_is_booked_once(records: list[Record]) -> None:
 
 
 @given(topics(), st.data())
-@settings(deadline=None)
 def test_the_cut_into_batches_makes_no_difference(records: list[Record], data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(records)), max_size=6)))
     whole, parts = counted(records), counted(records, cuts)
@@ -85,7 +83,6 @@ def test_the_cut_into_batches_makes_no_difference(records: list[Record], data: s
 
 
 @given(topics(), st.data())
-@settings(deadline=None)
 def test_replays_overlaps_and_reordered_deliveries_do_not_count_twice(
     records: list[Record], data: st.DataObject
 ) -> None:
@@ -107,7 +104,6 @@ floods = st.lists(st.sampled_from(["good", "bad", "bad", "replayed"]), max_size=
 
 
 @given(floods, st.integers(-1, 40), st.lists(st.integers(0, 40), max_size=6), st.data())
-@settings(deadline=None)
 def test_a_recount_says_what_a_worker_would_that_had_read_the_topic_from_its_start(
     kinds: list[str], set_aside: int, cuts: list[int], data: st.DataObject
 ) -> None:
@@ -140,7 +136,6 @@ def test_a_recount_says_what_a_worker_would_that_had_read_the_topic_from_its_sta
 
 
 @given(topics())
-@settings(deadline=None)
 def test_a_state_survives_the_changelog(records: list[Record]) -> None:
     state = counted(records)
     value = to_json(state)
@@ -331,7 +326,7 @@ def test_recent_latencies_are_those_of_the_last_windows() -> None:
 
 
 @given(st.text(max_size=12), st.text(max_size=12), times, st.booleans(), st.binary(max_size=3), st.integers(0, 200))
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 def test_the_fast_reading_agrees_with_the_contract(
     name: str, text: str, at_ms: int, escaped: bool, noise: bytes, where: int
 ) -> None:
