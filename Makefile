@@ -5,6 +5,11 @@ SHELL := /bin/sh
 UV := scripts/uv
 BIN := .venv/bin
 
+# PYTHON=3.13, or a path: the Python that .venv is made with; without it the one that .venv has, or that uv finds.
+ifdef PYTHON
+export UV_PYTHON := $(PYTHON)
+endif
+
 .PHONY: help env run test check docs images chaos vendor screenshots bench bench-docs
 
 help: ## this list
@@ -13,10 +18,11 @@ help: ## this list
 env:
 	@$(UV) sync --frozen --quiet
 
-run: env ## PostgreSQL, Kafka, the gateway and the workers on this machine; CLUSTER=1 for several of each, SECURE=1 for a Kafka with TLS and logins; Ctrl-C stops all
+run: ## PostgreSQL, Kafka, the gateway and the workers on this machine; CLUSTER=1 for several of each, SECURE=1 for a Kafka with TLS and logins; Ctrl-C stops all
+	@scripts/runnable
 	@exec $(BIN)/headgate run
 
-test: env ## every test, on real services
+test: env ## every test, on real services; ARGS= for pytest, PYTHON=3.13 (or a path) to try that one
 	@scripts/test-packages
 	@$(BIN)/python -m pytest $(ARGS)
 

@@ -83,6 +83,8 @@ def _env_file() -> dict[str, str | None]:
         return {name.upper(): value for name, value in dotenv_values(ENV_FILE).items()}
     except UnicodeDecodeError:
         raise CommandError(f"{ENV_FILE} is not a text file in UTF-8") from None
+    except OSError as error:
+        raise CommandError(f"{ENV_FILE} cannot be read: {error.strerror}") from None
 
 
 def _refuse_unknown(in_file: dict[str, str | None]) -> None:

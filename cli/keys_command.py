@@ -8,12 +8,12 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli import environment
 from cli.errors import CommandError
+from cli.listing import listing
 from gateway.admission.api_keys import SCOPES, ListedKey, Scope, create_key, list_keys, revoke_key
 from gateway.database.connection import create_engine, first_line
 from gateway.settings import Settings
@@ -40,7 +40,7 @@ def create(
 @app.command("list")
 def list_() -> None:
     """Show all keys, newest first, without the keys themselves."""
-    table = Table("id", "name", "scopes", "created", "expires", "last used", "revoked")
+    table = listing("id", "name", "scopes", "created", "expires", "last used", "revoked")
     for one in _with_database(list_keys):
         table.add_row(*_cells(one))
     Console().print(table)

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Annotated
 
 import typer
+from typer.core import TyperOption
 
 from cli import environment
 from cli.errors import CommandError
@@ -36,7 +37,12 @@ COMMANDS = {
     "worker": "cli.services.worker_command:app",
 }
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def _tell_version(asked: bool) -> None:
@@ -62,12 +68,21 @@ def prepare(
 def main() -> None:
     """The entry point: an expected failure is one line on the error stream and exit code 1."""
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it reports comes as an error too
+    show_no_type_of_flags()
     add_asked_for(sys.argv[1:])
     try:
         app()
     except (CommandError, DevstackError) as error:
         typer.echo(f"headgate: {error}", err=True)
         sys.exit(1)
+
+
+def show_no_type_of_flags() -> None:
+    """Help shows what kind of value an option takes; a flag takes none, and would be shown to take a `<bool>`."""
+    shown = TyperOption.display_type_rich
+    TyperOption.display_type_rich = (  # type: ignore[method-assign]
+        lambda option, ctx: None if option.is_bool_flag else shown(option, ctx)
+    )
 
 
 def add_asked_for(arguments: list[str]) -> None:

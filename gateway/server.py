@@ -1,6 +1,7 @@
 """`headgate gateway`: uvicorn in the foreground, one process or several; exit 0 on SIGTERM after the drain."""
 
 import asyncio
+import errno
 import logging
 import signal
 import socket
@@ -112,17 +113,34 @@ def config_for(settings: Settings, app: Front) -> uvicorn.Config:
 
 def run(settings: Settings) -> None:
     """Serve until a signal comes; several processes share one socket. Exits 1 where the start or a task failed."""
+    listening = inherited() or _bound(settings.gateway_host, settings.gateway_port)
     configure_logs(settings)
+    log.info("The address is %s port %d", *listening.getsockname()[:2])
     if settings.gateway_processes > 1:
-        sys.exit(supervise(config_for(settings, create_app(settings)).bind_socket(), settings.gateway_processes))
+        sys.exit(supervise(listening, settings.gateway_processes))
     settings = open_files.fit(settings)
     app = create_app(settings)
     config = config_for(settings, app)
     app.siblings = siblings()
     collector.spare(_GARBAGE_THRESHOLD)
     server = Server(config, app, settings, supervisor=supervisor())
-    # asyncio keeps a socket for IPv6 to IPv6; one bound here takes IPv4 as well, as with several processes.
-    listening = inherited() or (config.bind_socket() if ":" in settings.gateway_host else None)
-    server.run(sockets=[listening] if listening else None)
+    server.run(sockets=[listening])
     if not server.started or app.failed:
         sys.exit(1)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """The port, before anything else is begun: a gateway that cannot have it takes no lease. Exits 1 if it cannot.
+
+    It does not listen yet, so nobody waits there for a gateway that is not ready; on IPv6 it takes IPv4 as well.
+    """
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.set_inheritable(True)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            sys.exit(f"headgate: port {port} (GATEWAY_PORT) is taken by another program: stop it or set another port")
+        sys.exit(f"headgate: {host} port {port} (GATEWAY_HOST, GATEWAY_PORT) cannot be listened on: {error.strerror}")
+    return bound

@@ -18,6 +18,14 @@ def hosts_of(url: str) -> Sequence[str]:
     return several or [f"{parts.hostname or 'a local socket'}:{parts.port or 5432}"]
 
 
+def for_psql(url: str) -> str:
+    """The same address as `psql` and other programs of PostgreSQL's take it."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    hosts = ",".join(parse_qs(parts.query).get("host", [host]))
+    return f"postgresql://{user}{at}{hosts}{parts.path}"
+
+
 def _checked(secret: SecretStr) -> SecretStr:
     url = secret.get_secret_value()
     parts = urlsplit(url)

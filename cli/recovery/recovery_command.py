@@ -7,12 +7,12 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli import environment
 from cli.errors import CommandError
 from cli.finish import finish
+from cli.listing import listing
 from cli.recovery import release as step
 from cli.recovery import waiting
 from cli.recovery.release import Owed
@@ -26,7 +26,7 @@ app = typer.Typer(help="What gateways that are gone have left to publish: list, 
 @app.command("list")
 def list_() -> None:
     """Show the leases that are being drained, and why a drain is stopped."""
-    table = Table("lease", "gateway", "rows", "applications", "oldest", "why it waits")
+    table = listing("lease", "gateway", "rows", "applications", "oldest", "why it waits")
     for one in finish(_waiting(environment.read(Settings))):
         why = one.reason or "being drained"
         table.add_row(str(one.lease), one.instance, str(one.rows), str(one.applications), f"{one.age:.0f} s", why)

@@ -61,7 +61,7 @@ def _start(wanted: Wanted, running: ExitStack) -> _Running:
     wanted_services = wanted.services(settings)
     children = _start_services(wanted_services, data_dir / "logs", running)
     addresses.publish(data_dir, settings)
-    typer.echo(screen(settings, wanted_services, data_dir))
+    typer.echo(screen(settings, wanted_services, data_dir, own_postgres=wanted.embeds_postgres))
     if embedded.brokers and not preparation.remembers_classes():
         _prepare_next_start(data_dir / "logs", running)
     parts = [*map(_of_server, embedded.nodes), *_of_services(wanted_services, data_dir / "logs", children)]
@@ -70,7 +70,7 @@ def _start(wanted: Wanted, running: ExitStack) -> _Running:
 
 def _start_servers(wanted: Wanted, running: ExitStack) -> servers.Servers:
     if wanted.embeds_kafka and not jars.is_cached():
-        with step("Kafka is fetched from Maven Central, once"):
+        with step("Kafka is fetched from Maven Central, once: 43 MB"):
             jars.class_path()
     with step("PostgreSQL and Kafka are launched"):
         return servers.launch(wanted.devstack, running, postgres=wanted.embeds_postgres, kafka=wanted.embeds_kafka)

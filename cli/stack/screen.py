@@ -1,7 +1,7 @@
 """What `headgate run` shows: a line for each step of the start, and one screen when all is ready."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import typer
 from cli.config import masked
 from cli.stack.services import Service
 from devstack.ports import HOST
+from runtime.database_url import for_psql
 from stream_workers.kinds import KINDS, METRICS
 
 _BODY = '{"user_name": "ada", "description": "A bridge over the river"}'
@@ -28,19 +29,23 @@ def step(what: str) -> Iterator[None]:
     typer.echo(f"{time.monotonic() - began:5.1f} s")
 
 
-def screen(settings: Mapping[str, str], services: Sequence[Service], data_dir: Path) -> str:
-    """Where everything is, what to try first, and how to stop."""
+def screen(
+    settings: Mapping[str, str], services: Sequence[Service], data_dir: Path, *, own_postgres: bool = False
+) -> str:
+    """Where everything is, what to try first, and how to stop. The password of a server of our own is no secret."""
+    shown = (lambda url: url) if own_postgres else masked
     gateway = f"http://{HOST}:{settings['GATEWAY_PORT']}"
     return f"""
 Headgate runs. Ctrl-C stops it; data and logs stay in {data_dir}
 
+  Form        {gateway}/
   API docs    {gateway}/docs
   Health      {gateway}/healthz
   Metrics     {gateway}/metrics
 {_others(services)}  Web view    {_web_views(services)}
   Kafka       {settings["KAFKA_BOOTSTRAP_SERVERS"]}
-  PostgreSQL  {masked(settings["DATABASE_URL"])}
-{_replica(settings)}
+  PostgreSQL  {shown(for_psql(settings["DATABASE_URL"]))}
+{_replica(settings, shown)}
 Try it in another terminal:
 
   curl -s {gateway}/applications -H 'content-type: application/json' -d '{_BODY}'
@@ -66,9 +71,9 @@ def _web_views(services: Sequence[Service]) -> str:
     return f"{', '.join(_addresses(services, f'worker-{METRICS}'))}   ({', '.join(others)})"
 
 
-def _replica(settings: Mapping[str, str]) -> str:
+def _replica(settings: Mapping[str, str], shown: Callable[[str], str]) -> str:
     url = settings.get("DATABASE_READ_URL")
-    return f"  Replica     {masked(url)}\n" if url else ""
+    return f"  Replica     {shown(for_psql(url))}\n" if url else ""
 
 
 def _addresses(services: Sequence[Service], kind: str) -> list[str]:

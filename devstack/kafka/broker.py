@@ -75,6 +75,7 @@ class Broker(Server):
         self.inner_port = 0
         self.java_flags = tuple(java_flags)
         self._storage = self.data_dir / "storage"
+        self._temporary = self.data_dir / "tmp"
         self._pid_file = self.data_dir / "broker.pid"
 
     @property
@@ -95,6 +96,8 @@ class Broker(Server):
         """Format the storage if there is none and start the broker."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.end_leftover()
+        shutil.rmtree(self._temporary, ignore_errors=True)  # a killed broker leaves libraries that it unpacked there
+        self._temporary.mkdir()
         self.port = self.port or free_port()
         self.inner_port = self.inner_port or free_port()
         self.quorum = self.quorum or Quorum({self.node_id: free_port()}, new_cluster_id())
@@ -136,7 +139,7 @@ class Broker(Server):
 
     def _java(self, main: str, *args: str, name: str, flags: Sequence[str] = (), pid_file: Path | None = None) -> Child:
         return spawn(
-            [*java.command(), *flags, main, *args],
+            [*java.command(), f"-Djava.io.tmpdir={self._temporary.name}", *flags, main, *args],
             name=name,
             log=self.log,
             cwd=self.data_dir,

@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -80,3 +82,30 @@ def _ended(process: psutil.Process) -> bool:
 async def _refuses(port: int) -> bool:
     with socket.socket() as one:
         return one.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_taken_port_is_named_before_the_database_is_asked_for_a_lease(processes: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as database:
+        port = taken.getsockname()[1]
+        settings = {
+            "GATEWAY_PORT": str(port),
+            "GATEWAY_PROCESSES": processes,
+            "DATABASE_URL": f"postgresql+asyncpg://u:p@127.0.0.1:{database.getsockname()[1]}/x",
+        }
+        ended = subprocess.run(
+            [sys.executable, "-m", "gateway"],
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        database.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            database.accept()
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr == (
+        f"headgate: port {port} (GATEWAY_PORT) is taken by another program: stop it or set another port\n"
+    )

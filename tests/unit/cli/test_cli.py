@@ -1,15 +1,19 @@
 """`headgate` as a person types it: help that lists everything, and failures that are one line."""
 
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from cli.config import masked
 from cli.environment import known_names
+from cli.listing import listing
 from cli.load.figures import Figures
+from cli.stack.screen import screen
 from runtime.release import described
 from tests.support.commands import ROOT
 
@@ -67,6 +71,44 @@ def test_a_failure_is_told_in_one_line(
     assert message in result.stderr
     assert "secret" not in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("args", [["config", "-h"], ["load", "--help"], ["keys", "create", "-h"], ["retention", "-h"]])
+def test_help_shows_a_flag_as_what_it_is(tmp_path: Path, args: list[str]) -> None:
+    shown = headgate(*args, cwd=tmp_path)
+    assert shown.returncode == 0
+    assert "--help" in shown.stdout
+    assert "bool" not in shown.stdout
+
+
+def test_a_file_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").symlink_to("/proc/self/mem")  # an ordinary file, which even root cannot read from its start
+    result = headgate("config", cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr == "headgate: .env cannot be read: Input/output error\n"
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_an_id_that_another_command_wants_is_shown_whole(width: int) -> None:
+    id_ = "01a20a25-985c-75ec-970b-debf602dc5ea"
+    table = listing("id", "name", "scopes", "created", "expires", "last used", "revoked")
+    table.add_row(id_, "a name", "applications:write applications:read", *["2026-11-23 20:42"] * 4)
+    shown = io.StringIO()
+    Console(file=shown, width=width).print(table)
+    assert id_ in shown.getvalue()
+
+
+def test_the_screen_names_the_form_and_an_address_for_psql(tmp_path: Path) -> None:
+    settings = {
+        "GATEWAY_PORT": "8000",
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092",
+        "DATABASE_URL": "postgresql+asyncpg://headgate:headgate@127.0.0.1:5432/headgate",
+        "DATABASE_READ_URL": "postgresql+asyncpg://ann:secret@/x?host=a:1&host=b:2",
+    }
+    own = screen(settings, [], tmp_path, own_postgres=True).splitlines()
+    assert "  Form        http://127.0.0.1:8000/" in own
+    assert "  PostgreSQL  postgresql://headgate:headgate@127.0.0.1:5432/headgate" in own
+    assert "  Replica     postgresql://ann:***@a:1,b:2/x" in screen(settings, [], tmp_path).splitlines()
 
 
 @pytest.mark.parametrize("args", [["nope"], ["load", "--rate", "fast"], ["topics", "tail", "--count", "0"]])

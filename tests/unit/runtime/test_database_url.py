@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from cli.config import masked
-from runtime.database_url import DatabaseUrl, hosts_of
+from runtime.database_url import DatabaseUrl, for_psql, hosts_of
 
 URL = TypeAdapter(DatabaseUrl)
 
@@ -22,6 +22,21 @@ def test_forms_that_are_taken(url: str, hosts: list[str]) -> None:
     assert URL.validate_python(SecretStr(url)).get_secret_value() == url
     assert hosts_of(url) == hosts
     assert "secret" not in masked(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "psql"),
+    [
+        ("postgresql+asyncpg://ann:secret@first:5433/name", "postgresql://ann:secret@first:5433/name"),
+        (
+            "postgresql+asyncpg://ann@/name?host=first:5432&host=second:5433",
+            "postgresql://ann@first:5432,second:5433/name",
+        ),
+        ("postgresql+asyncpg:///name", "postgresql:///name"),
+    ],
+)
+def test_the_form_for_psql(url: str, psql: str) -> None:
+    assert for_psql(url) == psql
 
 
 @pytest.mark.parametrize(
