@@ -2,7 +2,6 @@
 
 from contracts.application import (
     DESCRIPTION_MAX,
-    USER_NAME_MAX,
     Application,
     Description,
     NewApplication,
@@ -30,6 +29,7 @@ from contracts.codec import (
 )
 from contracts.ids import first_id, last_id, milliseconds_of, time_of
 from contracts.lease_figures import LeaseFigures
+from contracts.names import USER_NAME_MAX, normalised, spellings
 from contracts.topics import Topics
 
 __all__ = [
@@ -59,6 +59,8 @@ __all__ = [
     "is_replay",
     "last_id",
     "milliseconds_of",
+    "normalised",
+    "spellings",
     "time_of",
     "to_headers",
     "to_key",

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
-USER_NAME_MAX = 255
+from contracts.names import USER_NAME_MAX, normalised, submitted
+
 DESCRIPTION_MAX = 10_000
 
 # PostgreSQL's text cannot hold NUL, so it is refused at the door and by every consumer.
@@ -32,20 +33,25 @@ def _within_the_calendar(created_at: datetime) -> datetime:
 
 
 class NewApplication(BaseModel):
-    """What a submitter sends. Lengths are counted in characters, after stripping surrounding white space."""
+    """What a submitter sends. Lengths are counted in characters, after stripping surrounding white space.
+
+    ``user_name`` is stored in Unicode's form NFC, and needs a character that can be seen.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    user_name: UserName
+    user_name: Annotated[UserName, AfterValidator(submitted)]
     description: Description
 
 
 def content_of(application: Any) -> dict[str, Any]:
     """What the submitter said, of whatever has these fields: with the same content, two applications are the same.
 
-    By name and without what was not said, so that a field that is added later makes no old content another one.
+    By name and without what was not said, so that a field that is added later makes no old content another one. The
+    user's name counts as normalised, so that a repeat of what was stored before names were is a repeat.
     """
     said = {name: getattr(application, name) for name in NewApplication.model_fields}
+    said["user_name"] = normalised(said["user_name"])
     return {name: value for name, value in said.items() if value is not None}
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cli.errors import CommandError
 from cli.removal.removal import IDS, count, in_steps, waiting
 from cli.topics.admin import admin
-from contracts import Topics, time_of
+from contracts import Topics, spellings, time_of
 from gateway.database.tables import applications
 from runtime.kafka.clients import Kafka
 from stream_workers.kinds import KINDS, Kept
@@ -52,7 +52,7 @@ class Remains:
 
 async def find(connection: AsyncConnection, user_name: str) -> Found:
     """Look, and change nothing."""
-    theirs = applications.c.user_name == user_name
+    theirs = _of(user_name)
     newest = await connection.scalar(
         select(applications.c.id).where(theirs).order_by(applications.c.id.desc()).limit(1)
     )
@@ -67,7 +67,12 @@ async def erase(connection: AsyncConnection, user_name: str) -> AsyncIterator[in
 
 
 def _erasable(user_name: str) -> list[ColumnElement[bool]]:
-    return [applications.c.user_name == user_name, ~waiting()]
+    return [_of(user_name), ~waiting()]
+
+
+def _of(user_name: str) -> ColumnElement[bool]:
+    """Also what was stored before names were normalised."""
+    return applications.c.user_name.in_(spellings(user_name))
 
 
 async def remains(kafka: Kafka, topics: Topics, newest: datetime) -> list[Remains]:

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from contracts import USER_NAME_MAX, UserName, first_id
+from contracts import UserName, first_id, normalised
 from gateway.problems.errors import PageTooDeepError, ValidationError
 from gateway.problems.violations import Violation
 
@@ -34,9 +34,7 @@ def _rfc_3339(value: object) -> object:
     return value[:11] + value[11:].replace(" ", "+")
 
 
-Part = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=USER_NAME_MAX, pattern=r"^[^\x00]*$")
-]
+Name = Annotated[UserName, AfterValidator(normalised)]
 Time = Annotated[AwareDatetime, BeforeValidator(_rfc_3339)]
 Order = Literal["created_at", "-created_at"]
 
@@ -49,8 +47,8 @@ class Search(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    user_name: UserName | None = Field(None, description="exactly this name")
-    user_name__like: Part | None = Field(None, description="names that contain this, in any case of letters")
+    user_name: Name | None = Field(None, description="exactly this name")
+    user_name__like: Name | None = Field(None, description="names that contain this, in any case of letters")
     created_from: Time | None = Field(None, description="not before this time (RFC 3339)")
     created_to: Time | None = Field(None, description="before this time (RFC 3339)")
     order_by: Order = Field("-created_at", description="oldest or newest first")

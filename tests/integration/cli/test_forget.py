@@ -166,3 +166,13 @@ async def test_what_a_further_worker_keeps_is_named_too(
     assert places[further.changelog(topics)] == ("names of this minute", None)
     assert places[f"{topics.prefix}alerts"] == ("an alert under the name", now + timedelta(days=1))
     assert places["mail"] == ("x", None)
+
+
+async def test_a_person_is_one_whose_name_was_stored_in_several_forms(
+    database_url: str, kafka: str, topics: Topics
+) -> None:
+    forms = ("Zo\u00eb", "Zoe\u0308")
+    await store(database_url, [application(n).model_copy(update={"user_name": name}) for n, name in enumerate(forms)])
+    await store(database_url, [application(9)])
+    assert (await forget(database_url, kafka, topics, forms[1], "--yes"))["erased"] == 2
+    assert await names(database_url) == {application(9).user_name}
