@@ -58,7 +58,7 @@ async def _subjects(stage: Stage, rows: int) -> tuple[list[Subject], list[UUID]]
 
 def _shots(ids: list[UUID]) -> dict[str, dict[str, Shot]]:
     texts = tuple(map(str, ids))
-    token = cursor.encode(ids[0], Search().filters)
+    token = cursor.encode(cursor.Place(ids[0]), Search().filters)
     everywhere = (BARE, USUAL, OURS)
     return {
         ONE: dict.fromkeys(everywhere, Shot("one", arguments=texts)),

@@ -17,9 +17,7 @@ from gateway.settings import Settings
 
 
 def forget(
-    user: Annotated[
-        str, typer.Argument(help="The name as it was submitted; letters with accents in either form of Unicode.")
-    ],
+    user: Annotated[str, typer.Argument(help="The name as it was submitted, accents in either form.")],
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be erased.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -17,11 +17,19 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from gateway.admission import framing
 from gateway.admission.crowd import Crowd
 from gateway.admission.gate import PROBES
 from gateway.admission.joined_writes import JoinedWrites
 from gateway.problems import document
-from gateway.problems.errors import GatewayError, HeadTooLargeError, OverloadedError, RequestError, TooSlowError
+from gateway.problems.errors import (
+    AddressError,
+    GatewayError,
+    HeadTooLargeError,
+    OverloadedError,
+    RequestError,
+    TooSlowError,
+)
 from gateway.settings import Settings
 
 _RESERVE_SECONDS = 2.0
@@ -90,11 +98,16 @@ class Connection(HttpToolsProtocol):
 
     def _feed(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
+        if not self._not_body and not data.isascii() and (self.cycle is None or not self.cycle.more_body):
+            data = framing.encoded(data)
         self._not_body += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._read_on(data[upgrade.args[0] :])
+        except httptools.HttpParserInvalidURLError:
+            self.headers += framing.fields(data)
+            self._fail(AddressError())
         except httptools.HttpParserError as error:
             self._fail(RequestError(str(error)))
         if self._not_body >= self.settings.head_max_bytes:
@@ -253,14 +266,21 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, error: GatewayError) -> None:
         """Answer for a request that no application will see, and close."""
         if not self.transport.is_closing():
-            status, fields, body = _refusal(error)
+            status, fields, body = self._refusal(error, self.scope["headers"] if self.scope else [])
+            fields = [*self.server_state.default_headers, *fields]
             head = b"".join(b"%b: %b\r\n" % field for field in fields)
             self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
             self.transport.close()
 
+    def _refusal(self, error: GatewayError, headers: Any) -> document.Answer:
+        front: Any = self.config.app
+        status, fields, body = front.refuse(error, headers)
+        closing = [] if (b"connection", b"close") in fields else [(b"connection", b"close")]
+        return status, [*fields, *closing], body
+
     async def _answer_with(self, error: GatewayError, scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG002 -- ASGI
         """The same in its turn, behind answers to requests that were complete."""
-        status, fields, body = _refusal(error)
+        status, fields, body = self._refusal(error, scope["headers"])
         await send({"type": "http.response.start", "status": status, "headers": fields})
         await send({"type": "http.response.body", "body": body})
 
@@ -284,14 +304,6 @@ class _Deaf:
 
     def feed_data(self, data: bytes) -> None:
         """Forget it."""
-
-
-def _refusal(error: GatewayError) -> document.Answer:
-    status, headers, body = document.answer(error, language="en", request_id="-")
-    fields = [*headers, (b"x-content-type-options", b"nosniff")]
-    if (b"connection", b"close") not in fields:
-        fields.append((b"connection", b"close"))
-    return status, fields, body
 
 
 def cut_slow_ones(connections: Iterable[object], now: float) -> None:

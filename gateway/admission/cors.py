@@ -4,8 +4,13 @@ from collections.abc import Sequence
 
 from gateway.admission.visit import Header, Visit
 
-_EXPOSED = b"ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
-_ALLOWED_HEADERS = b"Authorization, Content-Type, Idempotency-Key, If-None-Match, X-API-Key, X-Request-ID, traceparent"
+_EXPOSED = (
+    b"Allow, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
+    b"X-Request-ID"
+)
+_ALLOWED_HEADERS = (
+    b"Authorization, Cache-Control, Content-Type, Idempotency-Key, If-None-Match, X-API-Key, X-Request-ID, traceparent"
+)
 _PREFLIGHT: Sequence[Header] = (
     (b"access-control-allow-methods", b"GET, HEAD, POST"),
     (b"access-control-allow-headers", _ALLOWED_HEADERS),
@@ -19,6 +24,8 @@ class Cors:
 
     def __init__(self, origins: Sequence[str]) -> None:
         self._origins = frozenset(origin.encode() for origin in origins)
+        self.always: Sequence[Header] = ((b"vary", b"Origin"),) if origins else ()
+        """What every answer says, also to who has no origin: a cache must not hand it to who has one."""
 
     def enter(self, visit: Visit, method: str) -> bool:
         """Note in the answer what the origin may; whether this is a preflight that is answered at once."""
@@ -28,7 +35,6 @@ class Cors:
         visit.answer_headers += [
             (b"access-control-allow-origin", origin),
             (b"access-control-expose-headers", _EXPOSED),
-            (b"vary", b"Origin"),
         ]
         return method == "OPTIONS" and b"access-control-request-method" in visit.headers
 

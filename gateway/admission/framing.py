@@ -1,12 +1,17 @@
 """What says where a request ends and whom it is for: said once, and in the one way that everybody reads alike."""
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from gateway.admission.visit import Visit
+from gateway.admission.visit import Header, Visit
 from gateway.problems.errors import FramingError, MisdirectedError
 from gateway.settings import Settings
 from runtime.host_names import called, is_loopback
+
+_REQUEST_LINE = re.compile(rb"[A-Z]+ ([^ \r\n]+) HTTP/1\.[01]\r?\n")
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_FIELD = re.compile(rb"^([\w-]+):[ \t]*([^\r\n]*)", re.MULTILINE)
 
 
 class Names:
@@ -28,6 +33,20 @@ class Names:
     def _judge(self, host: bytes) -> bool:
         name = called(host.decode("latin-1"))
         return self._any or (name in self._listed if self._listed else is_loopback(name))
+
+
+def encoded(head: bytes) -> bytes:
+    """The head with its address percent-encoded, where a client has left that to us: ``?user_name=Анна``."""
+    line = _REQUEST_LINE.match(head)
+    if line is None:
+        return head
+    address = _NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], line[1])
+    return head[: line.start(1)] + address + head[line.end(1) :]
+
+
+def fields(head: bytes) -> list[Header]:
+    """The fields of a head that the parser does not come to: in whose language to say why."""
+    return [(name.lower(), value) for name, value in _FIELD.findall(head)]
 
 
 def check(visit: Visit, http_version: str) -> None:

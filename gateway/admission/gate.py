@@ -19,7 +19,16 @@ _OPEN = PROBES | {"/docs", "/redoc", "/openapi.json", "/asyncapi", "/asyncapi.js
 _OPEN_BELOW = ("/static/", "/problems/")
 _METRICS = "/metrics"
 # The form for people cannot carry a key; its page says so and takes nothing while keys are required.
-_FORM = "/"
+FORM = "/"
+"""Answers with pages, whatever it is refused with."""
+
+_APPLICATIONS, _BATCH = "/applications", "/applications/batch"
+_SCOPES: Mapping[tuple[str, str], Scope] = {
+    ("GET", _METRICS): "operations",
+    ("GET", _APPLICATIONS): "applications:read",
+    ("POST", _APPLICATIONS): "applications:write",
+    ("POST", _BATCH): "applications:write",
+}
 
 
 class Gate:
@@ -40,23 +49,22 @@ class Gate:
         address = self._visitors.address(client[0] if client else "local", visit.headers.get(b"x-forwarded-for"))
         visit.client = name_of(address)
         key = None
-        # Figures are most wanted when the database is away: where no key is needed, none is looked up for them.
-        needed = self._auth_required or path != _METRICS
-        if needed and (b"authorization" in visit.headers or b"x-api-key" in visit.headers):
-            key = await self._key(visit)
-        if path != _METRICS:
+        # Where no key is needed none is looked up: an invented one would cost a query each.
+        text = _presented(visit.headers) if self._auth_required else None
+        if text is not None:
+            key = await self._key(visit, text)
+        if path != _METRICS and (key is not None or visit.standing is None):
             await self._charge(visit)
-        if self._auth_required and path != _FORM:
-            _check(key, _scope_of(scope["method"], path))
+        if self._auth_required and path != FORM:
+            _check(key, _scope_of(scope["method"], path), presented=text is not None)
 
-    async def _key(self, visit: Visit) -> ApiKey | None:
+    async def _key(self, visit: Visit, text: str) -> ApiKey | None:
         """The valid key that came with the request; the visitor is then the key.
 
         A key that was not seen lately costs a query, so the address pays for the look-up: guessing keys is limited
         like everything else, and an unknown key is no visitor of its own.
         """
-        text = _presented(visit)
-        if text is None or self.keys is None:
+        if self.keys is None:
             return None
         fresh, key = self.keys.remembered(text)
         if not fresh:
@@ -77,22 +85,24 @@ class Gate:
             raise RateLimitedError(limit=limiter.limit, retry_after=await limiter.wait(visit.client))
 
 
-def _presented(visit: Visit) -> str | None:
+def _presented(headers: Mapping[bytes, bytes]) -> str | None:
     """The text of the key in the request: ``Authorization: Bearer`` (RFC 6750) or ``X-API-Key``."""
-    scheme, _, credentials = visit.headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    scheme, _, credentials = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if scheme.lower() == "bearer" and credentials.strip():
         return credentials.strip()
-    return visit.headers.get(b"x-api-key", b"").decode("latin-1").strip() or None
+    return headers.get(b"x-api-key", b"").decode("latin-1").strip() or None
 
 
-def _scope_of(method: str, path: str) -> Scope:
-    if path == _METRICS:
-        return "operations"
-    return "applications:read" if method in {"GET", "HEAD"} else "applications:write"
+def _scope_of(method: str, path: str) -> Scope | None:
+    """What a call needs; None for what is no call: whoever has a key hears that it is none."""
+    method = "GET" if method == "HEAD" else method
+    if method == "GET" and path.startswith(f"{_APPLICATIONS}/") and path != _BATCH:
+        return "applications:read"
+    return _SCOPES.get((method, path))
 
 
-def _check(key: ApiKey | None, scope: Scope) -> None:
+def _check(key: ApiKey | None, scope: Scope | None, *, presented: bool) -> None:
     if key is None:
-        raise UnauthenticatedError
-    if scope not in key.scopes:
+        raise UnauthenticatedError(presented=presented)
+    if scope is not None and scope not in key.scopes:
         raise ForbiddenError(scope=scope)

@@ -8,6 +8,7 @@ from opentelemetry.trace import Span
 
 from gateway.admission.rate_limit import standing_header
 from gateway.admission.window import Standing
+from gateway.problems.errors import GatewayError
 from gateway.problems.languages import Language, preferred
 
 Header = tuple[bytes, bytes]
@@ -17,7 +18,8 @@ Header = tuple[bytes, bytes]
 class Visit:
     """``client`` names the visitor for the rate limit and is the scope of its idempotency keys.
 
-    ``status`` is what was answered, 0 before that; ``span`` is there while traces are on.
+    ``status`` is what was answered, 0 before that; ``span`` is there while traces are on; ``refusal`` is what a page
+    is to say of why the request does not pass.
     """
 
     request_id: str
@@ -29,6 +31,7 @@ class Visit:
     standing: Standing | None = None
     began: float = field(default_factory=time.perf_counter)
     span: Span | None = None
+    refusal: GatewayError | None = None
 
     @property
     def language(self) -> Language:

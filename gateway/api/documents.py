@@ -49,6 +49,7 @@ class ApplicationPage(BaseModel):
     size: int = Field(ge=1, le=100)
     pages: int | None = Field(ge=0, description="null when a cursor was used or without a total; as exact as `total`")
     next_cursor: str | None = Field(description="continues after this page; null at the end")
+    prev_cursor: str | None = Field(description="continues before this page; null at the beginning")
 
 
 class ItemProblem(BaseModel):

@@ -3,7 +3,7 @@
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Mount
 
 from gateway.admission.visit import Header, Visit
 from gateway.intake.body import DisconnectedError
@@ -56,11 +56,18 @@ async def _answer_http(request: Request, error: Exception) -> Response:
 
 
 def _methods_of(request: Request) -> list[str]:
-    """All methods of the address: Starlette names those of the first route that it comes to."""
+    """All methods of the address: Starlette names those of the first route that it comes to.
+
+    What is mounted takes any method, and answers to GET alone: files.
+    """
 
     def answers(method: str) -> bool:
-        scope = {**request.scope, "method": method}
-        return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)
+        # Inside of what is mounted, the address is that of the part.
+        scope = {**request.scope, "method": method, "root_path": request.scope.get("app_root_path", "")}
+        return any(
+            route.matches(scope)[0] is Match.FULL and (method == "GET" or not isinstance(route, Mount))
+            for route in request.app.router.routes
+        )
 
     found = [method for method in ("GET", "POST") if answers(method)]
     return ["GET", "HEAD", *found[1:]] if "GET" in found else found

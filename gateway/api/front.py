@@ -6,14 +6,14 @@ through, with the same request id, limits and header fields around it.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
 
 from gateway.admission import cors, framing, request_id
 from gateway.admission.crowd import Crowd
-from gateway.admission.gate import PROBES, Gate
+from gateway.admission.gate import FORM, PROBES, Gate
 from gateway.admission.visit import Header, Visit
 from gateway.api import reading
 from gateway.intake.bodies import Bodies
@@ -37,6 +37,10 @@ _NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
 _READS = frozenset({"GET", "HEAD"})
 # While the process stops, clients are to open their next connection to another one.
 _CLOSE: Header = (b"connection", b"close")
+# What changes with a release alone may be kept for a while; everything else that says nothing of it may not.
+_STEADY = ("/static/", "/openapi.json", "/asyncapi.json", "/favicon.ico")
+_FOR_A_WHILE: Header = (b"cache-control", b"public, max-age=300")
+_NEVER: Header = (b"cache-control", b"no-store")
 # Two names of 255 characters fit, were each percent-encoded in twelve.
 _QUERY_MAX_BYTES = 8 * 1024
 _PARAMETERS_MAX = 50
@@ -95,15 +99,26 @@ class Front:
             await send({"type": "http.response.body", "body": body})
         self.running.telemetry.answered(visit, scope["method"], scope["path"])
 
-    def _visit(self, scope: Scope) -> Visit:
-        raw: list[Header] = scope["headers"]
+    def refuse(self, error: GatewayError, headers: Sequence[Header]) -> Answer:
+        """The answer to what does not get as far as this application, by as much of its head as could be read."""
+        visit = self._named(headers)
+        if b"origin" in visit.headers:
+            self._cors.enter(visit, "")
+        status, fields, body = _problem(error, visit)
+        return status, fields + visit.answer_headers, body
+
+    def _named(self, raw: Sequence[Header]) -> Visit:
         headers = dict(raw)
         name = request_id.accepted(headers.get(b"x-request-id")) or self._new_id()
-        request_id.current.set(name)
         visit = Visit(name, headers, raw)
+        visit.answer_headers = [_NOSNIFF, *self._cors.always, (b"x-request-id", name.encode())]
+        return visit
+
+    def _visit(self, scope: Scope) -> Visit:
+        visit = self._named(scope["headers"])
+        request_id.current.set(visit.request_id)
         if self.running.telemetry.tracing is not None:
-            visit.span = self.running.telemetry.tracing.serve(scope["method"], scope["path"], headers)
-        visit.answer_headers = [_NOSNIFF, (b"x-request-id", name.encode())]
+            visit.span = self.running.telemetry.tracing.serve(scope["method"], scope["path"], visit.headers)
         return visit
 
     def _ours(self, visit: Visit) -> list[Header]:
@@ -117,11 +132,9 @@ class Front:
             framing.check(visit, scope["http_version"])
         if scope["path"] not in PROBES:
             self._names.check(headers)
-            if self.active > self.settings.requests_max:
-                raise OverloadedError("as many requests as are allowed are being answered")
         if b"origin" in headers and self._cors.enter(visit, scope["method"]):
             return self._cors.preflight()
-        await self.gate.admit(visit, scope)
+        await self._admit(visit, scope)
         if self._fast and scope["method"] == "POST" and scope["path"] == "/applications":
             writer = self.running.writer
             return await submit_one(visit, receive, writer=writer, bodies=self.bodies, settings=self.settings)
@@ -132,13 +145,24 @@ class Front:
         await self._pass_on(visit, scope, receive, send)
         return None
 
+    async def _admit(self, visit: Visit, scope: Scope) -> None:
+        """Raises why a request does not pass; the form is told, and answers with a page that keeps what was typed."""
+        try:
+            if self.active > self.settings.requests_max and scope["path"] not in PROBES:
+                raise OverloadedError("as many requests as are allowed are being answered")
+            await self.gate.admit(visit, scope)
+        except GatewayError as error:
+            if scope["path"] != FORM or scope["method"] not in {*_READS, "POST"}:
+                raise
+            visit.refusal = error
+
     async def _pass_on(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
         _refuse_long_query(scope["query_string"])
 
         async def send_with_ours(message: Message) -> None:
             if message["type"] == "http.response.start":
                 visit.status = message["status"]
-                message["headers"] = [*message["headers"], *self._ours(visit)]
+                message["headers"] = [*message["headers"], *_kept(scope, message), *self._ours(visit)]
             await send(message)
 
         scope.setdefault("state", {})["visit"] = visit
@@ -150,6 +174,13 @@ def _refuse_long_query(query: bytes) -> None:
     """More than any call takes is not taken apart at all."""
     if len(query) > _QUERY_MAX_BYTES or query.count(b"&") >= _PARAMETERS_MAX:
         raise QueryTooLongError(limit=_QUERY_MAX_BYTES, parameters=_PARAMETERS_MAX)
+
+
+def _kept(scope: Scope, message: Message) -> Sequence[Header]:
+    """For how long what is read may be kept, where the answer does not say."""
+    if scope["method"] not in _READS or any(name == b"cache-control" for name, _ in message["headers"]):
+        return ()
+    return (_FOR_A_WHILE if scope["path"].startswith(_STEADY) and message["status"] < 400 else _NEVER,)
 
 
 def _problem(error: GatewayError, visit: Visit) -> Answer:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
 
-from gateway.api.openapi_parts import WITHOUT_KEY
+from gateway.api.openapi_parts import WITHOUT_KEY, answers
 from gateway.health import Health
 from gateway.intake.body import JSON
 
@@ -35,7 +35,13 @@ class Report(BaseModel):
     dependencies: dict[str, dict[str, Any]]
 
 
-@router.get("/livez", operation_id="getLiveness", summary="Is the process alive?", openapi_extra=WITHOUT_KEY)
+@router.get(
+    "/livez",
+    operation_id="getLiveness",
+    summary="Is the process alive?",
+    openapi_extra=WITHOUT_KEY,
+    responses=answers(common=False),
+)
 async def livez() -> Alive:
     """The process alone: no dependency is asked."""
     return Alive()
@@ -47,7 +53,7 @@ async def livez() -> Alive:
     summary="Can it accept applications?",
     openapi_extra=WITHOUT_KEY,
     response_model=Ready,
-    responses={503: {"model": Ready, "description": "Not now"}},
+    responses={**answers(common=False), 503: {"model": Ready, "description": "Not now"}},
 )
 async def readyz(request: Request) -> Response:
     """PostgreSQL and its schema decide; an absent Kafka does not."""
@@ -61,6 +67,7 @@ async def readyz(request: Request) -> Response:
     summary="How is everything that it depends on?",
     response_model=Report,
     openapi_extra=WITHOUT_KEY,
+    responses=answers(common=False),
 )
 async def healthz(request: Request) -> Response:
     """Always 200: the answer is about the dependencies, not about itself."""

@@ -19,6 +19,11 @@ Every answer other than a success is a problem document (RFC 9457); its `type` l
 Times are RFC 3339 in UTC with milliseconds. Messages are in English or Russian by `Accept-Language`.
 """
 
+_WHOSE: dict[str, Any] = {
+    "servers": [{"url": "/", "description": "the gateway that shows this document"}],
+    "license_info": {"name": "MIT", "identifier": "MIT"},
+    "contact": {"name": "whoever runs this gateway"},
+}
 _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "an API key, where the operator requires one"},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "the same as a header of its own"},
@@ -38,7 +43,12 @@ def install(api: FastAPI) -> None:
 
 def _document(api: FastAPI) -> dict[str, Any]:
     document = get_openapi(
-        title=api.title, version=api.version, description=_DESCRIPTION, routes=api.routes, tags=api.openapi_tags
+        title=api.title,
+        version=api.version,
+        description=_DESCRIPTION,
+        routes=api.routes,
+        tags=api.openapi_tags,
+        **_WHOSE,
     )
     components = document.setdefault("components", {})
     components["schemas"] = dict(sorted(_schemas().items()))

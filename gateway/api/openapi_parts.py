@@ -18,7 +18,8 @@ APPLICATION = {
 }
 NEW_APPLICATION = {name: APPLICATION[name] for name in NewApplication.model_fields}
 
-# Every limited call can be answered with these.
+# Every call can be answered with these, and every limited one with the common ones.
+_PROTOCOL = ("bad-request", "method-not-allowed", "headers-too-large")
 _COMMON = ("unauthenticated", "forbidden", "misdirected", "rate-limited", "internal-error", "overloaded")
 _STORES = ("too-slow", "queue-full", "database-unavailable", "draining")
 
@@ -33,6 +34,9 @@ _ANSWER_HEADERS = {
     "RateLimit-Policy": _header('the limit and its window in seconds: `"default";q=600;w=60`'),
 }
 _RETRY_AFTER = {"Retry-After": _header("whole seconds", type="integer", minimum=1)}
+_CHALLENGE = {"WWW-Authenticate": _header("which key is needed, and what was wrong with the one sent (RFC 6750)")}
+_ALLOW = {"Allow": _header("the methods that work")}
+_OF_STATUS = dict.fromkeys((409, 429, 503), _RETRY_AFTER) | dict.fromkeys((401, 403), _CHALLENGE) | {405: _ALLOW}
 _ETAG = {"ETag": _header("a strong tag of the body; an application never changes")}
 
 
@@ -85,7 +89,10 @@ BATCH_REQUEST: Part = {
                 "examples": {"array": {"value": [NEW_APPLICATION | {"idempotency_key": "7f0e1c52"}, NEW_APPLICATION]}},
             },
             body.NDJSON: {
-                "schema": {"type": "string", "description": "one BatchItem in JSON on each line"},
+                "schema": {
+                    "type": "string",
+                    "description": "one BatchItem in JSON on each line; also as " + " or ".join(body.LINES[1:]),
+                },
                 "examples": {"lines": {"value": '{"user_name": "Anna", "description": "A pass"}\n' * 2}},
             },
         },
@@ -100,16 +107,15 @@ WITHOUT_KEY: Part = {"security": []}
 def answers(*codes: str, stores: bool = False, common: bool = True) -> Answers:
     """The problems that a call can be answered with, by status, each kind with an example."""
     by_status: dict[int, list[str]] = {}
-    for code in (*codes, *(_STORES if stores else ()), *(_COMMON if common else ())):
+    for code in (*codes, *_PROTOCOL, *(_STORES if stores else ()), *(_COMMON if common else ())):
         by_status.setdefault(texts()[code].status, []).append(code)
     return {status: _problem_answer(codes_of) for status, codes_of in sorted(by_status.items())}
 
 
 def _problem_answer(codes: list[str]) -> Part:
-    waits = any(texts()[code].status in {409, 429, 503} for code in codes)
     return {
         "description": "; ".join(texts()[code].title["en"] for code in codes),
-        "headers": _ANSWER_HEADERS | (_RETRY_AFTER if waits else {}),
+        "headers": _ANSWER_HEADERS | _OF_STATUS.get(texts()[codes[0]].status, {}),
         "content": _content(MEDIA_TYPE, "Problem", **{code: example(code) for code in codes}),
     }
 
@@ -161,6 +167,7 @@ def listed() -> Answers:
         "size": 20,
         "pages": 1,
         "next_cursor": None,
+        "prev_cursor": None,
     }
     return {
         200: {

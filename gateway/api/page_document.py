@@ -23,6 +23,7 @@ def body(page: Page, search: Search) -> bytes:
         "size": search.size,
         "pages": None if search.cursor or page.relation == "none" else _pages(page, search),
         "next_cursor": page.next_cursor,
+        "prev_cursor": page.prev_cursor,
     }
     return b'{"items":[' + b",".join(map(value_of, page.items)) + b"]," + to_json(rest)[1:]
 
@@ -34,13 +35,15 @@ def _pages(page: Page, search: Search) -> int:
 def _links(page: Page, search: Search) -> list[tuple[str, str]]:
     """A list by cursor goes on by cursor, one by page number by page number as far as those reach."""
     if search.cursor:
-        following = {"cursor": page.next_cursor} if page.next_cursor else None
-        return [("first", _address(search))] + ([("next", _address(search, following))] if following else [])
+        around = (("prev", page.prev_cursor), ("next", page.next_cursor))
+        beside = [(relation, _address(search, {"cursor": place})) for relation, place in around if place]
+        return [("first", _address(search)), *beside]
     number = search.page or 1
     last = _pages(page, search)
     links = [("first", _address(search, {"page": "1"}))]
     if number > 1:
-        links.append(("prev", _address(search, {"page": str(number - 1)})))
+        before = min(number - 1, max(last, 1)) if page.relation == "exact" else number - 1
+        links.append(("prev", _address(search, {"page": str(before)})))
     if page.next_cursor:
         deep = (number + 1) * search.size > DEPTH_MAX
         links.append(("next", _address(search, {"cursor": page.next_cursor} if deep else {"page": str(number + 1)})))

@@ -25,6 +25,7 @@ from gateway.service import Gateway
 _LIST = "/applications"
 _ONE = re.compile(r"/applications/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _JSON_TYPE: Header = (b"content-type", JSON.encode())
+_NEVER: Header = (b"cache-control", b"no-store")
 _FOR_A_MINUTE: Header = (b"cache-control", b"private, max-age=60")
 # Longer questions are not worth being remembered.
 _QUERY_BYTES = 256
@@ -73,4 +74,4 @@ async def page(visit: Visit, search: Search, *, gateway: Gateway) -> Answer:
     found = await first_of(gateway.reads, replica, lambda reads: reads.page(search, anew=fresh))
     value = page_document.body(found, search)
     links = (b"link", page_document.links(found, search))
-    return 200, [links, (b"content-length", b"%d" % len(value)), _JSON_TYPE], value
+    return 200, [links, _NEVER, (b"content-length", b"%d" % len(value)), _JSON_TYPE], value

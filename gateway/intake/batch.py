@@ -27,7 +27,7 @@ from gateway.problems import document
 from gateway.problems.errors import GatewayError, KeyReusedError, RateLimitedError, UnavailableError
 from gateway.settings import Settings
 
-ACCEPT = (body.JSON, body.NDJSON)
+ACCEPT = (body.JSON, *body.LINES)
 
 Outcome = Accepted | GatewayError
 Later = Callable[[], Awaitable[Outcome]]

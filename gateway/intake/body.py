@@ -14,6 +14,11 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+LINES = (NDJSON, "application/ndjson", "application/jsonl")
+"""One JSON text on each line, by all names that it goes by; OpenAPI names the first."""
+
+# Some editors put it before what they save as UTF-8; it may be ignored (RFC 8259, 8.1).
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class DisconnectedError(Exception):

@@ -1,10 +1,12 @@
-"""A JSON array read piece by piece, so that a large one neither holds the event loop nor fills the memory at once."""
+"""A JSON array cut into its elements as it arrives, so that a large one neither holds the event loop nor fills memory.
+
+What an element says, and whether that is right, is judged by whoever takes its text.
+"""
 
 import codecs
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn
 
 from gateway.intake import json_body
 from gateway.problems.errors import MalformedJsonError, ValidationError
@@ -22,12 +24,8 @@ ELEMENT_MAX_CHARACTERS = 1024 * 1024
 _PARTS_MAX = 2 * json_body.PARTS_MAX
 
 
-class Repeated:
-    """Stands for an object that names a member twice."""
-
-
 class ArrayReader:
-    """Gives out each element once it is complete.
+    """Gives out the text of each element once it is complete; a byte order mark before the array is passed over.
 
     MalformedJsonError for what is no JSON; ValidationError for a body that begins as another value than an array, of
     which no more is read.
@@ -37,14 +35,14 @@ class ArrayReader:
     """
 
     def __init__(self) -> None:
-        self._utf8 = codecs.getincrementaldecoder("utf-8")("strict")
-        self._json = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant)
+        self._utf8 = codecs.getincrementaldecoder("utf-8-sig")("strict")
+        self._json = json.JSONDecoder(parse_int=str, parse_float=str)  # nothing but where a value ends is asked
         self._text = ""
         self._expect = "["
         self._try_at = 0
         self._final = False
 
-    def feed(self, piece: bytes) -> Iterator[Any]:
+    def feed(self, piece: bytes) -> Iterator[bytes]:
         """The elements that are complete now."""
         try:
             self._text += self._utf8.decode(piece, self._final)
@@ -55,23 +53,23 @@ class ArrayReader:
                 json_body.refuse_crowded(self._text.encode(), most=_PARTS_MAX)
             yield from self._elements()
 
-    def end(self) -> Iterator[Any]:
+    def end(self) -> Iterator[bytes]:
         """The elements that only the end completes."""
         self._final = True
         yield from self.feed(b"")
         if self._expect != "end":
             raise MalformedJsonError(reason="the array does not end")
 
-    def _elements(self) -> Iterator[Any]:
+    def _elements(self) -> Iterator[bytes]:
         at = self._skip(0)
         while at < len(self._text):
             if self._expect in ("element", "element or ]") and not self._closes(at):
-                found = self._element(at)
-                if found is None:
+                end = self._end_of_element(at)
+                if end is None:
                     break
-                element, at = found
+                element, at = self._text[at:end], end
                 self._expect = ", or ]"
-                yield element
+                yield element.encode()
             else:
                 at = self._punctuation(at)
             at = self._skip(at)
@@ -94,38 +92,29 @@ class ArrayReader:
             raise MalformedJsonError(reason=f"expected {self._expect}")
         return at + 1
 
-    def _element(self, at: int) -> tuple[Any, int] | None:
-        """The element that begins at ``at`` and where it ends; None if it is not complete yet."""
+    def _end_of_element(self, at: int) -> int | None:
+        """Where the element that begins at ``at`` ends; None if it is not complete yet."""
         try:
-            element, end = self._json.raw_decode(self._text, at)
-        except json.JSONDecodeError as error:
-            self._wait_for_more(at, error.msg)
+            _, end = self._json.raw_decode(self._text, at)
+        except json.JSONDecodeError:
+            self._wait_for_more(at)
             return None
         except RecursionError:
             raise MalformedJsonError(reason="nested too deeply") from None
-        except ValueError as error:
-            raise MalformedJsonError(reason=str(error)) from None
         if not self._final and self._text[end - 1] not in '}]"' and _NUMBER.fullmatch(self._text, end):
-            self._wait_for_more(at, "a number may go on")
+            self._wait_for_more(at)  # a number may go on
             return None
         self._try_at = 0
-        return element, end
+        return end
 
-    def _wait_for_more(self, at: int, reason: str) -> None:
+    def _wait_for_more(self, at: int) -> None:
         waiting = len(self._text) - at
-        if self._final or waiting > ELEMENT_MAX_CHARACTERS:
-            raise MalformedJsonError(reason=reason)
+        if waiting > ELEMENT_MAX_CHARACTERS:
+            raise MalformedJsonError(reason="an element does not end")
+        if self._final:
+            raise MalformedJsonError(reason=json_body.fault(self._text[at:]))
         self._try_at = 2 * waiting
 
     def _skip(self, at: int) -> int:
         space = _SPACE.match(self._text, at)
         return space.end() if space else at
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Repeated:
-    members = dict(pairs)
-    return members if len(members) == len(pairs) else Repeated()
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

@@ -13,6 +13,7 @@ from pydantic import ValidationError as PydanticError
 from pydantic_core import SchemaValidator, core_schema, from_json
 
 from contracts import NewApplication
+from gateway.intake.body import BYTE_ORDER_MARK
 from gateway.problems import violations
 from gateway.problems.errors import GatewayError, MalformedJsonError, RepeatedMemberError, ValidationError
 from gateway.problems.violations import Violation
@@ -52,6 +53,7 @@ def reader_of(model: type[New]) -> Callable[[bytes], New]:
     validate = SchemaValidator(or_else(model.__pydantic_core_schema__, default=None)).validate_json
 
     def read(body: bytes) -> New:
+        body = body.removeprefix(BYTE_ORDER_MARK)
         if len(body) > PARTS_MAX:
             refuse_crowded(body)
         try:
@@ -129,8 +131,17 @@ def refuse_repeated_members(body: bytes) -> None:
         _careful.decode(body.decode())
     except RecursionError:
         raise MalformedJsonError(reason="nested too deeply") from None
+    except ValueError:
+        raise MalformedJsonError(reason=fault(body)) from None
+
+
+def fault(text: bytes | str) -> str:
+    """What keeps a text from being JSON, in the same words whoever found it."""
+    try:
+        from_json(text, allow_inf_nan=False)
     except ValueError as error:
-        raise MalformedJsonError(reason=str(error)) from None
+        return str(error)
+    return "a text that is no JSON"
 
 
 def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -142,7 +153,7 @@ def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise ValueError(name)
 
 
 # Numbers stay text: what they are does not matter here, and to read a long one takes long.

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
@@ -18,7 +19,15 @@ POLICY = (
 )
 
 
-def page(request: Request, template: str, *, status: int = 200, policy: str = POLICY, **values: object) -> Response:
+def page(
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    policy: str = POLICY,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    **values: object,
+) -> Response:
     """The template filled, in the language of ``?lang=`` or of the browser."""
     language = language_of(request)
     body = (
@@ -32,7 +41,7 @@ def page(request: Request, template: str, *, status: int = 200, policy: str = PO
             **values,
         )
     )
-    headers = {
+    fields = {
         "content-security-policy": policy,
         "referrer-policy": "same-origin",
         "cross-origin-opener-policy": "same-origin",
@@ -40,7 +49,9 @@ def page(request: Request, template: str, *, status: int = 200, policy: str = PO
         "vary": "Accept-Language",
         "cache-control": "no-store",
     }
-    return Response(body, status_code=status, media_type="text/html; charset=utf-8", headers=headers)
+    answer = Response(body, status_code=status, media_type="text/html; charset=utf-8", headers=fields)
+    answer.raw_headers.extend(headers)
+    return answer
 
 
 def language_of(request: Request) -> Language:

@@ -87,10 +87,13 @@ def answer(error: GatewayError, *, language: Language, request_id: str) -> Answe
         (b"content-language", language.encode()),
         (b"cache-control", b"no-store"),
     ]
-    if error.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % error.retry_after))
-    headers.extend((name.encode(), value.encode()) for name, value in error.headers)
-    return error.status, headers, body
+    return error.status, headers + fields_of(error), body
+
+
+def fields_of(error: GatewayError) -> Headers:
+    """The header fields that go with this error, whatever form its answer has."""
+    waits: Headers = [] if error.retry_after is None else [(b"retry-after", b"%d" % error.retry_after)]
+    return [*waits, *((name.encode(), value.encode()) for name, value in error.headers)]
 
 
 def example(code: str, language: Language = "en") -> dict[str, Any]:

@@ -12,6 +12,7 @@
     ├── RateLimitedError         429  this visitor has used up its budget
     └── RequestError             400  the request is wrong, and will be wrong again
         ├── FramingError         400  no Host or two, or a transfer coding other than chunked
+        ├── AddressError         400  the address has a character that must be percent-encoded
         ├── MalformedJsonError   400  the body is no JSON (RFC 8259)
         ├── MalformedFormError   400  the body is no form that a browser would send
         ├── RepeatedMemberError  400  an object of the body has the same member twice
@@ -41,6 +42,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from gateway.problems.violations import Violation
+
+_CHALLENGE = 'Bearer realm="headgate"'
 
 
 class GatewayError(Exception):
@@ -140,6 +143,12 @@ class FramingError(RequestError):
     headers: Sequence[tuple[str, str]] = (("connection", "close"),)
 
 
+class AddressError(RequestError):
+    """The address holds a character that must be percent-encoded (RFC 3986, 2.1)."""
+
+    code: ClassVar[str] = "address-not-encoded"
+
+
 class MalformedJsonError(RequestError):
     """The body is no JSON."""
 
@@ -175,7 +184,11 @@ class UnauthenticatedError(RequestError):
 
     status: ClassVar[int] = 401
     code: ClassVar[str] = "unauthenticated"
-    headers: Sequence[tuple[str, str]] = (("www-authenticate", 'Bearer realm="headgate"'),)
+
+    def __init__(self, *, presented: bool = False) -> None:
+        """``presented``: there was a key, and it is not valid (RFC 6750, 3.1)."""
+        super().__init__()
+        self.headers = (("www-authenticate", _CHALLENGE + (', error="invalid_token"' if presented else "")),)
 
 
 class ForbiddenError(RequestError):
@@ -183,6 +196,10 @@ class ForbiddenError(RequestError):
 
     status: ClassVar[int] = 403
     code: ClassVar[str] = "forbidden"
+
+    def __init__(self, *, scope: str) -> None:
+        super().__init__(scope=scope)
+        self.headers = (("www-authenticate", f'{_CHALLENGE}, error="insufficient_scope", scope="{scope}"'),)
 
 
 class CrossSiteError(RequestError):

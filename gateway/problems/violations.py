@@ -3,6 +3,7 @@
 The codes are pydantic's error types (they are stable and documented); the words are in violation_texts.toml.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -67,7 +68,10 @@ def _texts() -> dict[str, dict[Language, str]]:
 
 
 def _violation(place: Place, name: str, error: ErrorDetails | Mapping[str, Any]) -> Violation:
-    return Violation(place, name, error["type"], dict(error.get("ctx") or {}), error["msg"])
+    context: dict[str, object] = dict(error.get("ctx") or {})
+    if "expected" in context:  # 'a', 'b' or 'c': a list in Python's form, and in English
+        context["expected"] = ", ".join(re.findall(r"'([^']*)'", str(context["expected"])))
+    return Violation(place, name, error["type"], context, error["msg"])
 
 
 def _pointer(location: Iterable[int | str]) -> str:

@@ -19,12 +19,13 @@ from gateway.read.totals import Relation, Total, Totals
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page; ``next_cursor`` continues after it and is None at the end."""
+    """One page; ``next_cursor`` continues after it and ``prev_cursor`` before it: None at an end of the list."""
 
     items: Sequence[Stored]
     total: int
     relation: Relation
     next_cursor: str | None
+    prev_cursor: str | None
 
 
 class Reads:
@@ -48,11 +49,11 @@ class Reads:
         return await self._pages.ask((search, anew), lambda: self._read(search, anew=anew))
 
     async def _read(self, search: Search, *, anew: bool) -> Page:
-        rows = await self._server.fetch(*_page(search))
-        items = rows[: search.size]
-        following = cursor.encode(items[-1].id, search.filters) if len(rows) > search.size else None
+        place = cursor.decode(search.cursor, search.filters) if search.cursor is not None else None
+        rows = await self._server.fetch(*_page(search, place))
         total, relation = await self._total(search, len(rows), anew=anew)
-        return Page(items, total, relation, following)
+        items, around = _cut(search, place, rows)
+        return Page(items, total, relation, *around)
 
     async def _total(self, search: Search, rows: int, *, anew: bool) -> Total:
         if search.total == "none":
@@ -72,12 +73,32 @@ class Reads:
         await self._server.close()
 
 
-def _page(search: Search) -> tuple[Compiled, dict[str, Any]]:
-    """One row more than the page has: it tells whether anything follows."""
+def _page(search: Search, place: cursor.Place | None) -> tuple[Compiled, dict[str, Any]]:
+    """One row more than the page has: it tells whether anything follows. Backwards, the list is read the other way."""
     values: dict[str, Any] = dict(search.bound)
-    place = ""
-    if search.cursor is not None:
-        place, values["after"] = "after", cursor.decode(search.cursor, search.filters)
+    begins = ""
+    if place is not None:
+        begins, values["after"] = "after", place.item
     elif search.offset:
-        place, values["offset"] = "offset", search.offset
-    return statements.page(tuple(search.bound), search.size + 1, place, newest_first=search.newest_first), values
+        begins, values["offset"] = "offset", search.offset
+    newest_first = search.newest_first != (place is not None and place.backwards)
+    return statements.page(tuple(search.bound), search.size + 1, begins, newest_first=newest_first), values
+
+
+def _cut(
+    search: Search, place: cursor.Place | None, rows: Sequence[Any]
+) -> tuple[Sequence[Any], tuple[str | None, str | None]]:
+    """The page's items in the order of the list, and the cursors to what comes after and before them.
+
+    Whoever comes by a cursor comes from an item: on that side there is something.
+    """
+    backwards = place is not None and place.backwards
+    more, came = len(rows) > search.size, place is not None or search.offset > 0
+    items = rows[: search.size][:: -1 if backwards else 1]
+    if not items:
+        return items, (None, None)
+    following, before = (came, more) if backwards else (more, came)
+    return items, (
+        cursor.encode(cursor.Place(items[-1].id), search.filters) if following else None,
+        cursor.encode(cursor.Place(items[0].id, backwards=True), search.filters) if before else None,
+    )

@@ -7,35 +7,19 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from contracts import UserName, first_id, normalised
 from gateway.problems.errors import PageTooDeepError, ValidationError
 from gateway.problems.violations import Violation
+from gateway.read.parameters import Integer, Time
 
 SIZE_MAX = 100
 SIZE_DEFAULT = 20
 # Beyond this many items a page number is refused: a page costs what lies before it, a cursor does not.
 DEPTH_MAX = 100_000
 
-_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T", re.ASCII)
-
-
-def _rfc_3339(value: object) -> object:
-    """pydantic would also read a number as a time; here a time looks like one.
-
-    ``+03:00`` arrives as ``␠03:00`` when the plus was not percent-encoded: a space has no other place in a time.
-    """
-    if not isinstance(value, str):
-        return value
-    if not _DATE_AND_TIME.match(value):
-        raise PydanticCustomError("datetime_parsing", "must be a time as in RFC 3339")
-    return value[:11] + value[11:].replace(" ", "+")
-
-
 Name = Annotated[UserName, AfterValidator(normalised)]
-Time = Annotated[AwareDatetime, BeforeValidator(_rfc_3339)]
 Order = Literal["created_at", "-created_at"]
 
 # Which part of the list is asked for; all other parameters say which list.
@@ -52,9 +36,9 @@ class Search(BaseModel):
     created_from: Time | None = Field(None, description="not before this time (RFC 3339)")
     created_to: Time | None = Field(None, description="before this time (RFC 3339)")
     order_by: Order = Field("-created_at", description="oldest or newest first")
-    page: int | None = Field(None, ge=1, description="1 is the first; not together with `cursor`")
-    size: int = Field(SIZE_DEFAULT, ge=1, le=SIZE_MAX, description="items on one page")
-    cursor: str | None = Field(None, max_length=64, description="`next_cursor` of an earlier answer")
+    page: Integer | None = Field(None, ge=1, description="1 is the first; not together with `cursor`")
+    size: Integer = Field(SIZE_DEFAULT, ge=1, le=SIZE_MAX, description="items on one page")
+    cursor: str | None = Field(None, max_length=64, description="`next_cursor` or `prev_cursor` of an earlier answer")
 
     total: Literal["none"] | None = Field(None, description="`none`: do not count, which makes the answer cheaper")
 

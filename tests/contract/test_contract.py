@@ -68,6 +68,7 @@ async def test_every_status_code_of_the_document_is_brought_about(
     async with served(http_settings) as http:
         place = await _ordinary(http, ask)
         await _broken(http, ask, monkeypatch)
+        await _hardly_http(http, note)
         http.front.running.begin_drain()
         await ask(http, "GET", "/readyz")
     async with served(http_settings.model_copy(update={"auth_required": True})) as http:
@@ -110,6 +111,19 @@ async def _ordinary(http: Served, ask: Ask) -> str:
         await ask(http, "POST", path, content=b"x", headers={"Content-Type": "text/plain"})
         await ask(http, "POST", path, json={})
     return place
+
+
+async def _hardly_http(http: Served, note: Callable[[str, str, int, str | None], None]) -> None:
+    """What every call can be answered with before it is one."""
+    for path, methods in create_api().openapi()["paths"].items():
+        at = path.replace("{id}", "01994f3c-8a5e-7c1d-9b0a-3f6e2d1c4b5a")
+        for method in map(str.upper, methods):
+            refused = await http.client.put(at)
+            note(method, path, refused.status_code, refused.headers["content-type"])
+            assert method in refused.headers["allow"]
+            for more in ("Host: y\r\n\r\n", f"A: {'b' * 40_000}"):
+                status, headers, _ = await http.raw(f"{method} {at} HTTP/1.1\r\nHost: localhost\r\n{more}".encode())
+                note(method, path, status, headers["content-type"])
 
 
 async def _broken(http: Served, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ _NOT_JSON = {
     "overlong UTF-8": b'{"user_name": "\xc0\xaf", "description": "b"}',
     "surrogate in UTF-8": b'{"user_name": "\xed\xa0\x80", "description": "b"}',
     "UTF-16": '{"user_name": "a", "description": "b"}'.encode("utf-16"),
-    "byte order mark": b"\xef\xbb\xbf" + _json(),
+    "two byte order marks": b"\xef\xbb\xbf" * 2 + _json(),
     "raw line feed in a string": b'{"user_name": "a\nb", "description": "b"}',
     "raw NUL in a string": b'{"user_name": "a\x00b", "description": "b"}',
     "100 000 brackets": b"[" * 100_000,
@@ -96,6 +96,9 @@ _INVALID = {
     "name an object": _json('{"a": "b"}'),
     "name empty": _json('""'),
     "name white space": _json(r'" \t\n\u00a0\u2003"'),
+    "name unseen": _json(r'"\u200b\u2800"'),
+    "name unseen, a direction": _json(r'"\u202e"'),
+    "name unseen, controls": _json(r'"\u0001\u007f"'),
     "name NUL": _json(r'"a\u0000b"'),
     "name too long": _json('"' + "a" * 256 + '"'),
     "name too long, wide": _json('"' + "😀" * 256 + '"'),
@@ -146,6 +149,7 @@ REFUSED = (
 
 ACCEPTED = (
     Case("plain", _json(), 201),
+    Case("byte order mark", b"\xef\xbb\xbf" + _json(), 201),
     Case("escapes", _json(r'"\"\\\/\b\f\n\r\tA"', r'"\ud83d\ude00"'), 201),
     Case("quotes in the text", _json(r'"a\"b"', r'"\"\"\"\""'), 201),
     Case("white space around", b" \n\t" + _json() + b"\r\n ", 201),
@@ -188,6 +192,36 @@ HOSTILE_TARGETS = (
     ("/applications?created_from=2026-01-01T00:00:00", 422),
     ("/applications?created_from=2026-01-02T00:00:00Z&created_to=2026-01-01T00:00:00Z", 422),
     ("/applications?created_from=99999-01-01T00:00:00Z", 422),
+    *((f"/applications?page={number}", 422) for number in ("+1", "%2B1", "1_0", "1.0", "%201", "%D9%A1", "1%0A")),
+    *(
+        (f"/applications?created_from={time}", 422)
+        for time in (
+            "2026-01-01T00:00:00%2B0300",
+            "2026-01-01T00:00:00%E2%88%9203:00",
+            "2026-01-01T00:00:00,5Z",
+            "2026-01-01T00:00:00%2B03",
+            "2026-01-01T00:00Z",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T00:00:61Z",
+            "2026-01-01_00:00:00Z",
+            "2026-02-30T00:00:00Z",
+            "20260101T000000Z",
+            "9999-12-31T23:59:60Z",
+            "0000-01-01T00:00:00Z",
+            "2026-01-01T00:00:00Z%0A",
+        )
+    ),
+    *(
+        (f"/applications?created_from={time}", 200)
+        for time in (
+            "2026-01-01t00:00:00z",
+            "2016-12-31T23:59:60Z",
+            "2026-01-01T00:00:00.123456789012Z",
+            "2026-01-01T00:00:00-00:00",
+            "2026-01-01T00:00:00%2B23:59",
+        )
+    ),
+    ("/applications?created_from=0001-01-01T00:00:00%2B10:00&created_to=9999-12-31T23:59:59-01:00", 200),
     ("/applications?cursor=", 400),
     ("/applications?cursor=x", 400),
     ("/applications?cursor=" + "A" * 31, 400),

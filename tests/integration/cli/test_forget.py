@@ -169,7 +169,7 @@ async def test_what_a_further_worker_keeps_is_named_too(
 
 
 async def test_a_person_is_one_whose_name_was_stored_in_several_forms(
-    database_url: str, kafka: str, topics: Topics
+    database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
     forms = ("Zo\u00eb", "Zoe\u0308")
     await store(database_url, [application(n).model_copy(update={"user_name": name}) for n, name in enumerate(forms)])

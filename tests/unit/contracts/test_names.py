@@ -15,7 +15,18 @@ from gateway.intake.idempotency import of_content
 COMPOSED, APART = "Zo\u00eb", "Zoe\u0308"
 UNSEEN = ["\u200b", "\u2060", "\u3164", "\u2800", "\u00ad", "\u202e", "\ufeff", "\x01\x1f", "\x7f", "\u115f\u1160"]
 UNSEEN += ["\ufe0f", "\U000e0041", "\u2065", "\ufff0", "\u034f", "\u200b \u200b", "\u2028\u200d"]
-SEEN = ["a\u200bb", "\u202eabc\u202c", "👩\u200d👩\u200d👧", "می\u200cخواهم", "a\x01", "ㄱ", "⠁", "\ue000", "李", "0"]
+SEEN = [
+    "a\u200bb",
+    "\u202eabc\u202c",
+    "👩\u200d👩\u200d👧",
+    "\u0645\u06cc\u200c\u062e",
+    "a\x01",
+    "ㄱ",
+    "⠁",
+    "\ue000",
+    "李",
+    "0",
+]
 
 
 def named(user_name: str) -> NewApplication:

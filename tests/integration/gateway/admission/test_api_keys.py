@@ -171,8 +171,8 @@ async def test_only_a_hash_is_kept_and_its_use_is_noted(locked: Settings) -> Non
         assert headers["Authorization"].removeprefix("Bearer ") not in row["everything"]
 
 
-async def test_a_key_is_a_visitor_and_guessing_is_limited(http_settings: Settings) -> None:
-    async with served(http_settings.model_copy(update={"rate_limit_per_minute": 4})) as http:
+async def test_a_key_is_a_visitor_and_guessing_is_limited(locked: Settings) -> None:
+    async with served(locked.model_copy(update={"rate_limit_per_minute": 4})) as http:
         _, one = await made(http, "applications:read")
         _, other = await made(http, "applications:read")
         for headers in (one, other):

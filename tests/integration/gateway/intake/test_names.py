@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from contracts import value_of
+from runtime.kafka.clients import Kafka
 from tests.integration.cli.test_audit import application, store
 from tests.support.http_gateway import Served, count
 from tests.support.write_path import eventually, records, rows
@@ -18,7 +19,7 @@ def body(name: str) -> dict[str, str]:
     return {"user_name": name, "description": "text"}
 
 
-async def test_a_name_is_stored_published_and_found_in_one_spelling(http: Served) -> None:
+async def test_a_name_is_stored_published_and_found_in_one_spelling(http: Served, kafka: Kafka) -> None:
     for name in (COMPOSED, APART):
         line = json.dumps(body(name), ensure_ascii=False).encode()
         for content, media_type, address in (
@@ -36,10 +37,10 @@ async def test_a_name_is_stored_published_and_found_in_one_spelling(http: Served
     topic = http.settings.topics.applications
 
     async def all_published() -> bool:
-        return len(await records(http.settings.kafka_bootstrap_servers, topic)) == 8
+        return len(await records(kafka, topic)) == 8
 
     await eventually(all_published, what="eight events")
-    published = await records(http.settings.kafka_bootstrap_servers, topic)
+    published = await records(kafka, topic)
     assert {record.key for record in published} == {COMPOSED.encode()}
     assert {json.loads(record.value or b"")["user_name"] for record in published} == {COMPOSED}
 

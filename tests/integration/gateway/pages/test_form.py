@@ -2,9 +2,12 @@
 
 import re
 
+import httpx
 import pytest
 
+from gateway.commit.submission import Submission
 from gateway.problems.document import texts
+from gateway.problems.errors import DatabaseAwayError
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, count, served
 
@@ -88,8 +91,6 @@ async def test_every_problem_has_a_page_in_both_languages(http: Served) -> None:
 
 
 async def test_a_full_form_without_a_database_is_kept(http_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gateway.problems.errors import DatabaseAwayError
-
     async with served(http_settings) as http:
 
         def away(_: object) -> None:
@@ -100,6 +101,100 @@ async def test_a_full_form_without_a_database_is_kept(http_settings: Settings, m
         assert answer.status_code == 503
         assert "Анна Ковалёва" in answer.text
         assert "The database is away" in answer.text
+
+
+TYPED = {"user_name": "<Анна>", "description": "Пропуск\nв зал", "key": "mine"}
+
+
+def _assert_kept(answer: httpx.Response, language: str = "ru", *, key: bool = True) -> None:
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert (answer.headers["content-language"], answer.headers["cache-control"]) == (language, "no-store")
+    assert 'value="&lt;Анна&gt;"' in answer.text
+    assert "Пропуск\nв зал</textarea>" in answer.text
+    assert (key_in(answer.text) == "mine") == key
+
+
+async def test_a_form_that_was_refused_is_the_same_one_when_sent_again(
+    http_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit got through though its answer did not: sent again from the page of the error, it is no second row."""
+    async with served(http_settings) as http:
+        real = http.front.running.writer.submit
+
+        async def lost(submission: Submission) -> None:
+            await real(submission)
+            raise DatabaseAwayError(retry_after=2)
+
+        monkeypatch.setattr(http.front.running.writer, "submit", lost)
+        answer = await http.client.post("/?lang=ru", data=TYPED)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        _assert_kept(answer)
+        monkeypatch.undo()
+        again = await http.client.post("/?lang=ru", data=TYPED | {"key": key_in(answer.text)})
+        assert again.status_code == 303
+        assert await count(http.settings) == 1
+        other = await http.client.post("/?lang=ru", data=TYPED | {"description": "Другая"})
+        assert other.status_code == 422
+        fresh = key_in(other.text)
+        assert fresh != "mine"
+        assert (await http.client.post("/", data=TYPED | {"description": "Другая", "key": fresh})).status_code == 303
+        assert await count(http.settings) == 2
+
+
+async def test_what_is_wrong_keeps_the_key(http: Served) -> None:
+    answer = await http.client.post("/", data=TYPED | {"description": " "})
+    assert (answer.status_code, key_in(answer.text)) == (422, "mine")
+
+
+async def test_another_site_gets_a_page_that_keeps_the_text(http: Served) -> None:
+    answer = await http.client.post("/?lang=ru", data=TYPED, headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 403
+    _assert_kept(answer)
+    assert texts()["cross-site"].title["ru"] in answer.text
+
+
+async def test_a_visitor_who_comes_too_often_keeps_the_text(http_settings: Settings) -> None:
+    async with served(http_settings.model_copy(update={"rate_limit_per_minute": 1})) as http:
+        await http.client.get("/")
+        answer = await http.client.post("/", data=TYPED, headers={"Accept-Language": "ru"})
+        assert answer.status_code == 429
+        _assert_kept(answer)
+        assert int(answer.headers["retry-after"]) > 0
+        assert "Слишком много запросов" in answer.text
+        shown = await http.client.get("/?lang=ru")
+        assert shown.status_code == 429
+        assert "<form" in shown.text
+        assert (await http.client.put("/")).headers["content-type"] == "application/problem+json"
+        assert await count(http.settings) == 0
+
+
+async def test_an_overload_keeps_the_text(http_settings: Settings) -> None:
+    async with served(http_settings) as http:
+        http.front.settings = http.settings.model_copy(update={"requests_max": 0})
+        answer = await http.client.post("/?lang=ru", data=TYPED)
+        assert answer.status_code == 503
+        _assert_kept(answer)
+        assert await count(http.settings) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "status"), [(b"{}", "application/json", 415), (b"a" * 2_000_000, None, 413)]
+)
+async def test_what_cannot_be_read_as_a_form_is_answered_with_one(
+    http: Served, content: bytes, media_type: str | None, status: int
+) -> None:
+    headers = {"Content-Type": media_type or "application/x-www-form-urlencoded", "Accept-Language": "ru"}
+    answer = await http.client.post("/", content=content, headers=headers)
+    assert (answer.status_code, answer.headers["content-language"]) == (status, "ru")
+    assert "<form" in answer.text
+    assert "`" not in answer.text
+
+
+async def test_a_field_that_the_form_has_not_is_told(http: Served) -> None:
+    answer = await http.client.post("/", data=TYPED | {"<i>x": "1"})
+    assert answer.status_code == 422
+    assert "%3Ci%3Ex" in answer.text
+    assert "is not known here" in answer.text
 
 
 async def test_cors_is_for_those_who_are_listed(http_settings: Settings) -> None:

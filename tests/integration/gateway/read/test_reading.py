@@ -203,3 +203,37 @@ async def test_a_search_that_takes_too_long_is_ended(http_settings: Settings, mo
             await connection.close()
         assert answer.status_code in {422, 503}
         assert answer.json()["type"] in {"/problems/search-too-broad", "/problems/database-unavailable"}
+
+
+async def test_cursors_lead_back_the_way_they_came(http: Served) -> None:
+    made = [shown(row) for row in await fill(http.settings.database_url.get_secret_value(), 23)]
+    for order, expected in (("-created_at", made[::-1]), ("created_at", made)):
+        params = {"size": "5", "order_by": order}
+        pages = [(await http.client.get("/applications", params=params)).json()]
+        assert pages[0]["prev_cursor"] is None
+        while pages[-1]["next_cursor"]:
+            more = params | {"cursor": pages[-1]["next_cursor"]}
+            pages.append((await http.client.get("/applications", params=more)).json())
+        back, items = pages[-1], list(pages[-1]["items"])
+        while back["prev_cursor"]:
+            answer = await http.client.get("/applications", params=params | {"cursor": back["prev_cursor"]})
+            found = re.findall(r'<([^>]+)>; rel="(\w+)"', answer.headers["link"])
+            links = {relation: link for link, relation in found}
+            back, forth = answer.json(), (await http.client.get(links["next"])).json()
+            assert forth["items"] == items[:5]
+            assert ("prev" in links) == (back["prev_cursor"] is not None)
+            items = back["items"] + items
+        assert items == expected
+    deep = (await http.client.get("/applications", params={"page": 3, "size": 5})).json()
+    before = (await http.client.get("/applications", params={"cursor": deep["prev_cursor"], "size": 5})).json()
+    assert before["items"] == made[::-1][5:10]
+
+
+async def test_before_what_is_beyond_the_end_comes_the_last_page(http: Served) -> None:
+    for made, last in ((0, 1), (25, 3)):
+        await fill(http.settings.database_url.get_secret_value(), made)
+        for page in (4, 99):
+            answer = await http.client.get("/applications", params={"page": page, "size": 10})
+            assert answer.json()["items"] == []
+            link = re.findall(r'<([^>]+)>; rel="prev"', answer.headers["link"])[0]
+            assert (await http.client.get(link)).json()["page"] == last

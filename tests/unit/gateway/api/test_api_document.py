@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 from gateway.admission import gate
 from gateway.problems.document import texts
@@ -23,3 +24,39 @@ def test_what_needs_no_key_shows_no_lock() -> None:
     paths = json.loads((DOCS / "openapi.json").read_text())["paths"]
     operations = [(path, operation) for path, methods in paths.items() for operation in methods.values()]
     assert {path for path, operation in operations if operation.get("security") == []} == gate._OPEN & set(paths)
+
+
+def operations() -> list[dict[str, Any]]:
+    paths = json.loads((DOCS / "openapi.json").read_text())["paths"]
+    return [operation for methods in paths.values() for operation in methods.values()]
+
+
+def test_the_pattern_of_a_key_takes_both_forms_that_the_documents_show() -> None:
+    [pattern] = {
+        one["schema"]["pattern"]
+        for operation in operations()
+        for one in operation.get("parameters", ())
+        if one["name"] == "Idempotency-Key"
+    }
+    shown = re.findall(r"Idempotency-Key: ([^']+)'", (ROOT / "README.md").read_text() + (DOCS / "api.md").read_text())
+    assert {key.startswith('"') for key in shown} == {True, False}
+    for key in shown:
+        assert re.search(pattern, key), key
+    for wrong in ("", "a b", '"a', '"', "\u043a", '"' + "k" * 256 + '"'):
+        assert not re.search(pattern, wrong), wrong
+
+
+def test_every_call_says_what_it_may_be_refused_with_and_by_which_fields() -> None:
+    for operation in operations():
+        answers = operation["responses"]
+        assert {"400", "405", "431"} <= set(answers)
+        assert "Allow" in answers["405"]["headers"]
+        for status in {"401", "403"} & set(answers):
+            assert "WWW-Authenticate" in answers[status]["headers"]
+
+
+def test_the_document_says_where_whose_and_on_what_terms() -> None:
+    document = json.loads((DOCS / "openapi.json").read_text())
+    assert [server["url"] for server in document["servers"]] == ["/"]
+    assert document["info"]["license"] == {"name": "MIT", "identifier": "MIT"}
+    assert document["info"]["contact"]

@@ -82,7 +82,6 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     monkeypatch.setattr(json_body, "SchemaValidator", lambda schema: Counted(found, SchemaValidator(schema)))
     monkeypatch.setattr(json_body, "_members", Counted(found, json_body._members))
     monkeypatch.setattr(batch_items, "_plain_array", Counted(found, batch_items._plain_array))
-    monkeypatch.setattr(batch_items, "_from_object", found.validating(batch_items._from_object))
     monkeypatch.setattr(batch_items, "_from_json", json_body.reader_of(BatchItem))
     for model in (NewApplication, BatchItem):
         monkeypatch.setattr(model, "__pydantic_validator__", Counted(found, model.__pydantic_validator__))

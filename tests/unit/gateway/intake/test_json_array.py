@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.intake.json_array import ELEMENT_MAX_CHARACTERS, ArrayReader, Repeated
+from gateway.intake.json_array import ELEMENT_MAX_CHARACTERS, ArrayReader
 from gateway.problems.errors import MalformedJsonError, ValidationError
 
 values = st.recursive(
@@ -21,8 +21,8 @@ def read(body: bytes, size: int) -> list[Any]:
     reader = ArrayReader()
     found: list[Any] = []
     for start in range(0, len(body), size):
-        found.extend(reader.feed(body[start : start + size]))
-    found.extend(reader.end())
+        found.extend(map(json.loads, reader.feed(body[start : start + size])))
+    found.extend(map(json.loads, reader.end()))
     return found
 
 
@@ -59,8 +59,8 @@ def test_another_value_is_called_that(value: Any, size: int) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"", b" ", b"[", b"]", b"[1", b"[1,", b"[1,]", b"[,1]", b"[1 2]", b"[1]]", b"[1]x", b"[NaN]"),
-        *(b"[\xff]", b"[1]\xc3", b"\xef\xbb\xbf[]", b"[" * 100_000, b"[-]", b"[01]", b"[1" + b"0" * 5000 + b"]"),
+        *(b"", b" ", b"[", b"]", b"[1", b"[1,", b"[1,]", b"[,1]", b"[1 2]", b"[1]]", b"[1]x", b"[x]"),
+        *(b"[\xff]", b"[1]\xc3", b"\xef\xbb\xbf\xef\xbb\xbf[]", b"[" * 100_000, b"[-]", b"[01]"),
     ],
     ids=lambda body: repr(body[:12]),
 )
@@ -69,10 +69,10 @@ def test_what_is_no_array(body: bytes) -> None:
         read(body, 7)
 
 
-def test_an_object_that_names_a_member_twice_is_known_as_such() -> None:
-    found = read(rb'[{"a": 1}, {"a": 1, "\u0061": 2}]', 3)
-    assert found[0] == {"a": 1}
-    assert isinstance(found[1], Repeated)
+def test_what_an_element_says_is_for_others_to_judge() -> None:
+    reader = ArrayReader()
+    texts = [b'{"a": 1, "\\u0061": 2}', b"NaN", b"1" + b"0" * 5_000, b'"\\ud800"']
+    assert [*reader.feed(b"[" + b", ".join(texts) + b"]"), *reader.end()] == texts
 
 
 def test_an_element_without_end_is_given_up() -> None:
