@@ -35,6 +35,10 @@ from stream_workers.web.serving.mounting import mount
 FETCH_RECORDS = 2_000
 WAITING_BYTES = 12 * 1024 * 1024
 
+# Bytes fetched ahead, of all partitions together; of one of them a mebibyte is enough.
+FETCHED_BYTES = 8 * 1024 * 1024
+PARTITION_BYTES = 1024 * 1024
+
 # A dead letter of the largest size that its topic takes.
 REQUEST_BYTES = TOPIC_BYTES + 64 * 1024
 
@@ -170,6 +174,7 @@ def _app(settings: Settings, kind: Kind, partition_count: int) -> BatchApp:
         producer_compression_type="snappy",
         producer_max_request_size=REQUEST_BYTES,
         consumer_metadata_max_age_ms=30_000,
+        consumer_max_fetch_size=min(PARTITION_BYTES, FETCHED_BYTES // partition_count),
         web_bind=settings.worker_web_host,
         web_port=settings.web_port(kind),
         # Kafka hands a static member that is back the assignment of its former self; Faust wants its own URL in it.

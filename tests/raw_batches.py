@@ -4,6 +4,7 @@ import gzip
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from aiokafka.record.util import calc_crc32c
 
@@ -34,6 +35,10 @@ class RawBatch:
     last_delta: int | None = None
 
     def to_bytes(self) -> bytes:
+        return self._encoded
+
+    @cached_property
+    def _encoded(self) -> bytes:
         count = len(self.records) if self.count is None else self.count
         body = self.packed(b"".join(record(each, at) for at, each in enumerate(self.records)))
         last = (count - 1) if self.last_delta is None else self.last_delta

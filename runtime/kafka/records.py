@@ -1,128 +1,39 @@
-"""The records in what Kafka hands out, read so that no bytes end a reader.
+"""The records in what Kafka hands out, read so that no bytes end a reader or fill its memory.
 
 Kafka checks neither the names of headers nor all of what is compressed, and a small batch may stand for a gigabyte;
 aiokafka raises from within a fetch, again at every start. Here a record that cannot be read is still a record, with its
-offset, marked by ``UNREADABLE_HEADER``. Its private parts that this takes are named in ``read_any_bytes``;
-tests/unit/runtime/test_records.py fails when one of them changes.
+offset, marked by ``UNREADABLE_HEADER``; and what an answer unpacks to is handed out in portions, bounded in records,
+and in bytes over all partitions. tests/unit/runtime/kafka/test_records.py fails when a part of aiokafka that this
+stands in for changes.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
+from typing import Any, Self
 
+from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
-from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 
-from contracts import UNREADABLE_HEADER, Header
-from runtime.kafka.unpacking import UnpackError, unpack
-from runtime.kafka.wire import Reader, WireError
+from contracts import UNREADABLE_HEADER
+from runtime.kafka.batch import Batch, Piece, Record, as_consumed, weighed
 
-# What one batch may unpack to: eight times the largest batch of the gateway. Each partition may hold one in memory.
-UNPACKED_MAX = 8 * 1024 * 1024
-# A smaller batch holds nothing that is large in memory.
-_ORDINARY = 256 * 1024
-HEADERS_MAX = 100_000
-# What of one partition becomes objects at a time, and what an object weighs beside its bytes.
+# What of all partitions together is handed out at a time.
 PORTION_BYTES = 4 * 1024 * 1024
-_RECORD_WEIGHT, _HEADER_WEIGHT = 400, 160
 
-_HEADER = _DefaultRecordBatchPy.HEADER_STRUCT
-_ATTRIBUTES = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET
-_CODEC = _DefaultRecordBatchPy.CODEC_MASK
 _LEGACY_MAGIC_AT, _LEGACY_MAGIC_MAX = 16, 1
+_LEGACY_AT_ONCE = 500
+
+_fetched_records: Any = fetcher.Fetcher.fetched_records
 
 
 def read_any_bytes() -> None:
-    """Let every consumer of this process read records as this module does; may be called again."""
-    fetcher.MemoryRecords = Records
-    fetcher.FetchResult.getall = _portion  # type: ignore[method-assign]
-
-
-@dataclass(slots=True)
-class Record:
-    """One record as aiokafka passes it on."""
-
-    offset: int
-    timestamp: int
-    timestamp_type: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[Header]
-    checksum: None = None
-
-
-class Records:
-    """The batches in one answer to a fetch."""
-
-    def __init__(self, raw: bytes) -> None:
-        self._raw, self._at, self._batches = memoryview(raw), 0, MemoryRecords(raw)
-
-    def size_in_bytes(self) -> int:
-        return len(self._raw)
-
-    def has_next(self) -> bool:
-        return bool(self._batches.has_next())
-
-    def next_batch(self) -> Any:
-        legacy_or_fast = self._batches.next_batch()
-        length = int.from_bytes(self._raw[self._at + 8 : self._at + 12])
-        raw = self._raw[self._at : self._at + 12 + length]
-        self._at += len(raw)
-        return legacy_or_fast if raw[_LEGACY_MAGIC_AT] <= _LEGACY_MAGIC_MAX else Batch(raw, legacy_or_fast)
-
-
-class Batch:
-    """One batch: by aiokafka's compiled reader where that can read it, else by ours."""
-
-    def __init__(self, raw: memoryview, fast: Any) -> None:
-        self._raw, self._fast = raw, fast
-        self.base_offset, self.next_offset = fast.base_offset, fast.next_offset
-        self.is_control_batch, self.is_transactional = fast.is_control_batch, fast.is_transactional
-        self.producer_id = fast.producer_id
-
-    def validate_crc(self) -> bool:
-        return bool(self._fast.validate_crc())
-
-    def __next__(self) -> Any:
-        return next(self._fast)
-
-    def __iter__(self) -> Iterator[Any]:
-        header = _HEADER.unpack_from(self._raw)
-        try:
-            plain = _plain(self._raw, header[5])
-        except UnpackError as error:
-            yield from self._lost(self.base_offset, header, f"the batch cannot be unpacked: {error}")
-            return
-        done = 0
-        if len(plain) <= _ORDINARY or not _has_large(plain[_HEADER.size :]):
-            try:
-                for record in DefaultRecordBatch(plain):
-                    yield record
-                    done += 1
-            except (ValueError, IndexError, OverflowError, MemoryError, CorruptRecordException):
-                pass
-            else:
-                return
-        yield from self._slowly(plain[_HEADER.size :], header, skip=done)
-
-    def _slowly(self, plain: memoryview, header: Sequence[int], *, skip: int) -> Iterator[Record]:
-        reader, due = Reader(plain), self.base_offset
-        for index in range(header[12]):
-            try:
-                record = _read(reader, header)
-            except WireError as error:
-                yield from self._lost(max(due, self.base_offset + skip), header, f"the record is broken: {error}")
-                return
-            due = record.offset + 1
-            if index >= skip:
-                yield record
-
-    def _lost(self, start: int, header: Sequence[int], why: str) -> Iterator[Record]:
-        """A record for each offset whose content nobody can read."""
-        for offset in range(start, self.next_offset):
-            yield Record(offset, header[8], 0, None, None, ((UNREADABLE_HEADER, why.encode()),))
+    """Let every consumer of this process read records as this package does; may be called again."""
+    ours: Any = fetcher
+    ours.MemoryRecords, ours.PartitionRecords = Batches, Fetched
+    ours.FetchResult.getall, ours.Fetcher.fetched_records = _portion, _answer
 
 
 def lost_parts(record: Any) -> tuple[str, ...]:
@@ -132,94 +43,161 @@ def lost_parts(record: Any) -> tuple[str, ...]:
     return ("content",) if record.value is None and record.key is None else ("headers",)
 
 
-def _plain(raw: memoryview, attributes: int) -> memoryview:
-    """The batch without compression, which its attributes no longer tell then."""
-    codec = attributes & _CODEC
-    if not codec:
-        return raw
-    unpacked = unpack(codec, raw[_HEADER.size :], limit=UNPACKED_MAX)
-    plain = bytearray(raw[: _HEADER.size])
-    plain[_ATTRIBUTES : _ATTRIBUTES + 2] = (attributes & ~_CODEC).to_bytes(2, signed=True)
-    plain += unpacked
-    return memoryview(plain)
-
-
-def _has_large(plain: memoryview) -> bool:
-    """Whether a record is so large that its headers alone could fill the memory."""
-    at, end = 0, len(plain)
-    try:
-        while at < end:
-            # A zigzag varint, as Reader reads it: this goes over every record there is, at a fifth of its time.
-            length = shift = 0
-            while (byte := plain[at]) >= 0x80:
-                length |= (byte & 0x7F) << shift
-                at, shift = at + 1, shift + 7
-            length |= byte << shift
-            at += 1 + (length >> 1)
-            if length & 1 or length >> 1 > _ORDINARY:
-                return True
-    except IndexError:
-        return True
-    return at != end
-
-
-def _read(reader: Reader, header: Sequence[int]) -> Record:
-    """One record; its headers' names as they are, escaped where they are no text."""
-    length = reader.number()
-    end = reader.at + length
-    if not 0 <= length <= reader.left:
-        raise WireError(f"a record of {length} bytes, {reader.left} are left")
-    reader.take(1)
-    ahead, further = reader.number(), reader.number()
-    late = header[5] & 8
-    key, value, count = reader.nullable(), reader.nullable(), reader.number()
-    headers: list[Header] = []
-    why = f"{count} headers" if count > HEADERS_MAX else ""
-    for _ in range(min(count, HEADERS_MAX)):
-        name = reader.take(reader.number())
-        try:
-            text = str(name, "utf-8")
-        except UnicodeDecodeError:
-            text, why = str(name, "utf-8", "backslashreplace"), "a header's name is no UTF-8"
-        headers.append((text, cast("bytes", reader.nullable())))  # null where Kafka has null
-    if reader.at > end or (reader.at != end and count <= HEADERS_MAX):
-        raise WireError("its length is not that of its parts")
-    reader.at = end
-    marks = [(UNREADABLE_HEADER, why.encode())] if why else []
-    headers = headers if count <= HEADERS_MAX else []
-    timestamp = header[8] if late else header[7] + ahead
-    return Record(header[0] + further, timestamp, int(bool(late)), key, value, marks + headers)
-
-
-class Portion(list[Any]):
-    """Records with what they weigh together."""
+class Portion(list[Record]):
+    """Records, with about how much memory they take together."""
 
     weight = 0
 
 
-def _portion(self: Any, max_records: int | None = None) -> list[Any]:
-    """As FetchResult.getall, bounded in bytes as well: what a batch unpacks to becomes objects by and by."""
+class Most(int):
+    """How many records may still come: none once there is no room for their bytes."""
+
+    room = PORTION_BYTES
+
+    def __sub__(self, taken: int) -> Self:
+        left = type(self)(int(self) - taken if self.room > 0 else 0)
+        left.room = self.room
+        return left
+
+
+class Batches:
+    """The batches in an answer."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw, self._at, self._known = memoryview(raw), 0, MemoryRecords(raw)
+
+    def size_in_bytes(self) -> int:
+        return len(self._raw)
+
+    def has_next(self) -> bool:
+        return bool(self._known.has_next())
+
+    def next_batch(self) -> tuple[Any, memoryview]:
+        """What aiokafka knows of the next one, and its bytes."""
+        known, start = self._known.next_batch(), self._at
+        self._at += 12 + int.from_bytes(self._raw[start + 8 : start + 12])
+        return known, self._raw[start : self._at]
+
+
+class Fetched(fetcher.PartitionRecords):
+    """What an answer holds of one partition.
+
+    ``amid`` a batch, what that unpacks to is in memory. The partition is asked first then, and gives no more than its
+    rest: so this is one partition at a time, and whoever has much in one batch does not hold up the others for long.
+    """
+
+    _take_note: Any = fetcher.PartitionRecords._consume_aborted_up_to
+    _ends_aborted: Any = fetcher.PartitionRecords._contains_abort_marker
+
+    def __init__(  # as aiokafka calls it
+        self,
+        tp: TopicPartition,
+        records: Batches,
+        aborted_transactions: Collection[tuple[int, int]] | None,
+        fetch_offset: int,
+        _key_deserializer: None,
+        _value_deserializer: None,
+        check_crcs: bool,
+        isolation_level: int,
+    ) -> None:
+        self.next_fetch_offset = self._behind = fetch_offset
+        self.exhausted = self.amid = self.asked = False
+        self._tp, self._batches = tp, records
+        self._aborted_transactions = sorted(aborted_transactions or [], key=lambda each: each[1])
+        self._aborted_producers: set[int] = set()
+        self._check_crcs, self._isolation_level = check_crcs, isolation_level
+        self._pieces: Iterator[Piece] = iter(())
+        self._opened: list[Record] = []
+        self._each = 0
+
+    def __next__(self) -> Record:
+        for record in self.take(Most(1)):
+            return record
+        raise StopIteration
+
+    def take(self, most: Most) -> Portion:
+        """What comes next, at most so much."""
+        taken, begun = Portion(), self.amid
+        self.asked = True
+        while len(taken) < most and most.room > 0 and (self._opened or self._open(begun=begun)):
+            left = most - len(taken)
+            part, self._opened = self._opened[:left], self._opened[left:]
+            taken += part
+            taken.weight += len(part) * self._each
+            most.room -= len(part) * self._each
+            self.next_fetch_offset = part[-1].offset + 1
+        return taken
+
+    def _open(self, *, begun: bool) -> bool:
+        """Make objects of the next piece; False where there is none, or none of the batch that was ``begun``."""
+        while not self._opened:
+            for records, weight in self._pieces:
+                self._opened, self._each = self._not_before(records), weight // len(records)
+                break
+            else:
+                self.next_fetch_offset, self.amid = self._behind, False
+                self.exhausted = not self._batches.has_next()
+                if begun or self.exhausted:
+                    return False
+                self._pieces, self.amid = self._read(*self._batches.next_batch()), True
+        return True
+
+    def _not_before(self, records: list[Record]) -> list[Record]:
+        """The batch that holds the offset asked for may begin before it."""
+        if records[0].offset >= self.next_fetch_offset:
+            return records
+        return [record for record in records if record.offset >= self.next_fetch_offset]
+
+    def _read(self, known: Any, raw: memoryview) -> Iterator[Piece]:
+        if self._check_crcs and not known.validate_crc():
+            raise CorruptRecordException(f"{self._tp}: the checksum of a batch is wrong")
+        self._behind = known.next_offset
+        if self._is_passed_over(known):
+            return iter(())
+        return _legacy(self._tp, known) if raw[_LEGACY_MAGIC_AT] <= _LEGACY_MAGIC_MAX else Batch(self._tp, raw).pieces()
+
+    def _is_passed_over(self, known: Any) -> bool:
+        """Whether a transaction took it back, or it tells of one."""
+        if self._isolation_level == fetcher.READ_COMMITTED and known.producer_id is not None:
+            self._take_note(known.base_offset)
+            if known.is_control_batch and self._ends_aborted(known):
+                self._aborted_producers.discard(known.producer_id)
+            if known.is_transactional and known.producer_id in self._aborted_producers:
+                return True
+        return bool(known.is_control_batch)
+
+
+def _legacy(at: TopicPartition, known: Any) -> Iterator[Piece]:
+    """A batch of the forms before Kafka 0.11, which only an old log may hold."""
+    records = iter(known)
+    while some := as_consumed(*at, islice(records, _LEGACY_AT_ONCE)):
+        yield weighed(some, sum(len(record.value or b"") for record in some))
+
+
+def _portion(self: Any, max_records: int | None = None) -> list[Record]:
+    """As FetchResult.getall."""
     if not self.check_assignment(self._topic_partition) or not self.has_more():
         return []
-    taken = Portion()
-    room = PORTION_BYTES
-    for record in self._partition_records:
-        taken.append(record)
-        room -= weight(record)
-        if room <= 0 or len(taken) == max_records:
-            self._update_position()
-            break
-    else:
-        self._update_position()
+    fetched: Fetched = self._partition_records
+    taken = fetched.take(max_records if isinstance(max_records, Most) else _most(max_records))
+    self._update_position()
+    if fetched.exhausted:
         self._partition_records = None
-    taken.weight = PORTION_BYTES - room
     return taken
 
 
-def weight(record: Any) -> int:
-    """About how many bytes of memory a record takes."""
-    headers = record.headers
-    size: int = _RECORD_WEIGHT + len(record.value or b"") + len(record.key or b"") + len(headers) * _HEADER_WEIGHT
-    for name, value in headers:
-        size += len(name) + len(value or b"")
-    return size
+async def _answer(
+    self: Any, partitions: Collection[TopicPartition], timeout: float = 0, max_records: int | None = None
+) -> Mapping[TopicPartition, list[Record]]:
+    """As Fetcher.fetched_records, with room for one portion in all, and in turns."""
+    found: Mapping[TopicPartition, list[Record]] = await _fetched_records(self, partitions, timeout, _most(max_records))
+    for at, held in list(self._records.items()):
+        fetched = getattr(held, "_partition_records", None)
+        if fetched is not None and fetched.asked and not fetched.amid:
+            fetched.asked = False
+            self._records.move_to_end(at)
+    return found
+
+
+def _most(records: int | None) -> Most:
+    return Most(records or sys.maxsize)

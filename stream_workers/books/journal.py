@@ -101,27 +101,26 @@ class Journal:
         now = self._clock()
         stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
         now_ms = round(now * 1000)
-        unreadable = 0
         lines, times = [], [0]
         for record in records:
-            fields, created_at = self._fields(partition, record, now)
-            unreadable += created_at is None
-            times.append(created_at or 0)
+            fields, created_at = self._fields(partition, record, now_ms)
+            if created_at is not None:
+                times.append(created_at)
             lines.append(self._line({"timestamp": stamp, **fields}))
         self._out.write(b"".join(lines))
         self._out.flush()
         return replace(
             state,
             last_offset=records[-1].offset,
-            logged=state.logged + len(records) - unreadable,
-            unreadable=state.unreadable + unreadable,
+            logged=state.logged + len(times) - 1,
+            unreadable=state.unreadable + len(records) - len(times) + 1,
             empty=state.empty + records[-1].offset - state.last_offset - len(records),
             newest_at=_newest(state.newest_at, times, now_ms),
             consumed_at=int(now * 1000),
             owner=self._owner,
         )
 
-    def _fields(self, partition: int, record: Record, now: float) -> tuple[dict[str, Any], int | None]:
+    def _fields(self, partition: int, record: Record, now_ms: int) -> tuple[dict[str, Any], int | None]:
         event = read(record)
         where = {"partition": partition, "offset": record.offset}
         if isinstance(event, Bad):
@@ -132,7 +131,7 @@ class Journal:
             "id": event.id,
             **where,
             "user_name": event.user_name if self._user_names else masked(event.user_name),
-            "latency_ms": round(now * 1000) - event.created_at,
+            "latency_ms": now_ms - event.created_at,
         }
         if is_replay(record.headers):
             fields["replayed"] = True
@@ -141,7 +140,10 @@ class Journal:
 
 def _newest(known: int | None, times: Sequence[int], now: int) -> int | None:
     """The newest of these times that is not of the future: whoever writes an event may say any."""
-    return max([at for at in (known or 0, *times) if at <= now + AHEAD_MAX], default=0) or None
+    newest, latest = max(times), now + AHEAD_MAX
+    if newest > latest:
+        newest = max([at for at in times if at <= latest], default=0)
+    return max(known or 0, newest) or None
 
 
 def position_to_json(position: Position) -> bytes:

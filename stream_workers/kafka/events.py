@@ -70,15 +70,13 @@ class Bad:
 
 def read(record: KafkaRecord) -> Seen | Bad:
     """The application in a record, or why there is none: by the contract, and fast for what the gateway writes."""
-    value = record.value
+    value, headers = record.value, record.headers
     if value is not None:
         if len(value) > _PARTS_COUNTED_FROM and (why := _too_large(value)):
             return Bad(record.offset, "oversized", why)
-        if (
-            is_whole(record.headers)
-            and header(record.headers, "ce_type") == _EVENT_TYPE
-            and (seen := canonical(value)) is not None
-        ):
+        # Whatever could not be read of a record is told by its first header.
+        is_event = header(headers, "ce_type") == _EVENT_TYPE and headers[0][0] != UNREADABLE_HEADER
+        if is_event and (seen := canonical(value)) is not None:
             return seen
     return by_contract(record)
 
@@ -116,11 +114,6 @@ def canonical(value: bytes) -> Seen | None:
         return Seen(id_, name, len(text), created_at) if fits else None
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def is_whole(headers: Sequence[tuple[str, bytes]]) -> bool:
-    """Whether all of the record could be read; what says that it could not is always the first header."""
-    return not headers or headers[0][0] != UNREADABLE_HEADER
 
 
 def _fits(text: object, longest: int) -> bool:

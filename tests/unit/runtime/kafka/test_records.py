@@ -2,7 +2,9 @@
 
 import inspect
 import tracemalloc
-from collections.abc import Sequence
+import weakref
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,12 +15,14 @@ from aiokafka.structs import TopicPartition
 
 from contracts import UNREADABLE_HEADER
 from runtime.kafka import records
+from runtime.kafka.batch import PIECE_BYTES, UNPACKED_MAX
+from runtime.kafka.records import PORTION_BYTES, Fetched, read_any_bytes
 from tests.raw_batches import Raw, RawBatch, gzipped
 
 AT = TopicPartition("applications", 0)
 GOOD = Raw(b"good", b"key", ((b"ce_id", b"1"), (b"empty", b""), (b"null", None)))
 BAD_NAME = Raw(b"odd", None, ((b"a\xffb", b"1"),))
-HUGE = Raw(bytes(records.UNPACKED_MAX))
+HUGE = Raw(bytes(UNPACKED_MAX))
 CODECS: dict[int, Any] = {1: gzip_encode, 2: snappy_encode, 3: lz4_encode, 4: zstd_encode}
 
 
@@ -38,13 +42,23 @@ def fetched(batches: Sequence[RawBatch], *, at: int = 0, most: int | None = None
 
 def answer(raw: bytes, at: int = 0) -> tuple[Any, Any]:
     """Where the consumer stands, and what the fetcher keeps of an answer until it is asked for."""
-    records.read_any_bytes()
+    read_any_bytes()
     raw_records: Any = fetcher.MemoryRecords(raw)
-    unpacked = fetcher.PartitionRecords(AT, raw_records, None, at, None, None, True, fetcher.READ_COMMITTED)
+    unpacked = Fetched(AT, raw_records, None, at, None, None, True, fetcher.READ_COMMITTED)
     state = SimpleNamespace(paused=False, position=at)
     state.consumed_to = lambda position: setattr(state, "position", position)
     assignment = SimpleNamespace(active=True, state_value=lambda _: state)
     return state, fetcher.FetchResult(AT, assignment=assignment, partition_records=unpacked, backoff=0)
+
+
+def fetching(waiting: Mapping[TopicPartition, Any]) -> Any:
+    """What aiokafka's fetcher is while it hands out what has been fetched."""
+    return SimpleNamespace(
+        _records=OrderedDict(waiting),
+        _subscriptions=SimpleNamespace(reassignment_in_progress=False),
+        _notify=lambda _: None,
+        _wait_consume_future=None,
+    )
 
 
 def mark(record: Any) -> str | None:
@@ -121,20 +135,57 @@ def test_a_small_batch_that_unpacks_to_much_becomes_objects_by_and_by() -> None:
     batch = RawBatch([Raw(text)] * 200, codec=1, packed=gzipped)
     raw = batch.to_bytes()
     assert len(raw) < 100_000
-    sizes = []
+    sizes: list[int] = []
+    weights: list[int] = []
     _, result = answer(raw)
     tracemalloc.start()
     try:
         while result.has_more():
             portion = result.getall(2_000)
             sizes.append(sum(len(record.value) for record in portion))
-            assert portion.weight == sum(map(records.weight, portion))
+            weights.append(portion.weight)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert sum(sizes) == 200 * 40_000
-    assert max(sizes) <= records.PORTION_BYTES + len(text)
+    assert all(0 < weight - size < size / 10 for size, weight in zip(sizes, weights, strict=True))
+    assert max(weights) <= PORTION_BYTES + PIECE_BYTES * 1.1
     assert peak < 64 << 20
+
+
+async def test_of_many_partitions_no_more_is_handed_out_than_of_one() -> None:
+    small = RawBatch([Raw(b"e" * 40_000)] * 200, codec=1, packed=gzipped).to_bytes()
+    waiting = {TopicPartition("applications", number): answer(small)[1] for number in range(12)}
+    itself = fetching(waiting)
+    portions_, amid = [], 0
+    while itself._records:
+        portions_.append(await fetcher.Fetcher.fetched_records(itself, (), 0, 2_000))
+        amid = max(amid, sum(result._partition_records.amid for result in itself._records.values()))
+    weights = [sum(portion.weight for portion in each.values()) for each in portions_]
+    assert sum(len(portion) for each in portions_ for portion in each.values()) == 12 * 200
+    assert max(weights) <= PORTION_BYTES + PIECE_BYTES * 1.1
+    assert amid == 1
+
+
+async def test_who_has_much_does_not_hold_up_the_others() -> None:
+    many = b"".join(
+        RawBatch([Raw(b"e" * 40_000)] * 150, codec=1, packed=gzipped).at(n * 150).to_bytes() for n in range(8)
+    )
+    busy, calm = (TopicPartition("applications", number) for number in range(2))
+    itself = fetching({busy: answer(many)[1], calm: answer(RawBatch().to_bytes())[1]})
+    for _ in range(4):
+        if calm in await fetcher.Fetcher.fetched_records(itself, (), 0, 2_000):
+            return
+    pytest.fail("nothing of the other partition")
+
+
+def test_what_is_dropped_is_free_at_once() -> None:
+    """Nothing of an answer waits for the garbage collector, which comes seldom here."""
+    _, result = answer(RawBatch([Raw(bytes(PIECE_BYTES // 2))] * 8, codec=1, packed=gzipped).to_bytes())
+    result.getall(1)
+    gone = weakref.ref(result._partition_records)
+    result._partition_records = None
+    assert gone() is None
 
 
 def test_the_private_parts_of_aiokafka_are_as_they_were() -> None:
@@ -142,11 +193,17 @@ def test_the_private_parts_of_aiokafka_are_as_they_were() -> None:
     assert "records = MemoryRecords(part_data[-1])" in process
     assert "records.has_next()" in process
     assert "records.size_in_bytes()" in process
-    assert "res_or_error.getall(max_records)" in inspect.getsource(fetcher.Fetcher.fetched_records)
-    unpacked = inspect.getsource(fetcher.PartitionRecords._unpack_records)
+    answered = inspect.getsource(records._fetched_records)
+    for part in ("res_or_error.getall(max_records)", "max_records -= len(drained[tp])", "if max_records == 0"):
+        assert part in answered
+    assert list(inspect.signature(records._fetched_records).parameters)[1:] == ["partitions", "timeout", "max_records"]
+    of_one: Any = Fetched.__mro__[1]
+    known = list(inspect.signature(of_one).parameters)
+    assert [name.lstrip("_") for name in inspect.signature(Fetched).parameters] == known
+    unpacked = inspect.getsource(of_one._unpack_records)
     for part in ("has_next()", "next_batch()", "validate_crc()", "is_control_batch", "is_transactional", "producer_id"):
         assert part in unpacked
-    assert "next(next_batch)" in inspect.getsource(fetcher.PartitionRecords._contains_abort_marker)
+    assert "next(next_batch)" in inspect.getsource(of_one._contains_abort_marker)
     assert {"_topic_partition", "_partition_records", "_update_position"} <= set(
         inspect.getsource(fetcher.FetchResult).replace("(", " ").replace(".", " ").split()
     )
