@@ -6,7 +6,7 @@ Only what the asked command needs is imported: all of it together takes seconds,
 import logging
 import sys
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperOption
@@ -80,9 +80,11 @@ def main() -> None:
 def show_no_type_of_flags() -> None:
     """Help shows what kind of value an option takes; a flag takes none, and would be shown to take a `<bool>`."""
     shown = TyperOption.display_type_rich
-    TyperOption.display_type_rich = (  # type: ignore[method-assign]
-        lambda option, ctx: None if option.is_bool_flag else shown(option, ctx)
-    )
+
+    def of_a_value(self: TyperOption, ctx: Any) -> str | None:
+        return None if self.is_bool_flag else shown(self, ctx)
+
+    TyperOption.display_type_rich = of_a_value  # type: ignore[method-assign]
 
 
 def add_asked_for(arguments: list[str]) -> None:

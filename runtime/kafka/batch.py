@@ -131,3 +131,10 @@ def weighed(records: list[Record], size: int) -> Piece:
     """Records that took so many bytes on the wire."""
     headers = sum([len(record.headers) for record in records])
     return Piece(records, size + len(records) * _RECORD_WEIGHT + headers * _HEADER_WEIGHT)
+
+
+def weight(record: Record) -> int:
+    """The same of one record by itself, which costs too much to ask for each on the way to the books."""
+    texts = sum(len(name) + len(value or b"") for name, value in record.headers)
+    size = len(record.value or b"") + len(record.key or b"") + texts
+    return size + _RECORD_WEIGHT + len(record.headers) * _HEADER_WEIGHT

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from runtime.kafka.batch import weight
 from runtime.kafka.clients import Kafka
 from runtime.kafka.reading import read
-from runtime.kafka.records import weight
 from stream_workers.kafka.batches import Record
 from stream_workers.kafka.broker import Broker
 

@@ -3,8 +3,6 @@
 import subprocess
 from pathlib import Path
 
-from aiokafka import AIOKafkaProducer
-
 from cli.settings import Shape
 from cli.topics.admin import admin
 from cli.topics.create import create
@@ -64,8 +62,8 @@ async def test_what_a_killed_broker_unpacked_stays_in_its_folder_and_goes(tmp_pa
     broker = Broker(tmp_path / "broker")
     try:
         broker.start()
-        await create(broker.bootstrap, Topics(), Shape())
-        producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, compression_type="snappy")
+        await create(broker.kafka, Topics(), Shape())
+        producer = broker.kafka.producer(compression_type="snappy")
         await producer.start()
         await producer.send_and_wait(Topics().applications, b"x" * 1_000)
         await producer.stop()
