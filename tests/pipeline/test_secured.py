@@ -2,19 +2,25 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import trustme
 
+from cli.audit.audit import audit
+from cli.doctor.kafka import examine
+from cli.errors import CommandError
+from cli.settings import Shape
+from cli.topics.acls_command import commands
+from cli.topics.create import create
 from cli.topics.rights import CLUSTER, Right, rights
-from contracts import Topics
 from devstack.kafka import access as ways
 from devstack.kafka.access import USER, Access
-from devstack.kafka.certificates import write
+from devstack.kafka.certificates import authority_in, write
 from stream_workers.kinds import METRICS
 from tests.pipeline.workers import drift, until_booked
-from tests.support.secured import Secured, allow, forbid, secured
+from tests.support.secured import TOPICS, Secured, allow, forbid, secured
 from tests.support.token_server import SECRET, TokenServer
 from tests.support.write_path import eventually
 
@@ -36,130 +42,130 @@ def bearer(token_server: TokenServer, tmp_path: Path) -> Callable[[Path], Access
     return lambda _: ways.bearer(token_server.url, tmp_path / "secret")
 
 
-async def started(stack: Secured) -> None:
-    stack.gateway.start()
-    for worker in stack.workers:
-        worker.start()
-    await stack.gateway.ready()
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The audit compares what is youngest, too."""
+    monkeypatch.setattr("cli.audit.audit.OPEN_FOR", timedelta(0))
 
 
-async def counted(stack: Secured, count: int) -> None:
-    totals = await until_booked(stack.kafka, stack.topics, count, stack.workers, seconds=240)
+async def is_exact(stack: Secured, count: int) -> None:
+    """Counted, and compared: nothing missing, nothing twice."""
+    totals = await until_booked(stack.kafka, TOPICS, count, stack.workers, seconds=240)
     assert drift(totals, count) == [], stack.logs()[-6_000:]
 
+    async def compared() -> bool:
+        found = await audit(stack.settings(), lambda *_: None)
+        return found.drift == 0 and found.differences.rows == count
 
-async def is_exact(stack: Secured) -> None:
-    """The whole of it compared: nothing missing, nothing twice."""
-
-    async def none() -> bool:
-        found = await stack.audited()
-        return bool(found["drift"] == 0)
-
-    await eventually(none, seconds=120, what="the audit finds no drift")
+    await eventually(compared, seconds=120, what="the audit finds all of it, without drift")
 
 
 @pytest.mark.parametrize("way", ["scram", "client_certificates", "plain", "bearer"])
 async def test_the_whole_way(
-    way: str, database_url: str, topics: Topics, tmp_path: Path, request: pytest.FixtureRequest
+    way: str,
+    database_url: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     make = request.getfixturevalue("bearer") if way == "bearer" else getattr(ways, way)
-    access = make(tmp_path / "access")
-    async with secured(access, database_url=database_url, topics=topics, folder=tmp_path, config=SHORT) as stack:
-        await started(stack)
-        await stack.post(20)
-        await counted(stack, 20)
-        await is_exact(stack)
-        said = stack.logs() + (await stack.headgate("config")).stdout
+    async with secured(make(tmp_path / "access"), database_url=database_url, folder=tmp_path, config=SHORT) as stack:
+        await stack.start()
+        await stack.post(range(20))
+        await is_exact(stack, 20)
         for secret in (tmp_path / "access" / "password", tmp_path / "secret"):
-            assert not secret.exists() or secret.read_text() not in said
-        await refused(stack, way, tmp_path)
+            assert not secret.exists() or secret.read_text() not in stack.logs()
+        for change, reason in wrong(way, tmp_path):
+            caplog.clear()
+            with pytest.raises(CommandError, match="Kafka at"):
+                await create(stack.settings(**change).kafka, TOPICS, Shape())
+            assert reason in caplog.text
 
 
-async def refused(stack: Secured, way: str, folder: Path) -> None:
-    """Whoever has a wrong password, certificate, authority or secret is told so, and does not get in."""
-    wrong = folder / "wrong.pem"
+def wrong(way: str, folder: Path) -> Iterator[tuple[dict[str, str], str]]:
+    """What does not get in, and the reason that is told."""
+    one = folder / "wrong"
     if way == "client_certificates":
-        write(wrong, trustme.CA().issue_cert("headgate", common_name=USER))
-        changes = [{"KAFKA_SSL_CERTIFICATE": str(wrong)}]
-    elif way == "bearer":
-        wrong.write_text("another")
-        changes = [{"KAFKA_OAUTH_CLIENT_SECRET_FILE": str(wrong)}]
-    else:
-        wrong.write_text("another")
-        changes = [{"KAFKA_SASL_PASSWORD_FILE": str(wrong)}]
+        write(one, trustme.CA().issue_cert("headgate", common_name=USER))
+        yield {"KAFKA_SSL_CERTIFICATE": str(one)}, "Unable connect"
+        return
+    one.write_text("another")
+    if way == "bearer":
+        yield {"KAFKA_OAUTH_CLIENT_SECRET_FILE": str(one)}, "no token for Kafka: HTTP Error 401"
+        return
+    yield {"KAFKA_SASL_PASSWORD_FILE": str(one)}, "SaslAuthenticationFailed"
     if way == "scram":
-        foreign = folder / "authority.pem"
-        trustme.CA().cert_pem.write_to_path(str(foreign))
-        changes.append({"KAFKA_SSL_CA": str(foreign)})
-    for change in changes:
-        done = await stack.headgate("topics", "create", **change)
-        assert done.returncode not in (0, 1), done.stdout
-        assert "Traceback" not in done.stderr
-        assert f"Kafka at {stack.kafka}" in done.stderr
+        trustme.CA().cert_pem.write_to_path(str(one))
+        yield {"KAFKA_SSL_CA": str(one)}, "CERTIFICATE_VERIFY_FAILED"
 
 
-async def test_a_session_that_ends_is_renewed(database_url: str, topics: Topics, tmp_path: Path) -> None:
+async def test_a_session_that_ends_is_renewed(database_url: str, tmp_path: Path) -> None:
     """Under load, through several sessions: no producer is condemned, and no worker leaves its group."""
     access = ways.scram(tmp_path / "access")
-    async with secured(access, database_url=database_url, topics=topics, folder=tmp_path, config=SHORT) as stack:
-        await started(stack)
-        count = 0
-        until = asyncio.get_running_loop().time() + 45
-        while asyncio.get_running_loop().time() < until:
-            await stack.post(20, start=count)
+    async with secured(access, database_url=database_url, folder=tmp_path, config=SHORT) as stack:
+        await stack.start()
+        count, loop = 0, asyncio.get_running_loop()
+        until = loop.time() + 45
+        while loop.time() < until:
+            await stack.post(range(count, count + 20))
             count += 20
-        await counted(stack, count)
-        await is_exact(stack)
-        said = stack.logs()
-        assert "a send failed" not in said
+        await is_exact(stack, count)
+        assert "a send failed" not in stack.logs()
         for worker in stack.workers:
             assert worker.output().count("partitions assigned") == 1, worker.output()
             assert worker.ends == []
 
 
-async def test_a_certificate_is_exchanged_while_all_runs(database_url: str, topics: Topics, tmp_path: Path) -> None:
-    """What connects after that shows the new one; what was connected goes on."""
+async def test_certificates_are_exchanged_while_all_runs(
+    database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What connects after that shows the new one: one that has expired, one that is none, one that is good again."""
     access = ways.client_certificates(tmp_path / "access")
-    config = {"connections.max.idle.ms": "1000"}
-    async with secured(access, database_url=database_url, topics=topics, folder=tmp_path, config=config) as stack:
-        await started(stack)
-        await stack.post(5)
-        await counted(stack, 5)
-        used = Path(access.settings["KAFKA_SSL_CERTIFICATE"])
-        write(used, trustme.CA().issue_cert("headgate", common_name=USER))  # of nobody whom the broker trusts
-        stack.brokers.nodes[0].stop()
-        await asyncio.to_thread(stack.brokers.start)
-
-        async def told() -> bool:
-            return "Certificates for Kafka changed" in stack.logs()
-
-        await eventually(told, seconds=60, what="the new certificate is taken")
-        await stack.post(5, start=5)
-        assert (await stack.audited())["held"] == 5
+    async with secured(access, database_url=database_url, folder=tmp_path) as stack:
+        kafka = stack.settings().kafka
+        exchange(tmp_path / "access", days=-1)
+        with pytest.raises(CommandError):
+            await create(kafka, TOPICS, Shape())
+        exchange(tmp_path / "access", days=1)
+        assert not any((await create(kafka, TOPICS, Shape())).values())
+        spoil(tmp_path / "access")
+        assert not any((await create(kafka, TOPICS, Shape())).values())
+        assert "cannot be used, the former ones go on" in caplog.text
 
 
-async def test_the_doctor_names_the_right_that_is_missing(database_url: str, topics: Topics, tmp_path: Path) -> None:
-    access = ways.scram(tmp_path / "access")
-    async with secured(access, database_url=database_url, topics=topics, folder=tmp_path) as stack:
-        found = await stack.headgate("doctor")
-        assert "all that Headgate needs" in found.stdout
-        printed = (await stack.headgate("topics", "acls")).stdout
-        for right in rights(topics):
-            assert f"--operation {' --operation '.join(right.operations)}" in printed
-        for lost in tried(topics):
-            await forbid(stack.brokers.nodes[0].inner, lost)
-            found = await stack.headgate("doctor")
-            assert f"{lost.operations[0]} on the {lost.resource} {lost.name}" in " ".join(found.stdout.split()), lost
-            assert "headgate topics acls" in found.stdout
-            await allow(stack.brokers.nodes[0].inner, [lost])
+def exchange(folder: Path, *, days: int) -> None:
+    """The client's certificate for one of the same authority that ends in so many days."""
+    ends = datetime.now(UTC) + timedelta(days=days)
+    write(folder / "client.pem", authority_in(folder).issue_cert("headgate.local", common_name=USER, not_after=ends))
 
 
-def tried(topics: Topics) -> list[Right]:
-    """One of each kind."""
-    return [
-        Right("gateway", "topic", topics.applications, ("Write",)),
-        Right("gateway", "cluster", CLUSTER, ("DescribeConfigs",)),
-        Right("worker metrics", "group", METRICS.group(topics), ("Read",)),
-        Right("worker metrics", "topic", topics.dead_letters, ("Write",)),
-        Right("commands", "topic", topics.applications, ("Create",)),
-    ]
+def spoil(folder: Path) -> None:
+    (folder / "client.pem").write_text("no certificate")
+
+
+async def test_the_doctor_names_the_right_that_is_missing(database_url: str, tmp_path: Path) -> None:
+    async with secured(ways.scram(tmp_path / "access"), database_url=database_url, folder=tmp_path) as stack:
+        settings, administrator = stack.settings(), stack.brokers.nodes[0].inner
+        assert ("ok", "all that Headgate needs") in {(each.status, each.found) for each in await examine(settings)}
+        for lost in LOST:
+            await forbid(administrator, lost)
+            wanted = f"{lost.operations[0]} on the {lost.resource} {lost.name} is not allowed"
+            told = [each for each in await examine(settings) if wanted in each.found]
+            assert [each.what for each in told][:1] == [f"rights of the {lost.part}"], lost
+            assert "headgate topics acls" in told[0].remedy
+            await allow(administrator, [lost])
+
+
+LOST = [
+    Right("gateway", "topic", TOPICS.applications, ("Write",)),
+    Right("gateway", "cluster", CLUSTER, ("DescribeConfigs",)),
+    Right(f"worker {METRICS}", "group", METRICS.group(TOPICS), ("Read",)),
+    Right(f"worker {METRICS}", "topic", TOPICS.dead_letters, ("Write",)),
+    Right("commands", "topic", TOPICS.applications, ("Create",)),
+]
+
+
+def test_the_commands_that_give_rights_name_all_of_them() -> None:
+    printed = list(commands(rights(TOPICS), "a:1", "User:ann"))
+    assert sum("--add --allow-principal User:ann" in line for line in printed) == len(rights(TOPICS))
+    assert "--operation DescribeConfigs --cluster" in "\n".join(printed)

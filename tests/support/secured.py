@@ -1,11 +1,8 @@
 """A stack on a Kafka that is got into as a managed one, with no more rights than the documentation asks for."""
 
 import asyncio
-import json
 import os
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +11,18 @@ from typing import Any
 import httpx
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 
+from cli.settings import Shape
+from cli.topics.create import create
 from cli.topics.rights import Right, rights
 from contracts import Topics
 from devstack.kafka.access import USER, Access
 from devstack.kafka.brokers import Brokers
+from gateway.settings import Settings
 from runtime.kafka.clients import Kafka
 from tests.pipeline.workers import WorkerProcess
 from tests.support.gateways import GatewayProcess
 
+TOPICS = Topics("secured.")
 # The codes of Kafka's protocol.
 _RESOURCES = {"topic": 2, "group": 3, "cluster": 4}
 _OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Alter": 7, "Describe": 8, "DescribeConfigs": 10}
@@ -38,7 +39,6 @@ class Secured:
 
     brokers: Brokers
     environment: Mapping[str, str]
-    topics: Topics
     folder: Path
     gateway: GatewayProcess = field(init=False)
     workers: list[WorkerProcess] = field(init=False)
@@ -52,49 +52,72 @@ class Secured:
     def kafka(self) -> Kafka:
         return self.brokers.kafka
 
-    async def headgate(self, *words: str, **changed: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "cli", *words]
-        env = {**os.environ, **self.environment, **changed, "COLUMNS": "400"}
-        return await asyncio.to_thread(
-            subprocess.run, command, env=env, capture_output=True, text=True, timeout=120, check=False
-        )
+    def settings(self, **changed: str | None) -> Settings:
+        """As a command reads them."""
+        values: dict[str, Any] = {**self.environment, **changed}
+        return Settings(_env_file=None, **{name.lower(): value for name, value in values.items()})
 
-    async def audited(self) -> dict[str, Any]:
-        done = await self.headgate("audit", "--json")
-        assert done.stdout, done.stderr
-        return dict(json.loads(done.stdout))
+    async def start(self) -> None:
+        self.gateway.start()
+        for worker in self.workers:
+            worker.start()
+        await self.gateway.ready()
 
-    async def post(self, count: int, *, start: int = 0) -> None:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.gateway.port}", timeout=30) as client:
-            for number in range(start, start + count):
+    async def post(self, numbers: Sequence[int]) -> None:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.gateway.port}", timeout=60) as client:
+            for number in numbers:
                 body = {"user_name": f"user {number % 50}", "description": f"number {number}"}
                 assert (await client.post("/applications", json=body)).status_code == 201
 
     def logs(self) -> str:
         return "".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
 
+    def kill(self) -> None:
+        if self.gateway.alive:
+            self.gateway.kill()
+        for worker in self.workers:
+            if worker.running:
+                worker.kill()
 
-async def allow(kafka: Kafka, wanted: list[Right]) -> None:
+
+@asynccontextmanager
+async def secured(
+    access: Access, *, database_url: str, folder: Path, config: Mapping[str, str] | None = None
+) -> AsyncIterator[Secured]:
+    """Brokers with their topics, made with the rights of Headgate; the services are for the test to start."""
+    brokers = Brokers(folder / "kafka", 1, access=access, config={**RIGHTS, **(config or {})})
+    try:
+        await asyncio.to_thread(brokers.start)
+        await allow(brokers.nodes[0].inner, rights(TOPICS))
+        await create(brokers.kafka, TOPICS, Shape())
+        more = {"DATABASE_URL": database_url, "KAFKA_PREFIX": TOPICS.prefix, "RATE_LIMIT_PER_MINUTE": "0"}
+        stack = Secured(brokers, brokers.settings | more, folder)
+        try:
+            yield stack
+        finally:
+            await asyncio.to_thread(stack.kill)
+    finally:
+        await asyncio.to_thread(brokers.stop)
+
+
+async def allow(kafka: Kafka, wanted: Sequence[Right]) -> None:
     """Give the user of Headgate these rights; by whoever may."""
     async with _administrator(kafka) as ask:
         for right in wanted:
             for operation in right.operations:
-                answer = await ask(_creation(right, _OPERATIONS[operation]))
+                answer = await ask(CreateAclsRequest(*_entry(right, operation)))
                 assert [code for code, _ in answer.creation_responses] == [0], answer
 
 
 async def forbid(kafka: Kafka, right: Right) -> None:
-    """Take these away again."""
+    """Take them away again."""
     async with _administrator(kafka) as ask:
         for operation in right.operations:
-            code = _OPERATIONS[operation]
-            await ask(
-                DeleteAclsRequest(_RESOURCES[right.resource], right.name, _LITERAL, f"User:{USER}", "*", code, _ALLOW)
-            )
+            await ask(DeleteAclsRequest(*_entry(right, operation)))
 
 
-def _creation(right: Right, operation: int) -> CreateAclsRequest:
-    return CreateAclsRequest(_RESOURCES[right.resource], right.name, _LITERAL, f"User:{USER}", "*", operation, _ALLOW)
+def _entry(right: Right, operation: str) -> tuple[Any, ...]:
+    return _RESOURCES[right.resource], right.name, _LITERAL, f"User:{USER}", "*", _OPERATIONS[operation], _ALLOW
 
 
 @asynccontextmanager
@@ -109,33 +132,3 @@ async def _administrator(kafka: Kafka) -> AsyncIterator[Any]:
         yield ask
     finally:
         await client.close()
-
-
-@asynccontextmanager
-async def secured(
-    access: Access, *, database_url: str, topics: Topics, folder: Path, config: Mapping[str, str] | None = None
-) -> AsyncIterator[Secured]:
-    """Brokers with their topics, made by the command; the services are for the test to start."""
-    brokers = Brokers(folder / "kafka", 1, access=access, config={**RIGHTS, **(config or {})})
-    environment = {
-        "DATABASE_URL": database_url,
-        "KAFKA_PREFIX": topics.prefix,
-        "RATE_LIMIT_PER_MINUTE": "0",
-    }
-    stack: Secured | None = None
-    try:
-        await asyncio.to_thread(brokers.start)
-        environment |= brokers.settings
-        await allow(brokers.nodes[0].inner, rights(topics))
-        stack = Secured(brokers, environment, topics, folder)
-        made = await stack.headgate("topics", "create")
-        assert made.returncode == 0, made.stderr
-        yield stack
-    finally:
-        if stack is not None:
-            if stack.gateway.alive:
-                stack.gateway.kill()
-            for worker in stack.workers:
-                if worker.running:
-                    worker.kill()
-        await asyncio.to_thread(brokers.stop)

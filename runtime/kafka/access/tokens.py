@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import json
+import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
@@ -35,7 +37,7 @@ class TokenError(KafkaConnectionError):
 
 
 class Source(Protocol):
-    """Where tokens come from; may take its time, and raises OSError or ValueError."""
+    """Where tokens come from; may take its time, and raises where there is none."""
 
     def fetch(self) -> Token: ...
 
@@ -54,8 +56,12 @@ class ClientCredentials:
         wanted = {"grant_type": "client_credentials", "scope": self.scope, "audience": self.audience}
         body = urllib.parse.urlencode({name: value for name, value in wanted.items() if value}).encode()
         request = urllib.request.Request(self.url, body, {"Authorization": self._basic()})  # noqa: S310 -- http or https
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 -- the same
-            found = json.loads(answer.read(_ANSWER_BYTES))
+        try:
+            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 -- the same
+                found = json.loads(answer.read(_ANSWER_BYTES))
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise
         if not isinstance(found, dict) or not isinstance(found.get("access_token"), str):
             raise ValueError("its answer has no access_token")  # noqa: TRY004 -- of whatever type
         return Token(found["access_token"], float(found.get("expires_in") or _USUAL_SECONDS))
@@ -90,31 +96,29 @@ class AmazonMsk:
 
 
 class Tokens:
-    """The token of now, from one source; renewed before it ends, however many connections ask."""
+    """The token of now, from one source; renewed before it ends, once for all threads that ask."""
 
     def __init__(self, source: Source, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._source, self._clock = source, clock
         self._text, self._renew_at, self._ends_at = "", 0.0, 0.0
-        self._fetching: asyncio.Task[None] | None = None
+        self._fetching = threading.Lock()
 
     async def token(self) -> str:
         """TokenError where none can be had and the last one is over."""
         if self._clock() >= self._renew_at:
-            await self._renewed()
+            await asyncio.to_thread(self._renew)
         return self._text
 
-    async def _renewed(self) -> None:
-        if self._fetching is None or self._fetching.done():
-            self._fetching = asyncio.ensure_future(self._fetch())
-        try:
-            await asyncio.shield(self._fetching)
-        except (OSError, ValueError, ImportError) as error:
-            if self._clock() >= self._ends_at:
-                raise TokenError(f"no token for Kafka: {error}") from error
-
-    async def _fetch(self) -> None:
-        asked = self._clock()
-        async with asyncio.timeout(2 * ANSWER_SECONDS):
-            token = await asyncio.to_thread(self._source.fetch)
-        self._text = token.text
-        self._renew_at, self._ends_at = asked + RENEWED_AFTER * token.seconds, asked + token.seconds
+    def _renew(self) -> None:
+        with self._fetching:
+            asked = self._clock()
+            if asked < self._renew_at:
+                return  # somebody else has fetched it meanwhile
+            try:
+                token = self._source.fetch()
+            except Exception as error:
+                if asked >= self._ends_at:
+                    raise TokenError(f"no token for Kafka: {error}") from error
+                return
+            self._text = token.text
+            self._renew_at, self._ends_at = asked + RENEWED_AFTER * token.seconds, asked + token.seconds
