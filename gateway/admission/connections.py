@@ -213,7 +213,7 @@ class Connection(HttpToolsProtocol):
         if self._held_back:
             self._held_back = False
             self.on_response_complete()
-        elif not self.transport.is_closing():
+        elif not self.pipeline and not self.transport.is_closing():
             self.flow.resume_reading()
 
     def cut_if_slow(self, now: float) -> None:
