@@ -1,7 +1,9 @@
 """`headgate recovery …`: leases of gateways that are gone, listed, and let go on where their drain is stopped."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
@@ -24,10 +26,22 @@ app = typer.Typer(help="What gateways that are gone have left to publish: list, 
 
 
 @app.command("list")
-def list_() -> None:
+def list_(
+    *, as_json: Annotated[bool, typer.Option("--json", help="One JSON list instead of a table.")] = False
+) -> None:
     """Show the leases that are being drained, and why a drain is stopped."""
+    found = finish(_waiting(environment.read(Settings)))
+    if as_json:
+        typer.echo(json.dumps([asdict(one) | {"lease": str(one.lease)} for one in found]))
+    elif found:
+        _show(found)
+    else:
+        typer.echo("No lease is being drained: what gateways that are gone have left is published.")
+
+
+def _show(found: Sequence[Waiting]) -> None:
     table = listing("lease", "gateway", "rows", "applications", "oldest", "why it waits")
-    for one in finish(_waiting(environment.read(Settings))):
+    for one in found:
         why = one.reason or "being drained"
         table.add_row(str(one.lease), one.instance, str(one.rows), str(one.applications), f"{one.age:.0f} s", why)
     Console().print(table)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -165,13 +166,16 @@ async def _describe(client: AIOKafkaClient, node: int, resource: ConfigResource)
     answer = await _answer(client, node, DescribeConfigsRequest(asked, False))
     error_code, message, _, _, entries = answer.resources[0][:5]
     if error_code == TopicAuthorizationFailedError.errno or error_code == ClusterAuthorizationFailedError.errno:
-        log.warning(
-            "%s cannot be read (grant DescribeConfigs); Kafka's default is assumed", next(iter(resource.configs))
-        )
+        _say_unreadable(next(iter(resource.configs)))
         return None
     if error_code:
         raise TopicAwayError(f"configuration of {resource.name}: {message or for_code(error_code).__name__}")
     return next((entry[1] for entry in entries), None)
+
+
+@cache  # said once: it is asked for at every look
+def _say_unreadable(name: str) -> None:
+    log.warning("%s cannot be read (grant DescribeConfigs); Kafka's default is assumed", name)
 
 
 def _by_leader(state: TopicState) -> dict[int, list[int]]:

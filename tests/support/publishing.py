@@ -46,7 +46,12 @@ async def health_report(gateway: Gateway) -> dict[str, Any]:
 
 
 async def leave_behind(
-    database_url: str, lease: UUID, batches: Sequence[Sequence[Submission]], **of_lease: object
+    database_url: str,
+    lease: UUID,
+    batches: Sequence[Sequence[Submission]],
+    *,
+    positions: str = "{}",
+    **of_lease: object,
 ) -> None:
     """Rows of a gateway that died: committed, in the outbox, its lease silent."""
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
@@ -54,9 +59,9 @@ async def leave_behind(
     places = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
     await connection.execute(f"INSERT INTO gateway_leases ({', '.join(columns)}) VALUES ({places})", *columns.values())
     for batch in batches:
-        for each in batch:
-            values = each.id, each.user_name, each.description, each.created_at
-            await connection.execute("INSERT INTO applications VALUES ($1, $2, $3, $4)", *values)
-        row = batch[0].id, lease, [each.id for each in batch]
-        await connection.execute("INSERT INTO outbox (id, lease, ids, positions) VALUES ($1, $2, $3, '{}')", *row)
+        values = [(each.id, each.user_name, each.description, each.created_at) for each in batch]
+        columns_of = ["id", "user_name", "description", "created_at"]
+        await connection.copy_records_to_table("applications", records=values, columns=columns_of)
+        row = batch[0].id, lease, [each.id for each in batch], positions
+        await connection.execute("INSERT INTO outbox (id, lease, ids, positions) VALUES ($1, $2, $3, $4)", *row)
     await connection.close()

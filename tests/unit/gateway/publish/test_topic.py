@@ -6,8 +6,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from aiokafka.errors import TopicAuthorizationFailedError
 
-from gateway.publish.topic import look
+from gateway.publish import topic
+from gateway.publish.topic import batch_bytes_max, look
 
 ANSWER = SimpleNamespace(topics=[(0, "applications", UUID(int=1), False, [(0, 0, 1, 0, [1], [1], [], [])], 0, [])])
 
@@ -43,3 +45,13 @@ async def test_a_cancellation_is_not_forgotten_over_the_answer(turns: int) -> No
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
+
+
+async def test_a_setting_that_may_not_be_read_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    topic._say_unreadable.cache_clear()
+    client: Any = Client()
+    refused: Any = (TopicAuthorizationFailedError.errno, "", 2, "applications", [])
+    client.answer.set_result(SimpleNamespace(resources=[refused]))
+    for _ in range(3):
+        assert await batch_bytes_max(client, "applications") is None
+    assert caplog.text.count("max.message.bytes cannot be read (grant DescribeConfigs)") == 1

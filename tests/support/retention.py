@@ -1,0 +1,72 @@
+"""Retention that empties a partition to which the gateways publish nothing: their positions in it grow old."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.partitioner import murmur2
+
+from tests.support.write_path import rows
+from tests.support.write_path_series import Stack
+
+_EVERY = 100
+
+
+def idle_partition(users: Iterable[str], partitions: int) -> int:
+    """The first partition that has none of these users."""
+    busy = {(murmur2(user.encode()) & 0x7FFFFFFF) % partitions for user in users}
+    return min(set(range(partitions)) - busy)
+
+
+async def idle_partition_emptied(one: Stack, *, partition: int, times: int = 1, kept_seconds: float = 150) -> None:
+    """Others write to it, retention removes that, and a gateway that owes something dies while the broker is silent.
+
+    Retention is long: each gateway has read its positions again before, or ``kept_seconds`` have passed.
+    """
+    at = TopicPartition(one.topics.applications, partition)
+    for _ in range(times):
+        await one.until_accepted(200)
+        end = await _others_write(one.broker.bootstrap, at)
+        await _until_all_know(one, partition, end, seconds=kept_seconds)
+        await emptied(one.broker.bootstrap, [at])
+        one.broker.pause()
+        try:
+            await one.until_accepted(300)
+            await one.replace(one.rng.choice(one.gateways))
+            await one.until_accepted(200)
+        finally:
+            one.broker.resume()
+
+
+async def emptied(bootstrap: str, partitions: Iterable[TopicPartition]) -> None:
+    """Remove everything that is there now, as retention does: the log starts at its end."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_records({at: RecordsToDelete(before_offset=-1) for at in partitions})
+    finally:
+        await admin.close()
+
+
+async def _others_write(bootstrap: str, at: TopicPartition) -> int:
+    """Records that no gateway knows of; returns the offset after the last."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await producer.start()
+    try:
+        sent = [await producer.send(at.topic, b"{}", partition=at.partition) for _ in range(_EVERY)]
+        return 1 + max(int(done.offset) for done in await asyncio.gather(*sent))
+    finally:
+        await producer.stop()
+
+
+async def _until_all_know(one: Stack, partition: int, end: int, *, seconds: float) -> None:
+    deadline, knowing = time.monotonic() + seconds, set[str]()
+    while time.monotonic() < deadline:
+        reached = f"SELECT lease FROM outbox WHERE (positions -> 'next' ->> '{partition}')::bigint >= {end}"
+        knowing |= {str(row["lease"]) for row in await rows(one.database_url, reached)}
+        living = await rows(one.database_url, "SELECT id FROM gateway_leases WHERE claimed_by IS NULL")
+        if knowing >= {str(row["id"]) for row in living}:
+            return
+        await asyncio.sleep(0.2)
