@@ -145,21 +145,24 @@ class Recovery:
     async def _publish_missing(self, lease: UUID, session: Session, settled: Settled | None) -> None:
         if settled is None:
             return
-        producer, after = _Resender(self._settings, self._telemetry), backlog.FIRST
+        producer = _Resender(self._settings, self._telemetry)
+        after: UUID | None = backlog.FIRST
         try:
-            while True:
+            while after is not None:
                 async with self._portion:
-                    batches = await backlog.read(session, lease=lease, after=after, events=_EVENTS_AT_ONCE)
-                    if not batches:
-                        return
-                    after = batches[-1].id
-                    await self._publish_portion(lease, session, batches, settled=settled, producer=producer)
+                    after = await self._publish_portion(lease, session, after, settled=settled, producer=producer)
         finally:
             await producer.abort()
 
     async def _publish_portion(
-        self, lease: UUID, session: Session, batches: Sequence[StoredBatch], *, settled: Settled, producer: "_Resender"
-    ) -> None:
+        self, lease: UUID, session: Session, after: UUID, *, settled: Settled, producer: "_Resender"
+    ) -> UUID | None:
+        """The next batches; returns the last one, None where there were none. What was read lives no longer than this:
+        a drain that waits for its turn holds nothing.
+        """
+        batches = await backlog.read(session, lease=lease, after=after, events=_EVENTS_AT_ONCE)
+        if not batches:
+            return None
         self.phases[lease] = "reconcile"
         missing = await self._missing(batches, settled)
         self.phases[lease] = "resend"
@@ -171,6 +174,7 @@ class Recovery:
         self.phases[lease] = "delete"
         await backlog.delete(session, [batch.id for batch in batches])
         await session.drop()
+        return batches[-1].id
 
     async def _missing(self, batches: Sequence[StoredBatch], settled: Settled) -> list[Event]:
         """What of these batches is not on the topic between their positions and the settled end."""
