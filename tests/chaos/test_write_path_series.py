@@ -24,6 +24,7 @@ from tests.support import write_path_faults as faults
 from tests.support.chaos_series import Series, backlog_left_behind, broker_away, commits_cut, gateway_kills
 from tests.support.failover import Pair
 from tests.support.proxy import proxy
+from tests.support.retention import idle_partition, idle_partition_emptied
 from tests.support.series_report import Report
 from tests.support.write_path_series import Fault
 
@@ -31,6 +32,9 @@ SEED = int(os.environ.get("CHAOS_SEED", "0"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "100"))
 APPLICATIONS = int(os.environ.get("CHAOS_APPLICATIONS", "200000"))
 REPORT = Path(os.environ.get("CHAOS_REPORT", ".headgate/chaos.json"))
+
+# With so many, some have none of the crowd's users.
+_PARTITIONS = 32
 
 _ROUNDS = 5  # the kills are spread over so many series, each with a database and topics of its own
 
@@ -78,6 +82,7 @@ async def test_gateways_killed_at_random_moments(series: Series, number: int) ->
         functools.partial(faults.broker_killed, times=5),
         functools.partial(faults.broker_killed, times=1, away_seconds=30),
         functools.partial(faults.broker_away_and_gateway_killed, away_seconds=10),
+        functools.partial(faults.rolling_restarts_without_a_broker, times=5),
         functools.partial(faults.database_killed, times=5),
         functools.partial(faults.database_silent, seconds=9),
         functools.partial(faults.database_silent, seconds=35),
@@ -116,6 +121,18 @@ async def test_memory_stays_flat_while_the_broker_is_away(series: Series) -> Non
     third = len(curve) // 3
     assert max(curve[-third:]) < max(curve[third:-third]) + 15 * 1024 * 1024, curve
     assert max(curve) < 150 * 1024 * 1024
+
+
+def _emptied(*, times: int, kept_seconds: float) -> Fault:
+    idle = idle_partition((f"user {number}" for number in range(64)), _PARTITIONS)
+    return functools.partial(idle_partition_emptied, partition=idle, times=times, kept_seconds=kept_seconds)
+
+
+async def test_retention_empties_an_idle_partition(series: Series) -> None:
+    fault = _emptied(times=5, kept_seconds=150)
+    shape = Shape(partitions=_PARTITIONS)
+    verdict = await series.run("idle partition emptied 5", fault, seed=SEED, shape=shape)
+    assert verdict.clean, verdict
 
 
 async def test_brokers_of_a_cluster_killed_in_turn(
@@ -182,3 +199,10 @@ async def test_without_reconciliation_the_series_finds_duplicates(series: Series
     kills = functools.partial(gateway_kills, kills=8, accepted=2_000)
     verdict = await series.run_careless("reconciliation", kills, seed=SEED)
     assert verdict.duplicated, verdict
+
+
+async def test_without_fresh_positions_the_series_finds_drains_that_stop(series: Series) -> None:
+    fault, shape = _emptied(times=1, kept_seconds=5), Shape(partitions=_PARTITIONS)
+    verdict = await series.run_careless("positions", fault, seed=SEED, shape=shape)
+    assert verdict.lost, verdict
+    assert verdict.outbox, verdict

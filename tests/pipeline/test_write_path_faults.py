@@ -24,6 +24,7 @@ pytestmark = pytest.mark.timeout(420)
         faults.gateway_kills,
         faults.broker_killed,
         faults.broker_away_and_gateway_killed,
+        faults.rolling_restarts_without_a_broker,
         faults.database_killed,
         faults.database_silent,
         faults.both_away,

@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+from gateway.publish import publisher
 from gateway.publish.backlog import StoredBatch
 from gateway.publish.events import Event
 from gateway.publish.recovery import Recovery
@@ -33,7 +34,16 @@ def without_reconciliation() -> None:
     Recovery._missing = missing  # type: ignore[method-assign, assignment]
 
 
-PARTS: Mapping[str, Callable[[], None]] = {"recovery": without_recovery, "reconciliation": without_reconciliation}
+def without_fresh_positions() -> None:
+    """Positions are learned at the start of a lease, and then only from acknowledgements."""
+    publisher._POSITIONS_SECONDS = 1e9
+
+
+PARTS: Mapping[str, Callable[[], None]] = {
+    "recovery": without_recovery,
+    "reconciliation": without_reconciliation,
+    "positions": without_fresh_positions,
+}
 
 if __name__ == "__main__":
     PARTS[os.environ["CARELESS"]]()

@@ -61,7 +61,9 @@ class Series:
         assert max(one.memory) < _MEMORY_MAX
         return verdict
 
-    async def run_careless(self, part: str, fault: Fault, *, seed: int, seconds: float = 45) -> Verdict:
+    async def run_careless(
+        self, part: str, fault: Fault, *, seed: int, seconds: float = 45, shape: Shape | None = None
+    ) -> Verdict:
         """The same with gateways that lack a part of the protocol; not in the report, and not waited for for ever."""
         async with stack(
             postgres=self.postgres,
@@ -72,6 +74,7 @@ class Series:
             seed=seed,
             module="tests.support.careless_gateway",
             more={"CARELESS": part},
+            shape=shape,
         ) as one:
             try:
                 return await run(one, fault, settle_seconds=seconds)

@@ -44,6 +44,20 @@ async def broker_away_and_gateway_killed(one: Stack, *, away_seconds: float = 3)
     await asyncio.to_thread(one.broker.start)
 
 
+async def rolling_restarts_without_a_broker(one: Stack, *, times: int = 1) -> None:
+    """SIGTERM to every gateway, one after the other, while the broker is away: each leaves what it owes to another."""
+    for _ in range(times):
+        await one.until_accepted(200)
+        one.broker.kill()
+        for gateway in one.gateways:
+            await one.until_accepted(200)
+            assert await gateway.stop(seconds=120) == 0
+            gateway.start()
+            await gateway.ready()
+        await one.until_accepted(200)
+        await asyncio.to_thread(one.broker.start)
+
+
 async def database_killed(one: Stack, *, times: int = 1) -> None:
     """SIGKILL of PostgreSQL, which comes back at once and recovers."""
     for _ in range(times):
