@@ -22,6 +22,8 @@ SCENARIOS: Mapping[str, Mapping[str, int]] = {
     "a crash and a gateway cut off": {"CRASHES": 1, "CUT_OFF": 1},
     "the database away, lost answers": {"DATABASE_AWAY": 1, "UNKNOWN": 1, "SPILLS": 1},
     "a gateway cut off and a broker away": {"CUT_OFF": 1, "BROKER_AWAY": 1},
+    "an idle partition that retention empties": {"RETENTION": 1, "CRASHES": 1},
+    "a bisected batch whose first half comes back": {"BISECTED": 1, "DATABASE_AWAY": 1, "UNKNOWN": 1},
     "one idempotency key at both gateways": {"KEYED": 1, "CRASHES": 1, "UNKNOWN": 1, "CUT_OFF": 1},
 }
 
@@ -45,6 +47,8 @@ MUTATIONS: Mapping[str, Mapping[str, int]] = {
     "NO_SETTLE": {"CUT_OFF": 1},
     "NO_PROMPT_LEADER": {"CRASHES": 1, "BROKER_AWAY": 1},
     "NO_LOG_END": {"CRASHES": 1, "FOLLOWER_AWAY": 1},
+    "NO_FRESH_POSITIONS": {"RETENTION": 1, "CRASHES": 1},
+    "NO_WHOLE_BACK": {"BISECTED": 1, "DATABASE_AWAY": 1},
 }
 
 

@@ -99,6 +99,10 @@ bool away[2];          /* the database, as gateway g sees it */
 #ifdef KEYED
 byte key_winner = NOBODY; /* both batches carry the same Idempotency-Key */
 #endif
+#ifdef RETENTION /* another partition: others write to it, these gateways do not, and then retention empties it */
+bool others_wrote, emptied;
+bool reached[2], position[BATCHES];  /* gateway g, and what its statement carries, knows of what the others wrote */
+#endif
 
 /* Kafka: one partition. Strays are bytes of a producer that is aborted or dead. */
 bool broker_away, follower_away;
@@ -182,6 +186,16 @@ inline abort_recovery(g) {
 
 /* ---- Writer ---------------------------------------------------------------------------------------------------- */
 
+#ifdef BISECTED /* one commit with both, refused for content: each half is committed by itself, and the first may come back */
+#define BEFORE_SECOND (accepted[0] || writer[0] == WAITS_FOR_CLIENT)
+#define COMES_BACK(b) \
+    :: d_step { alive[g] && home[b] == g && writer[b] == COMMITTING && away[g] && statement[b] == RUNNING -> \
+        writer[b] = WAITS_FOR_CLIENT; statement[b] = NO_STATEMENT; statement_lease[b] = 0 }
+#else
+#define BEFORE_SECOND (accepted[0])
+#define COMES_BACK(b)
+#endif
+
 inline submit(b, g) {
     home[b] = g;
     writer[b] = COMMITTING;
@@ -190,8 +204,20 @@ inline submit(b, g) {
 #endif
     statement[b] = RUNNING;
     statement_lease[b] = my_lease[g];
-    first_before_second = (b == 1 && accepted[0] && home[0] == g && !on_topic[0])
+#ifdef RETENTION
+    position[b] = reached[g];
+#endif
+    if
+    :: b == 1 -> first_before_second = (BEFORE_SECOND && home[0] == g && !on_topic[0])
+    :: else
+    fi
 }
+
+#ifdef NO_WHOLE_BACK /* rule 18: the second half is committed although the first came back */
+#define FIRST_IS_THROUGH (home[0] != NOBODY)
+#else
+#define FIRST_IS_THROUGH (writer[0] != WAITS_FOR_CLIENT)
+#endif
 
 #ifdef NO_LEASE_FENCE /* rule 5: the insert does not ask for the lease */
 #define UNDER_ITS_LEASE(b) (true)
@@ -443,6 +469,22 @@ inline reconcile(g) {
     recovery[g] = RESEND
 }
 
+#ifdef RETENTION /* rule 9: what a position points at is gone: no guess, the drain is stopped */
+#define STOPPED(b) (row[b] == PRESENT && row_lease[b] == recovering[g] && emptied && !position[b])
+#define STARTS_AT_ITS_POSITIONS(g) (!STOPPED(0) && !STOPPED(1))
+#define NAMES_WHAT_GOES(b) ((row[b] == PRESENT || statement[b]) && !position[b])
+#else
+#define STARTS_AT_ITS_POSITIONS(g) (true)
+#endif
+
+#ifdef NO_FRESH_POSITIONS /* rule 16: positions are learned at the start, and then only from acknowledgements */
+#define READS_AGAIN(g) (false)
+#define READ_AGAIN(g) (true)
+#else
+#define READS_AGAIN(g) (alive[g] && !broker_away && others_wrote && !reached[g])
+#define READ_AGAIN(g) (!alive[g] || reached[g])
+#endif
+
 inline unname(which, l) { which = (which == l -> 0 : which) }
 
 inline delete_lease(l) {  /* whatever named it finds nothing from now on */
@@ -554,16 +596,22 @@ inline adopt_orphans() {  /* outbox rows whose lease is gone get one that anybod
 proctype gateway(byte g) {
 end: do
     /* start, and start again after a crash */
+#ifdef RETENTION
+    :: d_step { !alive[g] && !away[g] -> alive[g] = true; take_lease(g, 0); reached[g] = others_wrote }
+#else
     :: d_step { !alive[g] && !away[g] -> alive[g] = true; take_lease(g, 0) }
+#endif
     :: d_step { alive[g] && crashes -> crash(g) }
 
     /* Writer: gathering -> committing -> (settling) -> answered. One commit in flight. */
     :: d_step { READY(g) && writer[0] == WAITS_FOR_CLIENT && g == 0 -> submit(0, g) }
-    :: d_step { READY(g) && writer[1] == WAITS_FOR_CLIENT && writer[0] != WAITS_FOR_CLIENT && ONE_COMMIT(g) -> submit(1, g) }
+    :: d_step { READY(g) && writer[1] == WAITS_FOR_CLIENT && FIRST_IS_THROUGH && ONE_COMMIT(g) -> submit(1, g) }
     WRITE(0)
     WRITE(1)
     TOMBSTONE_GOES(0)
     TOMBSTONE_GOES(1)
+    COMES_BACK(0)
+    COMES_BACK(1)
 
     /* Publisher */
     PUBLISH(0)
@@ -572,6 +620,9 @@ end: do
     :: d_step { UNDER_WAY(g) && !TOPIC_ANSWERS -> condemn(g) }
     :: d_step { READY(g) && publisher[g] == WAITING && GONE(former[my_lease[g]]) ->
         publisher[g] = (cursor[g] < last_committed[g] -> BACKLOG : MEMORY) }
+#ifdef RETENTION
+    :: d_step { READS_AGAIN(g) -> reached[g] = true }
+#endif
 
     /* Lease */
     :: d_step { MUST_STOP(g) -> lose_lease(g, FENCED) }
@@ -586,7 +637,8 @@ end: do
     CLAIM(6)
     CLAIM(7)
     :: d_step { READY(g) && (ORPHANED(0) || ORPHANED(1)) -> adopt_orphans() }
-    :: d_step { READY(g) && recovery[g] == SETTLE_FIRST && !settle_recovery[g] && TOPIC_READABLE -> reconcile(g) }
+    :: d_step { READY(g) && recovery[g] == SETTLE_FIRST && !settle_recovery[g] && TOPIC_READABLE && STARTS_AT_ITS_POSITIONS(g) ->
+        reconcile(g) }
     :: d_step { READY(g) && recovery[g] == RESEND && missing[g] && !resend[g] -> 
         resent[g] = (missing[g] & 1 -> 0 : 1); resend[g] = SENT }
     :: d_step { resend[g] >= APPENDED && TOPIC_ANSWERS ->
@@ -702,6 +754,12 @@ end: do
     :: d_step { broker_away -> broker_away = false }
     :: d_step { follower_aways && !follower_away -> follower_aways--; follower_away = true }
     :: d_step { follower_away -> follower_away = false; visible[0] = on_topic[0]; visible[1] = on_topic[1] }
+#ifdef RETENTION
+    /* Retention takes far longer than a minute, and keeps what an outbox still names. */
+    :: d_step { !others_wrote -> others_wrote = true }
+    :: d_step { others_wrote && !emptied && READ_AGAIN(0) && READ_AGAIN(1) && !NAMES_WHAT_GOES(0) && !NAMES_WHAT_GOES(1) ->
+        emptied = true }
+#endif
 
     /* time */
     :: d_step { MAY_TICK && TICK_MATTERS -> tick() }

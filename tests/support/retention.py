@@ -4,10 +4,11 @@ import asyncio
 import time
 from collections.abc import Iterable
 
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
 from aiokafka.partitioner import murmur2
 
+from runtime.kafka.clients import Kafka
 from tests.support.write_path import rows
 from tests.support.write_path_series import Stack
 
@@ -28,9 +29,9 @@ async def idle_partition_emptied(one: Stack, *, partition: int, times: int = 1, 
     at = TopicPartition(one.topics.applications, partition)
     for _ in range(times):
         await one.until_accepted(200)
-        end = await _others_write(one.broker.bootstrap, at)
+        end = await _others_write(Kafka(one.broker.bootstrap), at)
         await _until_all_know(one, partition, end, seconds=kept_seconds)
-        await emptied(one.broker.bootstrap, [at])
+        await emptied(Kafka(one.broker.bootstrap), [at])
         one.broker.pause()
         try:
             await one.until_accepted(300)
@@ -40,9 +41,9 @@ async def idle_partition_emptied(one: Stack, *, partition: int, times: int = 1, 
             one.broker.resume()
 
 
-async def emptied(bootstrap: str, partitions: Iterable[TopicPartition]) -> None:
+async def emptied(kafka: Kafka, partitions: Iterable[TopicPartition]) -> None:
     """Remove everything that is there now, as retention does: the log starts at its end."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = kafka.admin()
     await admin.start()
     try:
         await admin.delete_records({at: RecordsToDelete(before_offset=-1) for at in partitions})
@@ -50,9 +51,9 @@ async def emptied(bootstrap: str, partitions: Iterable[TopicPartition]) -> None:
         await admin.close()
 
 
-async def _others_write(bootstrap: str, at: TopicPartition) -> int:
+async def _others_write(kafka: Kafka, at: TopicPartition) -> int:
     """Records that no gateway knows of; returns the offset after the last."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    producer = kafka.producer()
     await producer.start()
     try:
         sent = [await producer.send(at.topic, b"{}", partition=at.partition) for _ in range(_EVERY)]

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from contracts import DESCRIPTION_MAX, Topics
+from runtime.kafka.clients import Kafka
 from tests.support.gateways import GatewayProcess
 from tests.support.publishing import leave_behind
 from tests.support.write_path import eventually, outbox_is_empty, rows, submission
@@ -32,7 +33,7 @@ def _with_one_wide_character(size: int) -> str:
 @pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("text", [_of_wide_characters, _with_one_wide_character])
 async def test_ten_full_outboxes_are_published_within_192_megabytes(
-    text: Callable[[int], str], database_url: str, kafka: str, topics: Topics, tmp_path: Path
+    text: Callable[[int], str], database_url: str, kafka: Kafka, topics: Topics, tmp_path: Path
 ) -> None:
     description = text(DESCRIPTION_MAX)
     each = len(description.encode())
@@ -44,7 +45,7 @@ async def test_ten_full_outboxes_are_published_within_192_megabytes(
     assert stored[0]["bytes"] >= _PAYLOAD
     environment = {
         "DATABASE_URL": database_url,
-        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "KAFKA_PREFIX": topics.prefix,
         "LEASE_SECONDS": "8",
         "SEND_TIMEOUT_SECONDS": "2",
