@@ -29,10 +29,11 @@ Record: TypeAlias = ConsumerRecord[bytes, bytes]
 
 
 class Piece(NamedTuple):
-    """Some records of a batch, and about how many bytes of memory they take."""
+    """Some records of a batch, about how many bytes of memory they take, and whether they are its ``last``."""
 
     records: list[Record]
     weight: int
+    last: bool
 
 
 class Batch:
@@ -52,10 +53,11 @@ class Batch:
         except UnpackError as error:
             yield from self._lost(due, f"the batch cannot be unpacked: {error}")
             return
-        for part, count in cut(body, self._header[12], size=PIECE_BYTES):
+        parts = cut(body, self._header[12], size=PIECE_BYTES)
+        for place, (part, count) in enumerate(parts, 1):
             records, broken = self._read(part, count)
             if records:
-                yield weighed(records, len(part))
+                yield weighed(records, len(part), last=place == len(parts) and not broken)
                 due = records[-1].offset + 1
             if broken:
                 yield from self._lost(due, f"the record is broken: {broken}")
@@ -97,7 +99,8 @@ class Batch:
         for first in range(start, self._end, _LOST_AT_ONCE):
             offsets = range(first, min(first + _LOST_AT_ONCE, self._end))
             parts = (Parts(0, offset - self._header[0], None, None, marked) for offset in offsets)
-            yield weighed([self._record(each, self._header[8]) for each in parts], 0)
+            lost = [self._record(each, self._header[8]) for each in parts]
+            yield weighed(lost, 0, last=offsets[-1] + 1 == self._end)
 
     def _record(self, parts: Parts, timestamp: int) -> Record:
         kind = int(bool(self._header[5] & _LATE))
@@ -127,10 +130,10 @@ def as_consumed(topic: str, partition: int, records: Iterable[Any]) -> list[Reco
     ]
 
 
-def weighed(records: list[Record], size: int) -> Piece:
+def weighed(records: list[Record], size: int, *, last: bool) -> Piece:
     """Records that took so many bytes on the wire."""
     headers = sum([len(record.headers) for record in records])
-    return Piece(records, size + len(records) * _RECORD_WEIGHT + headers * _HEADER_WEIGHT)
+    return Piece(records, size + len(records) * _RECORD_WEIGHT + headers * _HEADER_WEIGHT, last)
 
 
 def weight(record: Record) -> int:

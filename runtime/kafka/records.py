@@ -108,39 +108,48 @@ class Fetched(fetcher.PartitionRecords):
         self._check_crcs, self._isolation_level = check_crcs, isolation_level
         self._pieces: Iterator[Piece] = iter(())
         self._opened: list[Record] = []
-        self._each = 0
+        self._each, self._last = 0, False
 
     def __next__(self) -> Record:
-        for record in self.take(Most(1)):
-            return record
+        while not self.exhausted:
+            for record in self.take(Most(1)):
+                return record
         raise StopIteration
 
     def take(self, most: Most) -> Portion:
         """What comes next, at most so much."""
         taken, begun = Portion(), self.amid
         self.asked = True
-        while len(taken) < most and most.room > 0 and (self._opened or self._open(begun=begun)):
+        while len(taken) < most and most.room > 0 and (self._opened or self._open()):
             left = most - len(taken)
             part, self._opened = self._opened[:left], self._opened[left:]
             taken += part
             taken.weight += len(part) * self._each
             most.room -= len(part) * self._each
             self.next_fetch_offset = part[-1].offset + 1
+            if self._last and not self._opened:
+                self._close()
+                if begun:
+                    break
         return taken
 
-    def _open(self, *, begun: bool) -> bool:
-        """Make objects of the next piece; False where there is none, or none of the batch that was ``begun``."""
+    def _open(self) -> bool:
+        """Make objects of the next piece; False where there is none."""
         while not self._opened:
-            for records, weight in self._pieces:
+            for records, weight, last in self._pieces:
                 self._opened, self._each = self._not_before(records), weight // len(records)
+                self._last = last
                 break
             else:
-                self.next_fetch_offset, self.amid = self._behind, False
-                self.exhausted = not self._batches.has_next()
-                if begun or self.exhausted:
+                self._close()
+                if self.exhausted:
                     return False
                 self._pieces, self.amid = self._read(*self._batches.next_batch()), True
         return True
+
+    def _close(self) -> None:
+        self.next_fetch_offset, self.amid = self._behind, False
+        self.exhausted = not self._batches.has_next()
 
     def _not_before(self, records: list[Record]) -> list[Record]:
         """The batch that holds the offset asked for may begin before it."""
@@ -171,7 +180,7 @@ def _legacy(at: TopicPartition, known: Any) -> Iterator[Piece]:
     """A batch of the forms before Kafka 0.11, which only an old log may hold."""
     records = iter(known)
     while some := as_consumed(*at, islice(records, _LEGACY_AT_ONCE)):
-        yield weighed(some, sum(len(record.value or b"") for record in some))
+        yield weighed(some, sum(len(record.value or b"") for record in some), last=False)
 
 
 def _portion(self: Any, max_records: int | None = None) -> list[Record]:

@@ -179,6 +179,18 @@ async def test_who_has_much_does_not_hold_up_the_others() -> None:
     pytest.fail("nothing of the other partition")
 
 
+def test_no_portion_is_empty_while_records_are_left() -> None:
+    """Whoever gets nothing waits for the next answer to a fetch."""
+    _, result = answer(b"".join(RawBatch([GOOD] * 10).at(number * 10).to_bytes() for number in range(3)))
+    assert [len(result.getall(10)) for _ in range(3)] == [10, 10, 10]
+    assert not result.has_more()
+    _, result = answer(b"".join(RawBatch([GOOD] * 10).at(number * 10).to_bytes() for number in range(3)))
+    offsets = []
+    while (record := result.getone()) is not None:
+        offsets.append(record.offset)
+    assert offsets == list(range(30))
+
+
 def test_what_is_dropped_is_free_at_once() -> None:
     """Nothing of an answer waits for the garbage collector, which comes seldom here."""
     _, result = answer(RawBatch([Raw(bytes(PIECE_BYTES // 2))] * 8, codec=1, packed=gzipped).to_bytes())
