@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from functools import partial
 from typing import Any
 
 import mode
@@ -13,7 +14,7 @@ from stream_workers.books.shelf import BOOKS
 from stream_workers.errors import KafkaAwayError, ReplacedError
 from stream_workers.exact.changelog import Follower
 from stream_workers.exact.lag import Lag
-from stream_workers.exact.ledger import rank
+from stream_workers.exact.ledger import known_rank
 from stream_workers.exact.partitions import Partitions
 from stream_workers.exact.telemetry import Telemetry
 from stream_workers.exact.watchdog import Watchdog
@@ -74,7 +75,13 @@ def _worker(settings: Settings, kind: Kind, *, broker: Broker, partition_count: 
     partitions: Partitions[Any] = Partitions(
         app, table, book, broker, write_seconds=settings.worker_write_seconds, telemetry=telemetry
     )
-    follower = Follower(settings.kafka, table.changelog_topic.get_topic_name(), broker, on_value=partitions.seen)
+    follower = Follower(
+        settings.kafka,
+        table.changelog_topic.get_topic_name(),
+        broker,
+        book=BOOKS[kind.name],
+        on_value=partitions.seen,
+    )
     backlog = Backlog(broker, app.source)
     lag = Lag(follower, backlog)
     return Worker(
@@ -185,5 +192,5 @@ def _app(settings: Settings, kind: Kind, partition_count: int) -> BatchApp:
     )
     app.source = topics.applications
     app.room = Room(WAITING_BYTES)
-    app.rank = rank
+    app.rank = partial(known_rank, BOOKS[kind.name])
     return app

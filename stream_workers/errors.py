@@ -6,6 +6,7 @@ WorkerError                  1
 │   ├── RecreatedTopicError     the topic is another one than the state was built from
 │   ├── BreakerOpenError        more than half of the last thousand events are bad
 │   ├── PartitionsDifferError   the changelog has fewer partitions than the topic
+│   ├── LaterVersionError       a later version wrote the state
 │   ├── ReplacedError           another worker has this one's instance id
 │   └── OpenBindError           the web view would be open to other machines, without a token
 └── RestartHelpsError        4  the state is safe in Kafka: start again and it goes on
@@ -74,6 +75,13 @@ class PartitionsDifferError(OperatorNeededError):
             f"{topic} has {partitions} partitions and {changelog} has {changelog_partitions}: they must be equal. Run "
             f"`headgate topics grow` with KAFKA_PARTITIONS={max(partitions, changelog_partitions)}."
         )
+
+
+class LaterVersionError(OperatorNeededError, ValueError):
+    """What a later version wrote is a state, and nobody may begin anew beside it."""
+
+    def __init__(self, *, table: str, version: int, known: int) -> None:
+        super().__init__(f"a state of {table} has version {version}, this one reads up to {known}: upgrade it")
 
 
 class ReplacedError(OperatorNeededError):

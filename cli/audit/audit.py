@@ -22,6 +22,7 @@ from contracts import Topics, first_id, last_id, time_of
 from gateway.database.connection import open_engine
 from gateway.settings import Settings
 from runtime.kafka.clients import Kafka
+from stream_workers.books.states import Junk
 from stream_workers.kafka.reader import bounds
 
 # An event this young may belong to a row whose commit was still open when the rows were looked at.
@@ -31,7 +32,10 @@ LAST = (1 << 128) - 1
 
 @dataclass(frozen=True)
 class Audit:
-    """The verdict. ``held`` is in an outbox still, ``refused`` set aside as unpublishable; neither is drift."""
+    """The verdict. ``held`` is in an outbox still, ``refused`` set aside as unpublishable; neither is drift.
+
+    Nor is ``junk``: what somebody has put among the workers' states, which no worker takes for one.
+    """
 
     since: datetime
     until: datetime
@@ -39,6 +43,7 @@ class Audit:
     held: int
     refused: int
     books: Mapping[str, Booked | None]
+    junk: Sequence[Junk] = ()
     lines: Lines | None = None
 
     @property
@@ -80,7 +85,8 @@ class Audit:
         rest = {"held": self.held, "unpublishable": self.refused, "drift": self.drift}
         workers = {name: booked.to_fields() if booked else None for name, booked in self.books.items()}
         lines = {"journal_lines": self.lines.to_fields() if self.lines else None}
-        return verdict | numbers | rest | workers | lines | {"examples": examples} | span
+        more = {"junk": list(map(str, self.junk)), "examples": examples}
+        return verdict | numbers | rest | workers | lines | more | span
 
 
 async def audit(
@@ -138,13 +144,15 @@ async def _audit(
     for start in range(0, len(different), RANGES_AT_ONCE):
         group = different[start : start + RANGES_AT_ONCE]
         await look_closer([rows(low, high) for low, high in group], within(events(), group), skip, note)
+    workers = await books(kafka, topics, stretches)
     return Audit(
         since=time_of(UUID(int=min(first, last_id(now).int))),
         until=time_of(UUID(int=min(last, last_id(now).int))),
         differences=found,
         held=len(held),
         refused=len(refused),
-        books=await books(kafka, topics, stretches),
+        books=workers.booked,
+        junk=workers.junk,
     )
 
 

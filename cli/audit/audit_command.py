@@ -74,6 +74,8 @@ def _show(found: Audit, fields: dict[str, Any]) -> None:
     Console().print(table)
     for name in found.books:
         typer.echo(f"{name}: {_told(fields[name]) if fields[name] else 'not begun'}")
+    for junk in found.junk:
+        typer.echo(f"{junk}: no worker takes them for its own, but somebody else writes there")
     if fields["journal_lines"]:
         typer.echo(f"journal's files: {_told(fields['journal_lines'])}")
     for example in fields["examples"]:

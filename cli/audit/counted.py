@@ -1,12 +1,12 @@
 """The workers' books against the topic: what they booked = last - first + 1, on every partition."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts import Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.books.shelf import BOOKS
-from stream_workers.books.states import read_states
+from stream_workers.books.states import Junk, read_states
 from stream_workers.exact.ledger import Ledger
 from stream_workers.kafka.broker import Broker
 from stream_workers.kinds import KINDS, Kind
@@ -33,19 +33,25 @@ class Booked:
 Stretches = Mapping[int, tuple[int, int]]
 
 
-async def books(kafka: Kafka, topics: Topics, stretches: Stretches) -> dict[str, Booked | None]:
-    """The books of each kind of worker; None until it has begun. ``stretches``: the topic's first and end offsets."""
+@dataclass(frozen=True)
+class Books:
+    """The books of each kind of worker, None until it has begun; ``junk`` is what else is among its states."""
+
+    booked: Mapping[str, Booked | None]
+    junk: Sequence[Junk]
+
+
+async def books(kafka: Kafka, topics: Topics, stretches: Stretches) -> Books:
+    """The books of all kinds of workers. ``stretches``: the topic's first and end offsets."""
     async with await Broker.connected(kafka) as broker:
         topic_id = await broker.known_topic_id(topics.applications)
-    found = {}
-    for kind in KINDS.values():
-        found[kind.name] = await _booked(kafka, topics, kind, stretches=stretches, topic_id=topic_id)
-    return found
+    states = {kind: await read_states(kafka, topics, kind) for kind in KINDS.values()}
+    found = {kind.name: _booked(kind, held.values, stretches, topic_id=topic_id) for kind, held in states.items()}
+    return Books(found, [held.junk for held in states.values() if held.junk])
 
 
-async def _booked(kafka: Kafka, topics: Topics, kind: Kind, *, stretches: Stretches, topic_id: str) -> Booked | None:
+def _booked(kind: Kind, values: Mapping[int, bytes], stretches: Stretches, *, topic_id: str) -> Booked | None:
     book = BOOKS[kind.name]
-    values = await read_states(kafka, kind.changelog(topics))
     if not values:
         return None
     states = {partition: book.decode(value) for partition, value in values.items()}

@@ -15,6 +15,7 @@ import orjson
 
 from contracts import is_replay
 from stream_workers.books.apply import AHEAD_MAX
+from stream_workers.errors import LaterVersionError
 from stream_workers.kafka.batches import BatchApp, Record
 from stream_workers.kafka.events import Bad, read
 from stream_workers.kinds import JOURNAL, Kind
@@ -152,10 +153,10 @@ def position_to_json(position: Position) -> bytes:
 
 
 def position_from_json(value: bytes) -> Position:
-    """The position that the table keeps; ValueError where a later version wrote it."""
+    """The position that the table keeps; LaterVersionError where a later version wrote it."""
     fields = orjson.loads(value)
-    if fields.pop("version") > VERSION:
-        raise ValueError("the journal's position was written by a later version: upgrade this worker")
+    if (version := fields.pop("version")) > VERSION:
+        raise LaterVersionError(table=JOURNAL.table, version=version, known=VERSION)
     return Position(**fields)
 
 

@@ -33,7 +33,7 @@ async def book_missing(kafka: Kafka, topics: Topics, *, kind: Kind, partition: i
     """Book offsets that are gone before they were read as missing; returns the first and the last, None if none is."""
     await refuse_while_running(kafka, topics, kind)
     book, changelog = BOOKS[kind.name], kind.changelog(topics)
-    value = (await read_states(kafka, changelog)).get(partition)
+    value = (await read_states(kafka, topics, kind)).values.get(partition)
     if value is None:
         return None
     state = book.decode(value)
@@ -62,7 +62,7 @@ async def _held_from(broker: Broker, topic: str, partition: int, due: int) -> in
 async def release_breaker(kafka: Kafka, topics: Topics) -> list[int]:
     """Forget the bad events that opened the breaker; returns the partitions. Bad events become dead letters again."""
     await refuse_while_running(kafka, topics, METRICS)
-    states = {p: from_json(value) for p, value in (await read_states(kafka, METRICS.changelog(topics))).items()}
+    states = await _counters(kafka, topics)
     released = {p: to_json(replace(state, outcomes=0)) for p, state in states.items() if state.outcomes}
     await write_states(kafka, METRICS.changelog(topics), released)
     return sorted(released)
@@ -77,7 +77,7 @@ async def rebuild_counters(
     bad event that is no dead letter yet. Only what the topic still holds can be counted; latencies are kept, since the
     topic does not know them.
     """
-    old = {p: from_json(value) for p, value in (await read_states(kafka, METRICS.changelog(topics))).items()}
+    old = await _counters(kafka, topics)
     stretches = await bounds(kafka, topics.applications)
     new = await _fresh_states(kafka, topics, {p: start for p, (start, _) in stretches.items()}, old)
     old = {p: state for p, state in old.items() if p in new and state.topic_id == new[p].topic_id}
@@ -102,7 +102,7 @@ async def rebuild_counters(
 async def restart(kafka: Kafka, topics: Topics, kind: Kind) -> None:
     """Let a kind of worker begin again at the topic's first record; the journal writes every line once more."""
     book = BOOKS[kind.name]
-    old = await read_states(kafka, kind.changelog(topics))
+    old = (await read_states(kafka, topics, kind)).values
     edition = 1 + max((found[0] for value in old.values() if (found := rank(value))), default=0)
     stretches = await bounds(kafka, topics.applications)
     topic_id = await _topic_id(kafka, topics)
@@ -111,6 +111,11 @@ async def restart(kafka: Kafka, topics: Topics, kind: Kind) -> None:
         for partition, (start, _) in stretches.items()
     }
     await write_states(kafka, kind.changelog(topics), values)
+
+
+async def _counters(kafka: Kafka, topics: Topics) -> dict[int, State]:
+    states = await read_states(kafka, topics, METRICS)
+    return {partition: from_json(value) for partition, value in states.values.items()}
 
 
 async def write_states(kafka: Kafka, changelog: str, values: dict[int, bytes]) -> None:

@@ -9,6 +9,8 @@ import orjson
 from stream_workers.books.histogram import Histogram, Recent
 from stream_workers.books.series import Series
 from stream_workers.books.users import Users
+from stream_workers.errors import LaterVersionError
+from stream_workers.kinds import METRICS
 
 # 1: the first. 2: latencies of the last quarter of an hour beside those of all time. 3: offsets without a record.
 VERSION = 3
@@ -99,6 +101,7 @@ _PLAIN = (
     "consumed_at",
     "owner",
 )
+_NO_COUNTS = {"topic_id", "newest_at", "consumed_at", "owner"}
 _COUNTS = ("minutes", "hours", "days", "sizes", "latency")
 
 
@@ -123,15 +126,16 @@ def to_json(state: State) -> bytes:
 
 
 def from_json(value: bytes) -> State:
-    """A state of this version or of an earlier one."""
+    """A state of this version or of an earlier one; LaterVersionError for one of a later."""
     fields = migrated(orjson.loads(value))
     plain: dict[str, Any] = {name: fields[name] for name in _PLAIN}
+    _whole({name: plain[name] for name in plain.keys() - _NO_COUNTS})
     counts: dict[str, Any] = {name: _counts(fields[name]) for name in _COUNTS}
     return State(
         **plain,
         **counts,
         recent={int(window): _counts(held) for window, held in fields["recent"].items()},
-        reasons=fields["reasons"],
+        reasons=_whole(fields["reasons"]),
         outcomes=int(fields["outcomes"], 16),
         users=Users.from_text(fields["distinct"], fields["active"]),
     )
@@ -140,7 +144,7 @@ def from_json(value: bytes) -> State:
 def migrated(fields: dict[str, Any]) -> dict[str, Any]:
     """Fields of an earlier version brought to this one; a later one is refused."""
     if fields["version"] > VERSION:
-        raise ValueError(f"the state has version {fields['version']}, this worker reads up to {VERSION}: upgrade it")
+        raise LaterVersionError(table=METRICS.table, version=fields["version"], known=VERSION)
     if fields["version"] < 2:
         fields["recent"] = {}
     if fields["version"] < 3:
@@ -149,4 +153,11 @@ def migrated(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _counts(held: Mapping[str, int]) -> dict[int, int]:
-    return {int(key): count for key, count in held.items()}
+    return {int(key): count for key, count in _whole(held).items()}
+
+
+def _whole(held: Mapping[str, int]) -> Mapping[str, int]:
+    """The same; TypeError where a count is no whole number."""
+    if not all(type(count) is int for count in held.values()):
+        raise TypeError("a count is no whole number")
+    return held

@@ -1,15 +1,17 @@
 """The states as they stand on the changelogs, read once: for audit, trace and the commands that write a state."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contracts import Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.books.journal import Position, position_from_json
+from stream_workers.books.shelf import BOOKS
 from stream_workers.books.state import from_json
-from stream_workers.exact.ledger import rank
+from stream_workers.exact.ledger import known_rank, rank
 from stream_workers.kafka.batches import state_key
 from stream_workers.kafka.reader import batches, bounds
-from stream_workers.kinds import JOURNAL, METRICS
+from stream_workers.kinds import JOURNAL, METRICS, Kind
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,37 @@ class Totals:
         return booked == self.last - self.first + 1
 
 
+@dataclass(frozen=True)
+class Junk:
+    """What is on a changelog and is no state: how many records, and where the last one is."""
+
+    changelog: str
+    count: int
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        are = "1 record is no state" if self.count == 1 else f"{self.count} records are no states"
+        return f"{self.changelog}: {are} (the last: partition {self.partition}, offset {self.offset})"
+
+
+@dataclass(frozen=True)
+class States:
+    """The state that holds for each partition, as bytes, and what else there is."""
+
+    values: Mapping[int, bytes]
+    junk: Junk | None
+
+
 async def metrics_totals(kafka: Kafka, topics: Topics) -> dict[int, Totals]:
     """The metrics worker's totals of each partition that it has begun; KafkaAwayError if Kafka does not answer."""
+    return totals((await read_states(kafka, topics, METRICS)).values)
+
+
+def totals(values: Mapping[int, bytes]) -> dict[int, Totals]:
+    """The same from its states."""
     found = {}
-    for partition, value in (await read_states(kafka, METRICS.changelog(topics))).items():
+    for partition, value in values.items():
         state = from_json(value)
         found[partition] = Totals(
             topic_id=state.topic_id,
@@ -55,16 +84,20 @@ async def metrics_totals(kafka: Kafka, topics: Topics) -> dict[int, Totals]:
 
 async def journal_positions(kafka: Kafka, topics: Topics) -> dict[int, Position]:
     """How far the journal is on each partition; KafkaAwayError if Kafka does not answer."""
-    states = await read_states(kafka, JOURNAL.changelog(topics))
-    return {partition: position_from_json(value) for partition, value in states.items()}
+    states = await read_states(kafka, topics, JOURNAL)
+    return {partition: position_from_json(value) for partition, value in states.values.items()}
 
 
-async def read_states(kafka: Kafka, changelog: str) -> dict[int, bytes]:
-    """The state that holds for each partition, as bytes."""
+async def read_states(kafka: Kafka, topics: Topics, kind: Kind) -> States:
+    """What is on the changelog of one kind of worker."""
+    changelog, book = kind.changelog(topics), BOOKS[kind.name]
     newest: dict[int, bytes] = {}
+    junk: Junk | None = None
     async for records in batches(kafka, changelog, await bounds(kafka, changelog)):
         for record in records:
-            order = rank(record.value) if record.key == state_key(record.partition) else None
-            if order is not None and record.value and order >= (rank(newest.get(record.partition)) or order):
+            order = known_rank(book, record.value) if record.key == state_key(record.partition) else None
+            if order is None or record.value is None:
+                junk = Junk(changelog, 1 + (junk.count if junk else 0), record.partition, record.offset)
+            elif order >= (rank(newest.get(record.partition)) or order):
                 newest[record.partition] = record.value
-    return newest
+    return States(newest, junk)

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from runtime.kafka.clients import Kafka
 from stream_workers.errors import KafkaAwayError
-from stream_workers.exact.ledger import rank
+from stream_workers.exact.ledger import Book, known_rank
 from stream_workers.kafka.batches import state_key
 from stream_workers.kafka.broker import Broker
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 # How often new partitions are looked for.
 LOOK_SECONDS = 10.0
 
-Seen = Callable[[int, bytes], None]
+Seen = Callable[[int, bytes | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,19 @@ class Follower:
     """``newest`` has the highest state of each partition; ``complete``: all partitions were read to their end.
 
     Every value on a changelog is consistent in itself, so values of a paused worker that come late are simply lower.
-    ``on_value`` is called with each value as it comes, lower ones too.
+    What is no state of the ``book`` is passed over. ``on_value`` is called with each value as it comes, lower ones too,
+    and with None for what is no state under a state's key: compaction leaves the last one under a key, whatever it is.
     """
 
-    def __init__(self, kafka: Kafka, topic: str, broker: Broker, *, on_value: Seen | None = None) -> None:
+    def __init__(
+        self, kafka: Kafka, topic: str, broker: Broker, *, book: type[Book[Any]], on_value: Seen | None = None
+    ) -> None:
         self.newest: dict[int, Newest] = {}
         self.complete = False
         self._kafka = kafka
         self._topic = topic
         self._broker = broker
+        self._book = book
         self._on_value = on_value
         self._to_read: dict[int, int] = {}
 
@@ -95,19 +99,19 @@ class Follower:
             return
         for at, records in got.items():
             for record in records:
-                order = rank(record.value) if record.key == state_key(at.partition) else None
-                if order is not None and record.value is not None:
-                    self._take(at.partition, record.value, order)
+                if record.key == state_key(at.partition):
+                    self._take(at.partition, record.value)
             if records[-1].offset + 1 >= self._to_read.get(at.partition, 0):
                 self._to_read.pop(at.partition, None)
         self.complete = not self._to_read
 
-    def _take(self, partition: int, value: bytes, order: tuple[int, int]) -> None:
+    def _take(self, partition: int, value: bytes | None) -> None:
+        order = known_rank(self._book, value)
         known = self.newest.get(partition)
-        if known is None or order >= known.rank:
+        if order is not None and value is not None and (known is None or order >= known.rank):
             self.newest[partition] = Newest(value, order, time.time())
         if self._on_value:
-            self._on_value(partition, value)
+            self._on_value(partition, None if order is None else value)
 
 
 async def _until_it_works(start: Callable[[], Any]) -> None:

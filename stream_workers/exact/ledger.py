@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import orjson
 
-from stream_workers.errors import WorkerError
+from stream_workers.errors import LaterVersionError, WorkerError
 from stream_workers.kafka.batches import BatchApp, Record
 from stream_workers.kinds import Kind
 from stream_workers.settings import Settings
@@ -22,8 +22,8 @@ class Ledger(Protocol):
     ``missing`` as gone before it was read, by whatever names the kind has for them, and ``empty``: no record was there.
 
     ``edition`` rises with each rebuild: of two states of a partition the one with the higher (edition, last_offset)
-    holds. Its JSON has these two at the top level. ``newest_at`` is when the newest of the events was accepted and
-    ``consumed_at`` when the last was read, in milliseconds since 1970; ``owner`` is who read it.
+    holds. Its JSON has these two and its ``version`` at the top level. ``newest_at`` is when the newest of the events was
+    accepted and ``consumed_at`` when the last was read, in milliseconds since 1970; ``owner`` is who read it.
     """
 
     @property
@@ -58,9 +58,9 @@ S = TypeVar("S", bound=Ledger)
 class Book(Protocol[S]):
     """What one kind of worker does with the events of a partition.
 
-    ``fresh``, ``decode`` and ``encode`` need no book to be open; ``decode`` raises ValueError for what a later version
-    wrote. ``fold`` returns a new state: once it does, whatever else it wrote is safe. Offsets that it covers without a
-    record among ``records`` hold none, and are booked as ``empty``.
+    ``fresh``, ``decode`` and ``encode`` need no book to be open; ``decode`` raises LaterVersionError for what a later
+    version wrote. ``fold`` returns a new state: once it does, whatever else it wrote is safe. Offsets that it covers
+    without a record among ``records`` hold none, and are booked as ``empty``.
     """
 
     kind: ClassVar[Kind]
@@ -90,12 +90,37 @@ def rank_of(state: Ledger) -> tuple[int, int]:
     return state.edition, state.last_offset
 
 
+def known_rank(book: type[Book[Any]], value: bytes | None) -> tuple[int, int] | None:
+    """The same from what is on a changelog, where anybody may write; None for what is no state of this book.
+
+    What a later version wrote is one, and whoever wants to know what it says gets its error.
+    """
+    order = rank(value)
+    if order is None or value is None:
+        return None
+    try:
+        return order if _is_sound(book.decode(value)) else None
+    except LaterVersionError:
+        return order
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError):
+        return None
+
+
+def _is_sound(state: Ledger) -> bool:
+    """Whether its parts are of the kinds that they are said to be."""
+    numbers = (state.edition, state.first, state.last_offset, state.missing, state.empty, state.taken, state.bad)
+    instants = (at for at in (state.newest_at, state.consumed_at) if at is not None)
+    return all(type(number) is int for number in (*numbers, *instants, *state.classes.values())) and all(
+        isinstance(text, str) for text in (state.topic_id, state.owner)
+    )
+
+
 def rank(value: bytes | None) -> tuple[int, int] | None:
-    """The same from the bytes of a state; None for whatever else somebody has put on a changelog."""
+    """The rank of a state from its bytes; None for what does not even look like one."""
     try:
         fields = orjson.loads(value or b"")
         found = fields["edition"], fields["last_offset"]
-        ours = isinstance(fields["topic_id"], str) and all(type(part) is int for part in found)
+        ours = isinstance(fields["topic_id"], str) and all(type(part) is int for part in (*found, fields["version"]))
     except (ValueError, TypeError, KeyError, IndexError):
         return None
     return found if ours else None

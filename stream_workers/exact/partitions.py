@@ -156,16 +156,15 @@ class Partitions(Generic[S]):
                     owned.state = with_empty(owned.state, held)
                     self._dirty.set()
 
-    def seen(self, partition: int, value: bytes) -> None:
-        """A value came by on the changelog: write ours again if it is lower, take it over if it is of a rebuild."""
-        order = rank(value)
-        if order is None:
-            return
-        owned = self.owned.get(partition)
+    def seen(self, partition: int, value: bytes | None) -> None:
+        """A value came by on the changelog: take it over if it is of a rebuild, write ours again if it is lower.
+
+        Or if it is none: what was written last under a key is what compaction leaves.
+        """
+        order, owned = rank(value), self.owned.get(partition)
         if owned is None:
-            self._take_note(partition, value, order)
-            return
-        if order < owned.written:
+            self._take_note(partition, value)
+        elif value is None or order is None or order < owned.written:
             self.figures.mended += 1
             owned.written = _NEVER
             self._dirty.set()
@@ -175,9 +174,9 @@ class Partitions(Generic[S]):
             log.info("a rebuilt state holds from now on", extra={"partition": partition, "edition": order[0]})
             self._rewinds.put_nowait((partition, state.last_offset + 1))
 
-    def _take_note(self, partition: int, value: bytes, order: tuple[int, int]) -> None:
+    def _take_note(self, partition: int, value: bytes | None) -> None:
         """Of a partition that is not ours yet: its state may be loaded at this very moment, before this value came."""
-        if order > (rank(self._noted.get(partition)) or _NEVER):
+        if value is not None and (rank(value) or _NEVER) > (rank(self._noted.get(partition)) or _NEVER):
             self._noted[partition] = value
 
     async def run_rewinds(self) -> None:

@@ -215,8 +215,8 @@ async def test_a_rebuild_takes_over_from_the_running_worker(stack: Stack) -> Non
     totals = await stack.booked(len(ids))
     assert drift(totals, len(ids)) == []
     assert stack.worker.running
-    states = await read_states(stack.kafka, METRICS.changelog(stack.topics))
-    assert {from_json(value).edition for value in states.values()} == {1}
+    states = await read_states(stack.kafka, stack.topics, METRICS)
+    assert {from_json(value).edition for value in states.values.values()} == {1}
 
 
 async def test_a_rebuild_tells_how_far_it_is(stack: Stack) -> None:

@@ -22,7 +22,6 @@ from contracts import Topics, time_of, to_headers, to_key
 from devstack.ports import free_port
 from gateway.database.ids import Ids
 from runtime.kafka.clients import Kafka
-from stream_workers.books.states import read_states
 from stream_workers.kinds import Kind
 from tests.pipeline.workers import WorkerProcess, environment
 from tests.records import to_value
@@ -218,7 +217,8 @@ async def _submitted(kafka: Kafka, topics: Topics, *, count: int) -> Counter[str
 
 
 async def _states(kafka: Kafka, changelog: str) -> list[dict[str, Any]]:
-    return [orjson.loads(value) for value in (await read_states(kafka, changelog)).values()]
+    newest = {record.partition: record.value for record in await records(kafka, changelog)}
+    return [orjson.loads(value) for value in newest.values() if value]
 
 
 async def _alerts(kafka: Kafka, topic: str) -> dict[str, int]:

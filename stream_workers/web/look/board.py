@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from contracts import Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.books.journal import Position, position_from_json
+from stream_workers.books.shelf import BOOKS
 from stream_workers.exact.changelog import Follower, Newest
 from stream_workers.kafka.broker import Broker
 from stream_workers.kinds import JOURNAL, KINDS, METRICS, Kind
@@ -79,7 +80,9 @@ class Board:
         self._clock = clock
         self._groups = Groups(kafka, topics.applications, [kind.group(topics) for kind in KINDS.values()])
         self._tail = Tail(kafka, topics.applications, broker)
-        self._follower_of: Callable[[Kind], Follower] = lambda kind: Follower(kafka, kind.changelog(topics), broker)
+        self._follower_of: Callable[[Kind], Follower] = lambda kind: Follower(
+            kafka, kind.changelog(topics), broker, book=BOOKS[kind.name]
+        )
         self._rates = Rates()
         self._followers = {METRICS.name: follower}
         self._tasks: tuple[asyncio.Task[None], ...] = ()
