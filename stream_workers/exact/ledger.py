@@ -22,8 +22,8 @@ class Ledger(Protocol):
     ``missing`` as gone before it was read, by whatever names the kind has for them, and ``empty``: no record was there.
 
     ``edition`` rises with each rebuild: of two states of a partition the one with the higher (edition, last_offset)
-    holds. Its JSON has these two and its ``version`` at the top level. ``newest_at`` is when the newest of the events was
-    accepted and ``consumed_at`` when the last was read, in milliseconds since 1970; ``owner`` is who read it.
+    holds. Its JSON has these two and its ``version`` at the top level. ``newest_at`` is when the newest of the events
+    was accepted and ``consumed_at`` when the last was read, in milliseconds since 1970; ``owner`` is who read it.
     """
 
     @property
