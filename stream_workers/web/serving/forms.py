@@ -5,7 +5,15 @@ import logging
 from urllib.parse import quote, urlencode
 
 from aiohttp.http import HttpProcessingError
-from aiohttp.web import FileField, HTTPBadGateway, HTTPBadRequest, HTTPForbidden, Request, Response
+from aiohttp.web import (
+    FileField,
+    HTTPBadGateway,
+    HTTPBadRequest,
+    HTTPForbidden,
+    Request,
+    RequestPayloadError,
+    Response,
+)
 from aiokafka.errors import KafkaError
 from multidict import MultiDictProxy
 
@@ -113,7 +121,7 @@ async def _fields(request: Request) -> Fields:
     """What a form sent; what is no form is the sender's fault."""
     try:
         return await request.post()
-    except (ValueError, LookupError, RuntimeError, AssertionError, HttpProcessingError) as error:
+    except (ValueError, LookupError, RuntimeError, AssertionError, HttpProcessingError, RequestPayloadError) as error:
         raise HTTPBadRequest from error
 
 

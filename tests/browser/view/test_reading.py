@@ -108,6 +108,22 @@ def test_nothing_scrolls_sideways_at_360(browser: Browser, filled: Stack, places
     assert width <= 360
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("path", ["/?names=full", "/live?names=full"])
+def test_the_longest_names_in_full_scroll_nothing_sideways(
+    browser: Browser, filled: Stack, path: str, width: int
+) -> None:
+    filled.submit(*("W" * 255, "\U0001d518" * 255) * 20)
+    filled.until_counted()
+    context = browser.new_context(base_url=filled.url(OPEN), viewport={"width": width, "height": 740}, locale="en")
+    page = context.new_page()
+    page.goto(path)
+    expect(page.locator("#live")).to_contain_text("W" * 10, timeout=30_000)
+    shown = page.evaluate("document.documentElement.scrollWidth")
+    context.close()
+    assert shown <= width
+
+
 @pytest.fixture
 def plain(browser: Browser, filled: Stack) -> Iterator[Page]:
     """A browser without JavaScript."""

@@ -90,7 +90,21 @@ async def test_without_a_token_the_loopbacks_names_are_known(bare: Client, host:
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "evil.example:6066", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "[::1", ""],
+    [
+        "evil.example",
+        "evil.example:6066",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "10.0.0.1",
+        "[::1",
+        "",
+        "evil.example@127.0.0.1",
+        "localhost/evil.example",
+        "localhost?evil.example",
+        "localhost#evil.example",
+        "127.0.0.1:80:80",
+        "[::1%25evil.example]",
+    ],
 )
 async def test_without_a_token_no_other_name_is(bare: Client, host: str) -> None:
     assert await status(bare, Host=host) == 421
@@ -181,6 +195,13 @@ async def test_what_is_no_form_is_the_senders_fault(guarded_view: Client, path: 
     headers = {"Content-Type": kind}
     async with guarded_view.post(path, data=body, headers=headers, allow_redirects=False) as answer:
         assert answer.status < 500
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+async def test_a_form_that_cannot_be_unpacked_is_the_senders_fault(guarded_view: Client, coding: str) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": coding}
+    async with guarded_view.post("/login", data=b"\x1f\x8b junk", headers=headers, allow_redirects=False) as answer:
+        assert 400 <= answer.status < 500
 
 
 async def test_only_a_files_own_address_lasts(bare: Client) -> None:
