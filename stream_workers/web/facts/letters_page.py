@@ -5,7 +5,7 @@ import json
 import time
 from codecs import getincrementaldecoder
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from stream_workers.errors import KafkaAwayError
 from stream_workers.kafka.broker import Broker
 from stream_workers.letters.dead_letters import Origin
 from stream_workers.letters.letters import Letter, Limits, Positions, newest_letters, with_all_marks
+from stream_workers.web.look.apart import apart
 
 PREVIEW = 120
 # What a page shows of a letter at most; headers may come from anybody.
@@ -72,10 +73,13 @@ class Letters:
         """
         wanted = partial(_chosen, reason=reason, state=state) if origin is None else partial(_is_from, origin)
         limits = Limits() if origin is None else Limits(found=1)
-        read = await newest_letters(
-            self._kafka, self._topics, before=positions_of(before), wanted=wanted, limits=limits
-        )
-        chosen = await sendable_of(read.letters)
+        return await apart(partial(self._sendable, positions_of(before), wanted, limits))
+
+    async def _sendable(
+        self, before: Positions | None, wanted: Callable[[Letter], bool], limits: Limits
+    ) -> list[Letter]:
+        read = await newest_letters(self._kafka, self._topics, before=before, wanted=wanted, limits=limits)
+        chosen = sendable_of(read.letters)
         if not chosen:
             return []
         async with asyncio.timeout(WHOLE_SECONDS):
@@ -87,14 +91,14 @@ class Letters:
         self._kept.clear()
         self._looked_at = 0.0
 
-    async def _known(self, key: Hashable, read: Callable[[], Awaitable[Facts]]) -> Facts | None:
+    async def _known(self, key: Hashable, read: Callable[[], Coroutine[Any, Any, Facts]]) -> Facts | None:
         async with self._one_by_one:
             kept = self._kept.get(key)
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     ends = await self._asked()
                 if kept is None or (kept[0] != ends and self._clock() - kept[1] >= READ_SECONDS):
-                    kept = (ends, self._clock(), await read())
+                    kept = (ends, self._clock(), await apart(read))
             except (KafkaError, KafkaAwayError, OSError):
                 return kept and kept[2] | {"fresh": False, "read_at": self._looked_at}
             self._kept[key] = kept
@@ -119,7 +123,7 @@ class Letters:
             "certain": read.certain,
             "looked_at": read.looked_at,
             "records": read.records,
-            "sendable": len(await sendable_of(read.letters)),
+            "sendable": len(sendable_of(read.letters)),
             "letters": [summary(letter) for letter in read.letters],
         }
 
@@ -162,15 +166,9 @@ def text_of(positions: Positions) -> str:
     return ".".join(str(positions.get(number, 0)) for number in range(max(positions, default=-1) + 1))
 
 
-async def sendable_of(letters: Sequence[Letter]) -> list[Letter]:
-    """Those that wait, and would be read this time. To read some takes long: others have their turn in between."""
-    found = []
-    for letter in letters:
-        if is_waiting(letter) and not letter.unsendable:
-            await asyncio.sleep(0)
-            if not letter.unreadable:
-                found.append(letter)
-    return found
+def sendable_of(letters: Sequence[Letter]) -> list[Letter]:
+    """Those that wait, and would be read this time."""
+    return [letter for letter in letters if is_waiting(letter) and not letter.unsendable and not letter.unreadable]
 
 
 def is_waiting(letter: Letter) -> bool:

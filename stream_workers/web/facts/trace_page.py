@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from contracts import Topics, id_of, milliseconds_of
 from runtime.kafka.clients import Kafka
 from stream_workers.errors import KafkaAwayError
 from stream_workers.kafka.reader import batches, bounds
+from stream_workers.web.look.apart import apart
 from stream_workers.web.look.board import Look
 from stream_workers.web.look.gateways import Stored
 
@@ -58,7 +60,7 @@ class Traces:
             if known and (known.offset is not None or self._clock() - known.looked_at < AGAIN_SECONDS):
                 return known
             try:
-                found = await self._search(id_, known)
+                found = await apart(partial(self._search, id_, known))
             except (KafkaError, KafkaAwayError, OSError):
                 return None
             self._found[id_] = found

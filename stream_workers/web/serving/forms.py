@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from functools import partial
 from urllib.parse import quote, urlencode
 
 from aiohttp.http import HttpProcessingError
@@ -21,8 +23,10 @@ from contracts import Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.errors import WorkerError
 from stream_workers.letters.dead_letters import Origin
+from stream_workers.letters.letters import Letter
 from stream_workers.letters.redrive import redrive
 from stream_workers.web.facts.facts import whole_number
+from stream_workers.web.look.apart import apart
 from stream_workers.web.serving.access import same_origin
 from stream_workers.web.serving.protection import too_many
 from stream_workers.web.serving.site import Site, zones
@@ -90,12 +94,10 @@ class Forms:
         asked = {name: _text(form, name) for name in ("before", "reason", "state")}
         partition, offset = whole_number(_text(form, "partition")), whole_number(_text(form, "offset"))
         one = None if partition is None or offset is None else Origin(self._topics.applications, partition, offset)
-        sent = 0
         try:
             async with self._redriving:
                 wanted = await self._site.facts.letters.sendable(one, **asked)
-                async for sent in redrive(self._kafka, self._topics, wanted):
-                    log.info("redriven from the web view", extra={"letters": sent})
+                sent = await apart(partial(self._redriven, wanted))
         except (KafkaError, WorkerError, OSError) as error:
             log.warning("a redrive from the web view failed: %r", error)
             raise HTTPBadGateway from error
@@ -104,6 +106,13 @@ class Forms:
         query = {name: text for name, text in asked.items() if text} | {"sent": str(sent)}
         where = f"/dead-letters/{one.partition}/{one.offset}" if one else "/dead-letters"
         return see_other(f"{where}?{urlencode(query)}")
+
+    async def _redriven(self, letters: Sequence[Letter]) -> int:
+        """How many of them are sent by now."""
+        sent = 0
+        async for sent in redrive(self._kafka, self._topics, letters):
+            log.info("redriven from the web view", extra={"letters": sent})
+        return sent
 
 
 def see_other(path: str) -> Response:

@@ -2,24 +2,30 @@
 
 import asyncio
 import re
+import threading
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
 
 import stream_workers.web
-from contracts import milliseconds_of
+from contracts import Topics, milliseconds_of
+from runtime.kafka.clients import Kafka
 from stream_workers.books.series import HOUR
 from stream_workers.letters.dead_letters import DeadLetter, Origin
-from stream_workers.letters.letters import Letter
+from stream_workers.letters.letters import Letter, Stretch
+from stream_workers.web.facts import letters_page
 from stream_workers.web.facts.diagnosis import Finding
-from stream_workers.web.facts.letters_page import instant, positions_of, pretty, sendable_of, shown, text_of, whole
+from stream_workers.web.facts.letters_page import Letters, instant, positions_of, pretty, shown, text_of, whole
 from stream_workers.web.facts.overview import counted_today, rate_points
 from stream_workers.web.facts.partitions_page import at_least
 from stream_workers.web.facts.tables_page import flattened
-from stream_workers.web.facts.trace_page import parsed
+from stream_workers.web.facts.trace_page import Found, Traces, parsed
 from stream_workers.web.look.polled import Polled
 from stream_workers.web.look.rates import Rates
 from stream_workers.web.look.snapshot import Sample
@@ -298,18 +304,35 @@ def test_text_is_decoded_no_further_than_it_is_shown(value: bytes) -> None:
         assert shown(value, at_most=at_most) == cut
 
 
-async def test_others_have_their_turn_between_two_letters() -> None:
-    """To see whether one could be read again is to read it."""
-    dead = DeadLetter(Origin("t", 0, 1), "invalid", "d", "z", b"k", b"[" + b"[]," * 5_000 + b"[]]")
-    turns = 0
+@pytest.mark.parametrize("page", ["letters", "letter", "sendable", "trace"])
+async def test_what_reads_long_takes_the_loop_no_turn(monkeypatch: pytest.MonkeyPatch, page: str) -> None:
+    """The worker counts meanwhile."""
+    began, go_on = threading.Event(), threading.Event()
 
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
+    async def read(*_: object, **__: object) -> Stretch:
+        began.set()
+        assert go_on.wait(5), "the loop stands still"
+        return Stretch([], {}, None, 0, 0, certain=True)
 
-    counting = asyncio.create_task(count())
-    assert await sendable_of([Letter(dead)] * 50) == []
-    counting.cancel()
-    assert turns >= 50
+    async def search(_id: object, _known: object) -> Found:
+        await read()
+        return Found(None, None, None, 0, True, 0.0)
+
+    async def ends(*_: object) -> dict[int, int]:
+        return {}
+
+    monkeypatch.setattr(letters_page, "newest_letters", read)
+    broker: Any = SimpleNamespace(partitions=ends, end_offsets=ends)
+    letters, traces = Letters(Kafka(""), Topics(), broker), Traces(Kafka(""), Topics())
+    monkeypatch.setattr(traces, "_search", search)
+    asked: Any = {
+        "letters": lambda: letters.page(before="", reason="", state=""),
+        "letter": lambda: letters.one(Origin("t", 0, 1), before=""),
+        "sendable": lambda: letters.sendable(None, before="", reason="", state=""),
+        "trace": lambda: traces.find(UUID(int=7)),
+    }[page]
+    reading = asyncio.create_task(asked())
+    while not began.is_set():  # noqa: ASYNC110 -- set in another thread
+        await asyncio.sleep(0)
+    go_on.set()
+    await reading
