@@ -14,7 +14,7 @@ from stream_workers.books.shelf import BOOKS
 from stream_workers.errors import KafkaAwayError, ReplacedError
 from stream_workers.exact.changelog import Follower
 from stream_workers.exact.lag import Lag
-from stream_workers.exact.ledger import known_rank
+from stream_workers.exact.ledger import is_state, rank
 from stream_workers.exact.partitions import Partitions
 from stream_workers.exact.telemetry import Telemetry
 from stream_workers.exact.watchdog import Watchdog
@@ -192,5 +192,5 @@ def _app(settings: Settings, kind: Kind, partition_count: int) -> BatchApp:
     )
     app.source = topics.applications
     app.room = Room(WAITING_BYTES)
-    app.rank = partial(known_rank, BOOKS[kind.name])
+    app.rank, app.is_state = rank, partial(is_state, BOOKS[kind.name])
     return app

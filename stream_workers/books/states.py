@@ -8,7 +8,7 @@ from runtime.kafka.clients import Kafka
 from stream_workers.books.journal import Position, position_from_json
 from stream_workers.books.shelf import BOOKS
 from stream_workers.books.state import from_json
-from stream_workers.exact.ledger import known_rank, rank
+from stream_workers.exact.ledger import is_state, rank
 from stream_workers.kafka.batches import state_key
 from stream_workers.kafka.reader import batches, bounds
 from stream_workers.kinds import JOURNAL, METRICS, Kind
@@ -94,10 +94,14 @@ async def read_states(kafka: Kafka, topics: Topics, kind: Kind) -> States:
     newest: dict[int, bytes] = {}
     junk: Junk | None = None
     async for records in batches(kafka, changelog, await bounds(kafka, changelog)):
-        for record in records:
-            order = known_rank(book, record.value) if record.key == state_key(record.partition) else None
-            if order is None or record.value is None:
-                junk = Junk(changelog, 1 + (junk.count if junk else 0), record.partition, record.offset)
-            elif order >= (rank(newest.get(record.partition)) or order):
+        for record in sorted(records, key=lambda record: rank(record.value) or (-1, -1), reverse=True):
+            order = rank(record.value) if record.key == state_key(record.partition) else None
+            if order is not None and order < (rank(newest.get(record.partition)) or order):
+                continue
+            if order is not None and record.value is not None and is_state(book, record.value):
                 newest[record.partition] = record.value
+            else:
+                last = max((junk.partition, junk.offset), (record.partition, record.offset)) if junk else None
+                partition, offset = last or (record.partition, record.offset)
+                junk = Junk(changelog, 1 + (junk.count if junk else 0), partition, offset)
     return States(newest, junk)

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from runtime.kafka.clients import Kafka
 from stream_workers.errors import KafkaAwayError
-from stream_workers.exact.ledger import Book, known_rank
+from stream_workers.exact.ledger import Book, highest_first, is_state, rank
 from stream_workers.kafka.batches import state_key
 from stream_workers.kafka.broker import Broker
 
@@ -98,20 +98,24 @@ class Follower:
             await asyncio.sleep(1.0)
             return
         for at, records in got.items():
-            for record in records:
-                if record.key == state_key(at.partition):
-                    self._take(at.partition, record.value)
+            ours = (record.value for record in records if record.key == state_key(at.partition))
+            for value in highest_first(ours):
+                self._take(at.partition, value)
             if records[-1].offset + 1 >= self._to_read.get(at.partition, 0):
                 self._to_read.pop(at.partition, None)
         self.complete = not self._to_read
 
     def _take(self, partition: int, value: bytes | None) -> None:
-        order = known_rank(self._book, value)
-        known = self.newest.get(partition)
-        if order is not None and value is not None and (known is None or order >= known.rank):
-            self.newest[partition] = Newest(value, order, time.time())
+        order, known = rank(value), self.newest.get(partition)
+        if order is None or value is None:
+            value = None
+        elif known is None or order >= known.rank:
+            if is_state(self._book, value):
+                self.newest[partition] = Newest(value, order, time.time())
+            else:
+                value = None
         if self._on_value:
-            self._on_value(partition, None if order is None else value)
+            self._on_value(partition, value)
 
 
 async def _until_it_works(start: Callable[[], Any]) -> None:

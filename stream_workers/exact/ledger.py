@@ -1,7 +1,7 @@
 """What every state of a partition carries, and what one kind of worker brings to it."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, Self, TypeVar
@@ -90,20 +90,22 @@ def rank_of(state: Ledger) -> tuple[int, int]:
     return state.edition, state.last_offset
 
 
-def known_rank(book: type[Book[Any]], value: bytes | None) -> tuple[int, int] | None:
-    """The same from what is on a changelog, where anybody may write; None for what is no state of this book.
+def is_state(book: type[Book[Any]], value: bytes) -> bool:
+    """Whether what looks like a state is one of this book: anybody may write to a changelog.
 
     What a later version wrote is one, and whoever wants to know what it says gets its error.
     """
-    order = rank(value)
-    if order is None or value is None:
-        return None
     try:
-        return order if _is_sound(book.decode(value)) else None
+        return _is_sound(book.decode(value))
     except LaterVersionError:
-        return order
+        return True
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError):
-        return None
+        return False
+
+
+def highest_first(values: Iterable[bytes | None]) -> list[bytes | None]:
+    """The highest rank first, what has none last: of a long history only the highest has to be decoded."""
+    return sorted(values, key=lambda value: rank(value) or (-1, -1), reverse=True)
 
 
 def _is_sound(state: Ledger) -> bool:

@@ -175,18 +175,19 @@ class HighestStore(Store[bytes, bytes]):
     """
 
     rank: Callable[[bytes | None], tuple[int, int] | None]
+    is_state: Callable[[bytes], bool]
 
     def apply_changelog_batch(
         self, batch: Iterable[Any], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
-        for event in batch:
+        ranked = [(order, event) for event in batch if (order := self.rank(to_value(event.value))) is not None]
+        # The highest first: of a long history only that one has to be decoded.
+        for order, event in sorted(ranked, key=lambda pair: pair[0], reverse=True):
             partition = event.message.partition
             key, value = state_key(partition), to_value(event.value)
-            order = self.rank(value)
-            if order is None or to_key(event.key) != key:
-                continue  # none of ours: anybody may write to a topic
-            self._key_partition[key] = partition
-            if key not in self.data or order >= (self.rank(self.data[key]) or order):
+            higher = key not in self.data or order >= (self.rank(self.data[key]) or order)
+            if to_key(event.key) == key and higher and self.is_state(value):  # anybody may write to a topic
+                self._key_partition[key] = partition
                 self.data[key] = value
 
 
@@ -208,7 +209,7 @@ class StateTable(faust.Table[bytes, bytes]):
             loop=self.loop,
             options=self.options,
         )
-        store.rank = self.app.rank
+        store.rank, store.is_state = self.app.rank, self.app.is_state
         return store
 
     def load(self, partition: int) -> bytes | None:
@@ -241,9 +242,9 @@ class BareWeb(Web):
 class BatchApp(faust.App):
     """A Faust app whose agent reads ``source`` in batches, from where ``next_offsets`` says.
 
-    ``rank`` orders the table's values: the higher one is the newer, and what has none is no value. ``rejoining`` is
-    asked with its former id before this member joins a group again that Kafka dropped it from; it does not return where
-    it must not.
+    ``rank`` orders the table's values: the higher one is the newer; what has none, or is none by ``is_state``, is no
+    value. ``rejoining`` is asked with its former id before this member joins a group again that Kafka dropped it from;
+    it does not return where it must not.
     """
 
     source: str
@@ -251,6 +252,7 @@ class BatchApp(faust.App):
     next_offsets: NextOffsets
     rejoining: Rejoining
     rank: Callable[[bytes | None], tuple[int, int] | None]
+    is_state: Callable[[bytes], bool]
 
     async def know(self, topic: str, partition: int) -> None:
         """Let the producer look again where a topic has grown: it knows the partitions of some minutes ago."""

@@ -17,7 +17,7 @@ from runtime.kafka.clients import Kafka
 from stream_workers.books.shelf import BOOKS
 from stream_workers.books.states import journal_positions, metrics_totals
 from stream_workers.errors import LaterVersionError
-from stream_workers.exact.ledger import known_rank
+from stream_workers.exact.ledger import is_state, rank
 from stream_workers.kafka.batches import state_key
 from stream_workers.kinds import JOURNAL, KINDS, METRICS, Kind
 from tests.integration.cli.test_audit import application, publish, store
@@ -61,15 +61,15 @@ def test_what_is_no_state_has_no_rank(kind: Kind) -> None:
     for value in (*NO_STATES, *broken(kind)):
         left_out = value and value.startswith(b"{") and defaults - orjson.loads(value).keys()
         if not left_out:  # a position takes what it lacks from its defaults
-            assert known_rank(book, value) is None, value
-    assert known_rank(book, book.encode(book.fresh("topic", 7))) == (0, 6)
+            assert value is None or rank(value) is None or not is_state(book, value), value
+    assert is_state(book, book.encode(book.fresh("topic", 7)))
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=str)
 def test_a_state_of_a_later_version_is_one_and_says_so(kind: Kind) -> None:
     book = BOOKS[kind.name]
     value = orjson.dumps(orjson.loads(book.encode(book.fresh("topic", 7))) | {"version": 99})
-    assert known_rank(book, value) == (0, 6)
+    assert (rank(value), is_state(book, value)) == ((0, 6), True)
     with pytest.raises(LaterVersionError, match="version 99"):
         book.decode(value)
 
@@ -123,7 +123,9 @@ async def test_audit_doctor_and_view_go_on_and_the_worker_writes_its_state_again
             for kind in KINDS.values()
         ]
         pairs = zip(newest, KINDS, strict=True)
-        return all(record.value and known_rank(BOOKS[kind], record.value) for record, kind in pairs)
+        return all(
+            record.value and rank(record.value) and is_state(BOOKS[kind], record.value) for record, kind in pairs
+        )
 
     await eventually(written_again, what="the state written again")
     assert all(worker.running for worker in workers)

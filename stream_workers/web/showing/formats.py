@@ -83,9 +83,9 @@ class Formats:
             return Markup('<span title="1970-01-01T00:00:00Z + {} s">{}</span>').format(at, UNKNOWN)
         local = found.astimezone(self._zone)
         today = datetime.now(UTC).astimezone(self._zone).date()
-        shown = f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"
+        shown = f"{local:%H:%M:%S}" if local.date() == today else local.isoformat(" ")[:19]
         iso = found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        full = f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03d} {self._zone.key}"
+        full = f"{local.isoformat(' ', 'milliseconds')[:23]} {self._zone.key}"
         return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, full, shown)
 
     def _decimal(self, value: float) -> str:

@@ -203,6 +203,7 @@ async def app() -> AsyncIterator[BatchApp]:
     app.source = "applications"
     app.room = Room(10)
     app.rank = lambda value: (0, int(value)) if value and value.isdigit() else None
+    app.is_state = lambda value: value != b"9"
     app.finalize()
     yield app
     app.consumer._thread.thread_loop.close()  # type: ignore[attr-defined]
@@ -253,7 +254,7 @@ async def test_recovery_keeps_the_highest_value_not_the_last(app: BatchApp) -> N
         def __init__(self, value: bytes) -> None:
             self.value = value
 
-    for value in (b"1", b"7", b"junk", b"3"):
+    for value in (b"1", b"7", b"junk", b"9", b"3"):
         store.apply_changelog_batch([Event(value)], lambda key: key, lambda value: value)
     assert store.data[b"0"] == b"7"
 

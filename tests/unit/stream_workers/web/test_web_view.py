@@ -229,6 +229,10 @@ def test_a_time_beyond_the_calendar_is_a_dash(at: float) -> None:
         assert "<time" in shown_instant or UNKNOWN in shown_instant
 
 
+def test_a_year_has_four_digits() -> None:
+    assert ">0001-01-03 00:00:00<" in Formats("en", ZoneInfo("UTC")).instant(instant("0001-01-03T00:00:00Z"))
+
+
 def test_positions_stand_in_an_address_and_nothing_else_does() -> None:
     assert positions_of("120.0.7") == {0: 120, 1: 0, 2: 7}
     assert text_of({2: 7, 0: 120, 1: 0}) == "120.0.7"
