@@ -3,8 +3,6 @@
 import subprocess
 from pathlib import Path
 
-from aiokafka import AIOKafkaProducer
-
 from cli.settings import Shape
 from cli.topics.admin import admin
 from cli.topics.create import create
