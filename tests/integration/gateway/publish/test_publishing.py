@@ -2,13 +2,18 @@
 
 import asyncio
 import os
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
+from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.producer.message_accumulator import MessageAccumulator
 
+from cli.topics.admin import admin
 from contracts import Topics, from_record
 from devstack.kafka.broker import Broker
 from devstack.postgresql.postgres import Postgres
@@ -19,6 +24,7 @@ from gateway.publish.topic import brokers, log_ends, look, min_in_sync, readable
 from gateway.service import Gateway, running
 from gateway.settings import Settings
 from runtime.kafka.clients import Kafka
+from runtime.kafka.metadata import TopicMetadataRequest
 from tests.support.publishing import health_report, limit_message_size, producer_for
 from tests.support.write_path import eventually, ids_on_topic, outbox_is_empty, records, rows, submission
 
@@ -248,17 +254,92 @@ async def test_batches_are_as_small_as_the_topic_takes_them(
     assert await ids_on_topic(kafka, topics.applications) == [each.id for each in sent]
 
 
-async def test_a_stop_ends_while_the_brokers_are_silent(settings: Settings, broker: Broker) -> None:
-    """At each step of a start: it is stopped when so many answers have been given."""
-    for answers in range(6):
-        gateway = Gateway(settings)
+@pytest.mark.timeout(600)
+async def test_a_stop_ends_at_whatever_step_of_a_start_the_brokers_fall_silent(
+    settings: Settings, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between each two requests of a start, and before the first: the n-th is sent to a broker that is frozen."""
+    steps = _Steps(broker)
+    monkeypatch.setattr(AIOKafkaConnection, "send", steps.sending(AIOKafkaConnection.send))
+    while await _frozen_at(steps, settings):
+        steps.silent_at += 1
+    assert {"InitProducerIdRequest", "TopicMetadataRequest", "OffsetRequest", "DescribeConfigsRequest"} <= steps.seen
+
+
+class _Steps:
+    """Counts what this process asks the brokers, and freezes them before the request ``silent_at``."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self.asked = self.silent_at = 0
+        self.seen: set[str] = set()
+
+    def sending(self, send: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(connection: AIOKafkaConnection, request: Any, *more: Any, **options: Any) -> Any:
+            if self.asked == self.silent_at:
+                self._broker.pause()
+            self.asked += 1
+            self.seen.add(type(request).__name__)
+            return send(connection, request, *more, **options)
+
+        return counted
+
+    def resume(self) -> None:
+        self._broker.resume()
+        self.asked = 0
+
+    @property
+    def frozen(self) -> bool:
+        return self.asked > self.silent_at
+
+
+async def _frozen_at(steps: _Steps, settings: Settings) -> bool:
+    """Start a gateway and stop it once the brokers are frozen; False where its start needs no further request."""
+    gateway = Gateway(settings)
+    try:
         gateway.start()
-        await gateway.keeper.held()
-        await asyncio.sleep(answers * 0.02)
-        broker.pause()
-        try:
-            async with asyncio.timeout(60):
-                await gateway.drain()
-                await gateway.close()
-        finally:
-            broker.resume()
+        await eventually(lambda: _frozen_or_started(steps, gateway), what="a start")
+        frozen = steps.frozen
+        async with asyncio.timeout(60):
+            await gateway.drain()
+            await gateway.close()
+    finally:
+        steps.resume()
+    return frozen
+
+
+async def _frozen_or_started(steps: _Steps, gateway: Gateway) -> bool:
+    return steps.frozen or gateway.publisher.state == "memory"
+
+
+async def test_a_topic_that_is_gone_is_not_asked_for_again_and_again(
+    settings: Settings, kafka: Kafka, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With an event in flight to it, aiokafka asks for its metadata as fast as it is answered."""
+    ask: Callable[..., Any] = AIOKafkaClient._metadata_update
+    asked = 0
+
+    async def counted(*arguments: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return await ask(*arguments)
+
+    async with running(settings) as gateway:
+        await gateway.writer.submit(submission())
+        await gateway.publisher.until_idle()
+        async with admin(kafka) as client:
+            await client.delete_topics([topics.applications])
+        monkeypatch.setattr("gateway.publish.producer._METADATA_SECONDS", 3_600)
+        monkeypatch.setattr(AIOKafkaClient, "_metadata_update", counted)
+        await gateway.writer.submit(submission(description="in flight"))
+        await eventually(lambda: _any(asked), what="a question for the topic")
+        # As many as the broker answers one after the other: a client that does not pace itself asks as often.
+        async with brokers(kafka) as asking:
+            for _ in range(300):
+                await asking.send(asking.get_random_node(), TopicMetadataRequest(topics.applications))
+        assert gateway.publisher.outstanding
+        assert asked < 20
+
+
+async def _any(asked: int) -> bool:
+    return bool(asked)
