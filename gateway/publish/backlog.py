@@ -17,8 +17,8 @@ from gateway.publish.events import Event, from_row
 _ID = UUID_TYPE(as_uuid=True)
 FIRST = UUID(int=0)
 
-# Descriptions read at a time: one wide character makes a text four times as large in memory. The batch that passes it is
-# read whole, and the writer bounds a batch to 4 MiB.
+# Descriptions read at a time: one wide character makes a text four times as large in memory. The batch that passes it
+# is read whole, and the writer bounds a batch to 4 MiB.
 _BYTES = 4 * 1024 * 1024
 
 # Whole batches, as many as have about that many events, and no more bytes than a small container bears: after a crash

@@ -6,6 +6,7 @@ the topic from the positions that the outbox rows carry to the log's end) → ``
 """
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -160,6 +161,9 @@ class Recovery:
         """The next batches; returns the last one, None where there were none. What was read lives no longer than this:
         a drain that waits for its turn holds nothing.
         """
+        # Consumers and attempts that were cut are garbage in circles, which hold what they had read: megabytes each,
+        # and the collector, which counts objects, comes too rarely for them.
+        gc.collect()
         batches = await backlog.read(session, lease=lease, after=after, events=_EVENTS_AT_ONCE)
         if not batches:
             return None
