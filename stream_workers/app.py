@@ -32,9 +32,10 @@ from stream_workers.web.look.read_model import ReadModel
 from stream_workers.web.serving.metrics_page import mount_metrics
 from stream_workers.web.serving.mounting import mount
 
-# Records fetched at once, and the bytes in memory that may wait for the agent before no more are fetched.
+# Records fetched at once, and the bytes in memory that may wait for the agent, or be in its hands, before no more are
+# fetched.
 FETCH_RECORDS = 2_000
-WAITING_BYTES = 12 * 1024 * 1024
+WAITING_BYTES = 8 * 1024 * 1024
 
 # Bytes fetched ahead, of all partitions together; of one of them a mebibyte is enough.
 FETCHED_BYTES = 8 * 1024 * 1024

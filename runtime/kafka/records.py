@@ -148,7 +148,7 @@ class Fetched(fetcher.PartitionRecords):
         return True
 
     def _close(self) -> None:
-        self.next_fetch_offset, self.amid = self._behind, False
+        self.next_fetch_offset, self.amid, self._pieces = self._behind, False, iter(())
         self.exhausted = not self._batches.has_next()
 
     def _not_before(self, records: list[Record]) -> list[Record]:

@@ -120,7 +120,12 @@ class Partitions(Generic[S]):
     async def take(self, event: EventT[bytes]) -> None:
         """Apply one batch: what is new of it, in order, without a gap; a gap is read again."""
         batch = cast("Batch", event.message)
-        self._app.room.taken(batch.weight)
+        try:
+            await self._take(event, batch)
+        finally:
+            self._app.room.taken(batch.weight)
+
+    async def _take(self, event: EventT[bytes], batch: Batch) -> None:
         owned = self.owned.get(batch.partition)
         if owned is None or batch.generation_id != self._app.consumer_generation_id:
             self.figures.stale_batches += 1

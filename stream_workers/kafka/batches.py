@@ -30,9 +30,6 @@ _MESSAGE_FIELDS = (
     "offset",
     "timestamp",
     "timestamp_type",
-    "headers",
-    "key",
-    "value",
     "checksum",
     "serialized_key_size",
     "serialized_value_size",
@@ -42,7 +39,10 @@ _MESSAGE_FIELDS = (
 
 
 class Batch(ConsumerMessage):
-    """Stands for all records of one fetch of one partition; its offset is the last one's."""
+    """Stands for all records of one fetch of one partition; its offset is the last one's.
+
+    It has nothing else of it: a batch waits for its acknowledgement, one of each partition, and a record may be large.
+    """
 
     records: Sequence[Record] = ()
     weight: int = 0
@@ -114,7 +114,7 @@ class BatchConsumer(driver.Consumer):
 
     def _batch(self, tp: TP, records: Sequence[Record]) -> Batch:
         last = self._to_message(tp, records[-1])
-        batch = Batch(**{name: getattr(last, name) for name in _MESSAGE_FIELDS})
+        batch = Batch(**{name: getattr(last, name) for name in _MESSAGE_FIELDS}, key=b"", value=b"", headers=[])
         batch.records = records
         batch.weight = records.weight if isinstance(records, Portion) else 0
         return batch

@@ -153,18 +153,25 @@ def test_a_small_batch_that_unpacks_to_much_becomes_objects_by_and_by() -> None:
     assert peak < 64 << 20
 
 
-async def test_of_many_partitions_no_more_is_handed_out_than_of_one() -> None:
-    small = RawBatch([Raw(b"e" * 40_000)] * 200, codec=1, packed=gzipped).to_bytes()
-    waiting = {TopicPartition("applications", number): answer(small)[1] for number in range(12)}
-    itself = fetching(waiting)
-    portions_, amid = [], 0
-    while itself._records:
-        portions_.append(await fetcher.Fetcher.fetched_records(itself, (), 0, 2_000))
-        amid = max(amid, sum(result._partition_records.amid for result in itself._records.values()))
-    weights = [sum(portion.weight for portion in each.values()) for each in portions_]
-    assert sum(len(portion) for each in portions_ for portion in each.values()) == 12 * 200
+async def test_of_many_partitions_no_more_is_in_memory_than_of_one() -> None:
+    large = RawBatch([Raw(b"e" * 40_000)] * 200, codec=1, packed=gzipped)
+    two = b"".join(large.at(number * 200).to_bytes() for number in range(2))
+    itself = fetching({TopicPartition("applications", number): answer(two)[1] for number in range(12)})
+    weights, taken, amid = [], 0, 0
+    tracemalloc.start()
+    try:
+        while itself._records:
+            got = await fetcher.Fetcher.fetched_records(itself, (), 0, 2_000)
+            weights.append(sum(portion.weight for portion in got.values()))
+            taken += sum(map(len, got.values()))
+            amid = max(amid, sum(result._partition_records.amid for result in itself._records.values()))
+            del got
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (taken, amid) == (12 * 400, 1)
     assert max(weights) <= PORTION_BYTES + PIECE_BYTES * 1.1
-    assert amid == 1
+    assert peak < 40 << 20
 
 
 async def test_who_has_much_does_not_hold_up_the_others() -> None:
