@@ -134,6 +134,14 @@ async def test_a_batch_is_acknowledged_after_its_state_is_written() -> None:
     assert len(kafka.written) == 1
 
 
+async def test_a_batch_takes_room_until_it_is_folded() -> None:
+    kafka: Any = Kafka()
+    partitions, reached = await owned(kafka), []
+    kafka.room = SimpleNamespace(taken=lambda _: reached.append(at(partitions)))
+    await partitions.take(Event(0, 9))  # type: ignore[arg-type]
+    assert reached == [9]
+
+
 async def test_a_state_that_kafka_does_not_take_ends_the_worker_and_acknowledges_nothing() -> None:
     kafka = Kafka(refuses=True)
     partitions, event = await owned(kafka), Event(0, 9)

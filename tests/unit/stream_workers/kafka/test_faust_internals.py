@@ -13,7 +13,7 @@ from typing import Any
 import faust
 import mode
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.protocol.api import Request, RequestStruct
@@ -27,7 +27,7 @@ from faust.topics import Topic
 from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer, Transport
-from faust.types import ConsumerMessage
+from faust.types import TP, ConsumerMessage
 from faust.web.base import Web
 
 from runtime.kafka.access.security import Security
@@ -277,3 +277,11 @@ def test_how_an_app_gets_in_is_asked_of_one_function() -> None:
     assert [str(url) for url in app.conf.broker] == ["kafka://a:1", "kafka://b:2"]
     options = driver.credentials_to_aiokafka_auth(app.conf.broker_credentials)
     assert (options["sasl_mechanism"], options["sasl_plain_username"]) == ("PLAIN", "ann")
+
+
+def test_a_batch_that_waits_for_its_acknowledgement_keeps_no_record() -> None:
+    itself: Any = SimpleNamespace(app=SimpleNamespace(consumer_generation_id=1))
+    itself._to_message = lambda tp, record: BatchConsumer._to_message(itself, tp, record)
+    last = ConsumerRecord("t", 0, 7, 1, 0, b"key", b"value", None, 3, 5, (("name", b"value"),))
+    batch = BatchConsumer._batch(itself, TP("t", 0), [last])
+    assert (batch.offset, batch.key, batch.value, batch.headers) == (7, b"", b"", [])
