@@ -11,6 +11,7 @@ import pytest
 from cli.doctor.machine import _open_files
 from contracts import Topics
 from gateway.open_files import LEAST, RESERVED
+from runtime.kafka.clients import Kafka
 from tests.support.gateways import GatewayProcess
 from tests.support.http_gateway import read_answer
 from tests.support.write_path import eventually, outbox_is_empty, rows
@@ -21,10 +22,10 @@ _POST = _HEAD + b"Content-Length: %d\r\n\r\n" % len(_BODY) + _BODY
 _HARD = 400
 
 
-def gateway(database_url: str, kafka: str, topics: Topics, log: Path, hard: int) -> GatewayProcess:
+def gateway(database_url: str, kafka: Kafka, topics: Topics, log: Path, hard: int) -> GatewayProcess:
     environment = {
         "DATABASE_URL": database_url,
-        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "KAFKA_PREFIX": topics.prefix,
         "RATE_LIMIT_PER_MINUTE": "0",
         "HEAD_SECONDS": "120",
@@ -35,7 +36,7 @@ def gateway(database_url: str, kafka: str, topics: Topics, log: Path, hard: int)
 
 
 async def test_a_crowd_takes_no_file_that_others_need(
-    database_url: str, kafka: str, topics: Topics, tmp_path: Path
+    database_url: str, kafka: Kafka, topics: Topics, tmp_path: Path
 ) -> None:
     log = tmp_path / "gateway.log"
     process = gateway(database_url, kafka, topics, log, _HARD)
@@ -66,7 +67,7 @@ async def test_a_crowd_takes_no_file_that_others_need(
 
 
 async def test_without_room_for_connections_it_does_not_start(
-    database_url: str, kafka: str, topics: Topics, tmp_path: Path
+    database_url: str, kafka: Kafka, topics: Topics, tmp_path: Path
 ) -> None:
     log = tmp_path / "gateway.log"
     process = gateway(database_url, kafka, topics, log, LEAST - 1)
