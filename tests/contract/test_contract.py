@@ -104,6 +104,7 @@ async def _ordinary(http: Served, ask: Ask) -> str:
         await ask(http, "GET", path)
     await ask(http, "GET", "/applications", params={"cursor": "x"})
     await ask(http, "GET", "/applications", params={"page": "0"})
+    await ask(http, "GET", "/applications", at="/applications?" + "a=1&" * 60)
     for path, body in POSTS.items():
         await ask(http, "POST", path, json=body)
         await ask(http, "POST", path, content=b"[", headers={"Content-Type": "application/json"})
@@ -121,8 +122,8 @@ async def _hardly_http(http: Served, note: Callable[[str, str, int, str | None],
             refused = await http.client.put(at)
             note(method, path, refused.status_code, refused.headers["content-type"])
             assert method in refused.headers["allow"]
-            for more in ("Host: y\r\n\r\n", f"A: {'b' * 40_000}"):
-                status, headers, _ = await http.raw(f"{method} {at} HTTP/1.1\r\nHost: localhost\r\n{more}".encode())
+            for fields in ("Host: x\r\nHost: y", "Host: elsewhere.example", f"Host: x\r\nA: {'b' * 40_000}"):
+                status, headers, _ = await http.raw(f"{method} {at} HTTP/1.1\r\n{fields}\r\n\r\n".encode())
                 note(method, path, status, headers["content-type"])
 
 
