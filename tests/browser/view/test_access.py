@@ -170,6 +170,6 @@ def test_fausts_own_pages_are_off(stack: Stack, path: str) -> None:
 def test_a_bind_beyond_the_loopback_needs_a_token(stack: Stack) -> None:
     env = {"WORKER_WEB_HOST": "0.0.0.0", "KAFKA_BOOTSTRAP_SERVERS": stack.kafka.bootstrap_servers, "PATH": ""}  # noqa: S104 -- that is the point
     command = [sys.executable, "-m", "cli", "worker", "metrics"]
-    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=170, check=False)
     assert ended.returncode == 3
     assert "WORKER_WEB_TOKEN" in ended.stderr

@@ -27,7 +27,7 @@ def headgate(*args: str, cwd: Path, **environment: str) -> "subprocess.Completed
         env={**clean, **environment, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=170,
         check=False,
     )
 
