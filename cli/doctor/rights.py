@@ -5,7 +5,11 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import ClusterAuthorizationFailedError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
+)
 
 from cli.doctor.finding import Finding, failed, ok, warning
 from cli.topics.rights import Resource, Right, rights
@@ -58,7 +62,12 @@ async def _of_topic(client: AIOKafkaAdminClient, name: str) -> int:
 
 
 async def _of_group(client: AIOKafkaAdminClient, name: str) -> int:
-    answers: Any = await client.describe_consumer_groups([name], include_authorized_operations=True)
+    try:
+        answers: Any = await client.describe_consumer_groups([name], include_authorized_operations=True)
+    except GroupAuthorizationFailedError:
+        return 0
+    except GroupCoordinatorNotAvailableError:
+        return -1  # there has been no group yet: the brokers make what they keep them in when they are first asked
     error, *_, operations = answers[0].groups[0]
     return _bits(error, operations)
 
