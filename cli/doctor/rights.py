@@ -14,7 +14,7 @@ from aiokafka.errors import (
 from cli.doctor.finding import Finding, failed, ok, warning
 from cli.topics.rights import Resource, Right, rights
 from contracts import Topics
-from runtime.kafka.metadata import TopicMetadataRequest
+from runtime.kafka.metadata import GroupRightsRequest, TopicMetadataRequest
 
 # The bits of Kafka's authorized operations.
 _BITS = {"Read": 3, "Write": 4, "Create": 5, "Alter": 7, "Describe": 8, "DescribeConfigs": 10}
@@ -63,12 +63,12 @@ async def _of_topic(client: AIOKafkaAdminClient, name: str) -> int:
 
 async def _of_group(client: AIOKafkaAdminClient, name: str) -> int:
     try:
-        answers: Any = await client.describe_consumer_groups([name], include_authorized_operations=True)
+        answer: Any = await client._client.send(await client.find_coordinator(name), GroupRightsRequest(name))
     except GroupAuthorizationFailedError:
         return 0
     except GroupCoordinatorNotAvailableError:
         return -1  # there has been no group yet: the brokers make what they keep them in when they are first asked
-    error, *_, operations = answers[0].groups[0]
+    error, *_, operations = answer.groups[0]
     return _bits(error, operations)
 
 

@@ -8,6 +8,7 @@ from io import BytesIO
 from uuid import UUID
 
 from aiokafka.protocol.abstract import AbstractType
+from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
 
@@ -85,3 +86,22 @@ class TopicMetadataRequest(Request[MetadataRequestV12]):
 
     def build(self, request_struct_class: type[MetadataRequestV12]) -> MetadataRequestV12:
         return request_struct_class([(_ANY, self._topic, {})], False, self._with_rights, {})
+
+
+class GroupRightsRequestV3(RequestStruct):
+    API_KEY = 15
+    API_VERSION = 3
+    RESPONSE_TYPE = DescribeGroupsResponse_v3
+    SCHEMA = DescribeGroupsRequest_v3.SCHEMA
+
+
+class GroupRightsRequest(Request[GroupRightsRequestV3]):
+    """What one may on a consumer group, asked of its coordinator; aiokafka reads its answer as an older one."""
+
+    API_KEY = 15
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+
+    def build(self, request_struct_class: type[GroupRightsRequestV3]) -> GroupRightsRequestV3:
+        return request_struct_class([self._group], True)
