@@ -25,9 +25,9 @@ _BYTES_EACH = 3 << 30
 
 
 def at_a_time(arguments: Sequence[str], *, cores: int, memory: int) -> int:
-    """How many tests run beside each other: one for each core that they keep busy, or two that wait on one."""
-    each = 1 if arguments and all(argument.startswith(_BUSY) for argument in arguments) else 2
-    return max(1, min(each * cores, memory // _BYTES_EACH))
+    """How many tests run beside each other: one for each core, half as many again where many wait."""
+    busy = arguments and all(argument.startswith(_BUSY) for argument in arguments)
+    return max(1, min(cores if busy else cores + cores // 2, memory // _BYTES_EACH))
 
 
 def together(nodeid: str) -> str:
