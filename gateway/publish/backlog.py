@@ -46,6 +46,10 @@ WHERE bytes_before < {_BYTES}
 ORDER BY batch, n
 """).bindparams(bindparam("lease", type_=_ID), bindparam("after", type_=_ID), bindparam("events", type_=INTEGER))
 
+_OWES = text("SELECT id FROM outbox WHERE lease = :lease AND cardinality(ids) > 0 LIMIT 1").bindparams(
+    bindparam("lease", type_=_ID)
+)
+
 _DELETE = text("DELETE FROM outbox WHERE id = ANY(:batches)").bindparams(bindparam("batches", type_=ARRAY(_ID)))
 
 _UNPUBLISHABLE = text("""
@@ -66,6 +70,11 @@ async def read(session: Session, *, lease: UUID, after: UUID, events: int) -> li
     """The next batches of a lease, with about that many events. An application erased meanwhile is left out."""
     rows = await session.execute(_READ, {"lease": lease, "after": after, "events": events})
     return list(_batches(rows))
+
+
+async def owes(session: Session, lease: UUID) -> bool:
+    """Whether this lease has left anything; nothing of it is read, because ten drains may ask at once."""
+    return bool(await session.execute(_OWES, {"lease": lease}))
 
 
 def _batches(rows: Sequence[Any]) -> Iterator[StoredBatch]:

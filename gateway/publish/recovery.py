@@ -133,7 +133,7 @@ class Recovery:
     async def _settle(self, lease: UUID, session: Session) -> Settled | None:
         """None: the lease owes nothing, so there is nothing to wait for."""
         self.phases[lease] = "settle"
-        if not await backlog.read(session, lease=lease, after=backlog.FIRST, events=1):
+        if not await backlog.owes(session, lease):
             return None
         await session.drop()  # nothing that others need is held through the wait (rule 17)
         settings = self._settings
