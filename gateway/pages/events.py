@@ -44,8 +44,9 @@ def _document(request: Request) -> dict[str, Any]:
 def _tables(message: dict[str, Any]) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
     """Headers and value of a message, field by field: name, form, meaning."""
     for caption, part in (("Headers", "headers"), ("Value", "payload")):
-        if part in message:
-            fields = message[part]["properties"]
+        shape = message.get(part, {})
+        fields = shape.get("properties", {}) | shape.get("patternProperties", {})
+        if fields:  # a mark has no value
             yield caption, [(name, _form(field), field.get("description", "")) for name, field in fields.items()]
 
 

@@ -55,6 +55,7 @@ class Copy:
     def __init__(self, folder: Path, patch: Path) -> None:
         self.folder = folder
         shutil.copytree(ROOT, folder, ignore=_NOT_COPIED)
+        self.run("git", "init", "--quiet")
         self.run("git", "apply", "--whitespace=nowarn", str(patch))
 
     @property
