@@ -178,14 +178,17 @@ async def test_drains_that_wait_hold_no_connection_of_the_requests(
         async with running(settings) as gateway:
             await eventually(lambda: _settling(gateway, 10), what="ten drains that settle")
             assert gateway.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
-            waiting = await rows(
-                database_url, "SELECT FROM pg_stat_activity WHERE application_name LIKE 'headgate gateway%'"
-            )
-            assert len(waiting) <= 4
+            await eventually(lambda: _holds_at_most(database_url, 4), what="drains that wait without a connection")
+            assert await _settling(gateway, 10)
             broker.resume()
             await eventually(lambda: outbox_is_empty(database_url), what="an empty outbox")
     finally:
         broker.resume()
+
+
+async def _holds_at_most(database_url: str, count: int) -> bool:
+    held = "SELECT FROM pg_stat_activity WHERE application_name LIKE 'headgate gateway%'"
+    return len(await rows(database_url, held)) <= count
 
 
 async def _settling(gateway: Gateway, count: int) -> bool:
