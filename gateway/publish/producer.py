@@ -9,8 +9,10 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import (
     InvalidTimestampError,
     KafkaError,
@@ -159,6 +161,7 @@ class Producer:
                 sender.exception()  # looked at, and of no interest any more
         self._cut()
         await kafka.client.close()
+        kafka.client._conns = _ClosedConnections()
 
     def _cut(self) -> None:
         for connection in self._kafka.client._conns.values():
@@ -168,6 +171,14 @@ class Producer:
     async def stop(self) -> None:
         """Close in good order; only for a producer that has nothing outstanding."""
         await self._kafka.stop()
+
+
+class _ClosedConnections(dict[Any, AIOKafkaConnection]):
+    """For a client that was closed while one of its requests waited for a connection: what comes late is closed too."""
+
+    def __setitem__(self, key: Any, connection: AIOKafkaConnection) -> None:
+        super().__setitem__(key, connection)
+        connection.close()
 
 
 def _append(builder: BatchBuilder, event: Event) -> object | None:
