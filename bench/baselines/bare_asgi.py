@@ -30,6 +30,11 @@ async def _answer(scope: Any, receive: Any, send: Any) -> None:
         new, id_ = _VALIDATE(body), new_id()
         status = 201
         value = value_of(Fields(id_, new.user_name, new.description, time_of(id_)))
+    await answer(send, status, value)
+
+
+async def answer(send: Any, status: int, value: bytes) -> None:
+    """The JSON, with no more around it than HTTP asks for."""
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(value))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": value})

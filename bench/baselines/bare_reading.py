@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import parse_qs
 
-from bench.baselines.bare_asgi import lifespan
+from bench.baselines.bare_asgi import answer, lifespan
 from bench.baselines.fields import Fields
 from bench.load import DESCRIPTION
 from contracts import time_of, value_of
@@ -12,7 +12,6 @@ from gateway.database.ids import Ids
 _ID = Ids()()
 _ONE = value_of(Fields(_ID, "user-000000", "d" * DESCRIPTION, time_of(_ID)))
 _PAGES = {size: b'{"items":[' + b",".join([_ONE] * size) + b'],"total":10000}' for size in (20, 100)}
-_JSON = (b"content-type", b"application/json")
 
 
 def create_app() -> Any:
@@ -27,6 +26,4 @@ async def _answer(scope: Any, receive: Any, send: Any) -> None:
     value = _ONE
     if scope["path"] == "/applications":
         value = _PAGES[int(parse_qs(scope["query_string"]).get(b"size", [b"20"])[0])]
-    headers = [_JSON, (b"content-length", b"%d" % len(value))]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": value})
+    await answer(send, 200, value)

@@ -1,5 +1,5 @@
 -- POST /applications/batch with a JSON array. Arguments: users, characters of the description, items.
-local requests, turn = {}, 0
+requests = {}
 
 function init(args)
   local users, size, items = tonumber(args[1] or 10000), tonumber(args[2] or 100), tonumber(args[3] or 500)
@@ -12,11 +12,6 @@ function init(args)
     end
     requests[n] = wrk.format("POST", "/applications/batch", headers, "[" .. table.concat(parts, ",") .. "]")
   end
-end
-
-function request()
-  turn = turn % #requests + 1
-  return requests[turn]
 end
 
 dofile(debug.getinfo(1, "S").source:match("@(.*/)") .. "report.lua")

@@ -1,6 +1,6 @@
 -- POST /applications: prepared requests in turn, so that making them costs the load generator next to nothing.
 -- Arguments: users, characters of the description.
-local requests, turn = {}, 0
+requests = {}
 
 function init(args)
   local users, size = tonumber(args[1] or 10000), tonumber(args[2] or 100)
@@ -9,11 +9,6 @@ function init(args)
     local body = string.format('{"user_name":"user-%06d","description":"%s"}', n * 7919 % users, string.rep("d", size))
     requests[n] = wrk.format("POST", "/applications", headers, body)
   end
-end
-
-function request()
-  turn = turn % #requests + 1
-  return requests[turn]
 end
 
 dofile(debug.getinfo(1, "S").source:match("@(.*/)") .. "report.lua")

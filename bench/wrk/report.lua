@@ -1,4 +1,14 @@
 -- Used by every wrk script here, and alone for GET: one JSON line at the end that bench/load.py reads.
+-- What a script has prepared in `requests` is sent in turn.
+local turn = 0
+
+if requests then
+  function request()
+    turn = turn % #requests + 1
+    return requests[turn]
+  end
+end
+
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(
