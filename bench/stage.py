@@ -127,7 +127,7 @@ class Stage:
         """
         port = free_port()
         environment = self.environment(database, topics, port) | {"RATE_LIMIT_PER_MINUTE": "100000000"}
-        server = self._spawn(name, ["-m", "gateway"], environment | _of(tree) | _text(settings), port)
+        server = self._spawn(name, ["-m", "gateway"], environment | _text(settings), port, tree)
         await self.until_open(server)
         return server
 
@@ -152,8 +152,8 @@ class Stage:
     ) -> Server:
         """Any other Python program of ours: a worker, or a baseline without a port."""
         port = free_port()
-        environment = self.environment(database, topics, port) | _of(tree) | _text(settings)
-        return self._spawn(name, arguments, environment, port)
+        environment = self.environment(database, topics, port) | _text(settings)
+        return self._spawn(name, arguments, environment, port, tree)
 
     async def outcome(self, baseline: str, arguments: list[str], database: str, topics: Topics) -> Outcome:
         """Run a baseline that ends by itself, to its end."""
@@ -169,10 +169,13 @@ class Stage:
         self.end(server)
         return result
 
-    def _spawn(self, name: str, arguments: list[str], environment: Mapping[str, str], port: int) -> Server:
+    def _spawn(
+        self, name: str, arguments: list[str], environment: Mapping[str, str], port: int, tree: Path | None = None
+    ) -> Server:
         log = self.folder / f"{name}-{secrets.token_hex(3)}.log"
+        python, found_by = _python(tree)
         # In a folder without a .env: what is measured has the settings that stand here.
-        child = spawn([sys.executable, *arguments], name=name, log=log, cwd=self.folder, env=environment)
+        child = spawn([python, *arguments], name=name, log=log, cwd=self.folder, env={**environment, **found_by})
         server = Server(name, child, port)
         self._servers.append(server)
         return server
@@ -219,9 +222,14 @@ async def raised(settings: Settings, *, brokers: int = 1) -> AsyncIterator[Stage
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _of(tree: Path | None) -> dict[str, str]:
-    """What lets a program find its modules in another checkout."""
-    return {"PYTHONPATH": str(tree.absolute())} if tree else {}
+def _python(tree: Path | None) -> tuple[str, dict[str, str]]:
+    """The Python of this checkout, or of ``tree`` with its libraries, and what lets it find the modules there."""
+    if tree is None:
+        return sys.executable, {}
+    own = tree.absolute() / ".venv/bin/python"
+    if not own.exists():
+        raise ValueError(f"{own} is missing: `make env` in that checkout makes it")
+    return str(own), {"PYTHONPATH": str(tree.absolute())}
 
 
 def _text(settings: Mapping[str, Any]) -> dict[str, str]:

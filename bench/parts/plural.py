@@ -89,9 +89,8 @@ async def _counted(stage: Stage, count: int, events: int) -> Outcome:
     for worker in workers:
         await stage.until_open(worker)
     partitions = [TopicPartition(METRICS.changelog(topics), number) for number in range(_PARTITIONS)]
-    meter = Meter(*(worker.child.pid for worker in workers))
     filling = asyncio.create_task(stage.outcome("bare_kafka", ["batch", str(events)], "postgres", topics))
-    progress = await progressed(stage, meter, partitions, events)
+    progress = await progressed(stage, workers, partitions, events)
     await filling
     stage.end(*workers)
     return between(progress)

@@ -79,7 +79,7 @@ async def _cpu_us(stage: Stage, pages: int, events: int) -> float:
     worker = await _worker(stage, "postgres", topics)
     async with opened(worker, _paths(pages)):
         partitions = [TopicPartition(METRICS.changelog(topics), number) for number in range(PARTITIONS)]
-        progress = await progressed(stage, worker.meter, partitions, events)
+        progress = await progressed(stage, [worker], partitions, events)
     stage.end(worker)
     return between([each for each in progress if each.events >= events / 2]).cpu_us
 

@@ -1,7 +1,7 @@
 """Both stream workers beside a stock Faust agent that does nothing, on topics filled with the same events."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from bench.baselines.outcome import Outcome
 from bench.findings import Finding, Table
 from bench.processes import Meter
 from bench.series import Series
-from bench.stage import Stage
+from bench.stage import Server, Stage
 from contracts import Topics
 from stream_workers.kinds import JOURNAL, METRICS, Kind
 
@@ -71,7 +71,7 @@ async def worker_outcome(
         kind.name, ["-m", "cli", "worker", kind.name], "postgres", topics, tree=tree, log_format="json"
     )
     progress = await progressed(
-        stage, server.meter, [TopicPartition(changelog, number) for number in range(partitions)], events
+        stage, [server], [TopicPartition(changelog, number) for number in range(partitions)], events
     )
     stage.end(server)
     return between(progress)
@@ -84,8 +84,11 @@ def between(progress: list[Progress]) -> Outcome:
     return Outcome(last.events - first.events, seconds, last.cpu_seconds - first.cpu_seconds)
 
 
-async def progressed(stage: Stage, meter: Meter, partitions: list[TopicPartition], events: int) -> list[Progress]:
-    """What the states of the workers under the meter tell, until they hold so many events."""
+async def progressed(
+    stage: Stage, workers: Sequence[Server], partitions: list[TopicPartition], events: int
+) -> list[Progress]:
+    """What the states of these workers tell, until they hold so many events; RuntimeError where one ends before."""
+    meter = Meter(*(worker.child.pid for worker in workers))
     consumer = stage.kafka.kafka.consumer(enable_auto_commit=False)
     await consumer.start()
     consumer.assign(partitions)
@@ -95,6 +98,8 @@ async def progressed(stage: Stage, meter: Meter, partitions: list[TopicPartition
     try:
         async with asyncio.timeout(_SECONDS):
             while sum(reached.values()) < events:
+                if ended := [worker.child for worker in workers if not worker.child.running]:
+                    raise RuntimeError(ended[0].epitaph())
                 for records in (await consumer.getmany(timeout_ms=100)).values():
                     for record in records:
                         reached[record.partition] = _booked(orjson.loads(record.value or b"{}"))
