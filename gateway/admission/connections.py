@@ -1,7 +1,7 @@
 """Connections that bound what a client can hold, and that keep one request from becoming two.
 
-uvicorn has no such limits, and stops reading at a header Upgrade. This module alone touches the inside of its protocol
-class, so its version is pinned, and tests/integration/gateway/admission/test_inside_uvicorn.py fails if that inside
+uvicorn has no such limits, and stops reading at a header Upgrade. This module and joined_writes.py alone touch the inside
+of its protocol, so its version is pinned, and tests/integration/gateway/admission/test_inside_uvicorn.py fails if that inside
 changes. Nothing here is done for each request that can be done for a connection, a chunk or an error.
 """
 
@@ -44,7 +44,7 @@ _AROUND_A_BYTE = 16
 # What a proxy is asked with (RFC 9112, 3.2.2).
 _ABSOLUTE = re.compile(rb"https?://([^/?#]+)([^#]*)", re.IGNORECASE)
 
-Phase = Literal["new", "head", "body", "other"]
+Phase = Literal["new", "head", "body", "idle", "other"]
 
 
 class Connection(HttpToolsProtocol):
@@ -58,7 +58,7 @@ class Connection(HttpToolsProtocol):
         self._seen: tuple[Phase, object] = ("new", None)
         self._since = 0.0
         self._head_seconds = self.settings.head_seconds
-        self._held_back = False
+        self._held_back = self._idle = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(JoinedWrites(transport, self.loop, self.crowd.unread))
@@ -97,7 +97,7 @@ class Connection(HttpToolsProtocol):
             self._feed(data[start : start + _SLICE])
 
     def _feed(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
+        self._idle = False
         if not self._not_body and not data.isascii() and (self.cycle is None or not self.cycle.more_body):
             data = framing.encoded(data)
         self._not_body += len(data)
@@ -196,12 +196,23 @@ class Connection(HttpToolsProtocol):
         return True
 
     def on_response_complete(self) -> None:
-        """As uvicorn's; but who leaves an answer lying gets no other one made meanwhile."""
+        """As uvicorn's, without a timer for each; who leaves an answer lying gets no other one made meanwhile."""
+        self.server_state.total_requests += 1
         if self.pipeline:
             self.transport.flush()  # type: ignore[attr-defined]  # JoinedWrites: it shows whether the client reads
             self._held_back = self.flow.write_paused
         if not self._held_back:
-            super().on_response_complete()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """To the next request, which has come already or is waited for."""
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle = True
 
     def pause_writing(self) -> None:
         """An answer is not read: nothing more is read from its client either."""
@@ -212,7 +223,7 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
         if self._held_back:
             self._held_back = False
-            self.on_response_complete()
+            self._go_on()
         elif not self.pipeline and not self.transport.is_closing():
             self.flow.resume_reading()
 
@@ -222,10 +233,15 @@ class Connection(HttpToolsProtocol):
         if seen != self._seen:
             self._seen, self._since = seen, now
             return
-        allowed = {"new": self._head_seconds, "head": self._head_seconds, "body": self.settings.body_seconds}
+        allowed = {
+            "new": self._head_seconds,
+            "head": self._head_seconds,
+            "body": self.settings.body_seconds,
+            "idle": self.timeout_keep_alive,
+        }
         if now - self._since <= allowed.get(seen[0], float("inf")):
             return
-        if seen[0] == "new":
+        if seen[0] in {"new", "idle"}:
             self.transport.close()
         else:
             self._fail(TooSlowError())
@@ -238,8 +254,10 @@ class Connection(HttpToolsProtocol):
             super().shutdown()
 
     def _phase(self) -> Phase:
-        if self.timeout_keep_alive_task is not None or self.transport.is_closing():
+        if self.transport.is_closing():
             return "other"
+        if self._idle:
+            return "idle"
         if self.cycle is not None and self.cycle.more_body:
             return "body"
         if self.cycle is None or self.cycle.response_complete:

@@ -43,6 +43,7 @@ class Visit:
 
     def note_standing(self, standing: Standing, policy: bytes) -> None:
         """Say in the answer how much of the visitor's budget is left, in place of what was said before."""
+        if self.standing is not None:
+            self.answer_headers = [header for header in self.answer_headers if not header[0].startswith(b"ratelimit")]
         self.standing = standing
-        kept = [header for header in self.answer_headers if not header[0].startswith(b"ratelimit")]
-        self.answer_headers = [*kept, (b"ratelimit-policy", policy), (b"ratelimit", standing_header(standing))]
+        self.answer_headers += (b"ratelimit-policy", policy), (b"ratelimit", standing_header(standing))

@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from gateway.admission import cors, framing, request_id
 from gateway.admission.crowd import Crowd
 from gateway.admission.gate import FORM, PROBES, Gate
+from gateway.admission.joined_writes import answer_whole
 from gateway.admission.visit import Header, Visit
 from gateway.api import reading
 from gateway.intake.bodies import Bodies
@@ -95,8 +96,9 @@ class Front:
         if answer is not None:
             visit.status, headers, body = answer
             headers = headers + self._ours(visit)
-            await send({"type": "http.response.start", "status": visit.status, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+            if not answer_whole(send, visit.status, headers, body):
+                await send({"type": "http.response.start", "status": visit.status, "headers": headers})
+                await send({"type": "http.response.body", "body": body})
         self.running.telemetry.answered(visit, scope["method"], scope["path"])
 
     def refuse(self, error: GatewayError, headers: Sequence[Header]) -> Answer:

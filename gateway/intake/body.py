@@ -20,6 +20,8 @@ LINES = (NDJSON, "application/ndjson", "application/jsonl")
 # Some editors put it before what they save as UTF-8; it may be ignored (RFC 8259, 8.1).
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
+_DIGITS = 20
+
 
 class DisconnectedError(Exception):
     """The client left before its request was complete: nobody reads an answer."""
@@ -56,8 +58,9 @@ async def pieces(receive: Receive, *, limit: int, share: Share) -> AsyncIterator
 
 def check_declared(content_length: bytes | None, *, limit: int) -> None:
     """BodyTooLargeError for a body that says beforehand that it is longer than ``limit``."""
-    # Of any number of digits: Python refuses to read too many of them, zeros in front included.
-    digits = (content_length or b"").lstrip(b"0")[:20]
+    digits = content_length or b""
+    if len(digits) > _DIGITS:  # of which Python refuses to read too many, zeros in front included
+        digits = digits.lstrip(b"0")[:_DIGITS]
     if digits.isdigit() and int(digits) > limit:
         raise BodyTooLargeError(limit=limit)
 

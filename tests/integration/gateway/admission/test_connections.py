@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from contextlib import AsyncExitStack
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from gateway.admission import connections
 from gateway.admission.connections import Connection
 from gateway.admission.crowd import PROBES_RESERVE
+from gateway.api import front
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, count, hold_submissions, read_answer, served
 from tests.support.write_path import eventually
@@ -220,6 +222,54 @@ async def test_after_an_answer_without_100_the_connection_ends(http: Served) -> 
 async def test_a_request_says_once_whom_it_is_for_and_where_it_ends(http: Served, request_: bytes, status: int) -> None:
     [(found, headers, _)] = await answers(http, request_, LIVEZ)
     assert (found, headers["connection"]) == (status, "close")
+
+
+_VARIES = re.compile(
+    rb'(date: |x-request-id: |location: |"default";|"id":"|"created_at":"|"request_id":")(?!q=)[^\r"]+', re.ASCII
+)
+
+ASKED = (
+    WHOLE,
+    WHOLE + WHOLE.replace(b"Host: x", b"Host: x\r\nConnection: close"),
+    WHOLE.replace(b"HTTP/1.1", b"HTTP/1.0"),
+    WHOLE.replace(b"HTTP/1.1\r\n", b"HTTP/1.0\r\nConnection: keep-alive\r\n"),
+    WHOLE.replace(b"Host: x", b"Host: x\r\nExpect: 100-continue"),
+    WHOLE.replace(b"user_name", b"user_nome"),
+    WHOLE.replace(b"Host: x", b"Host: x\r\nTransfer-Encoding: gzip"),
+    LIVEZ.replace(b"/livez", b"/applications"),
+    LIVEZ.replace(b"GET /livez", b"HEAD /applications"),
+    LIVEZ.replace(b"/livez", b"/applications/01890a5d-ac96-774b-bcce-b302099a8057"),
+    (
+        b"OPTIONS /applications HTTP/1.1\r\nHost: x\r\nOrigin: https://shop.example\r\n"
+        b"Access-Control-Request-Method: POST\r\n\r\n"
+    ),
+)
+
+
+async def test_a_whole_answer_is_what_uvicorn_would_send(
+    http_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = http_settings.model_copy(
+        update={"cors_origins": ("https://shop.example",), "rate_limit_per_minute": 9_000}
+    )
+    async with served(settings) as http:
+        for asked in ASKED:
+            whole = await _all_of(http, asked)
+            with monkeypatch.context() as patch:
+                patch.setattr(front, "answer_whole", lambda *_: False)
+                assert _VARIES.sub(rb"\1", whole) == _VARIES.sub(rb"\1", await _all_of(http, asked)), asked
+
+
+async def _all_of(http: Served, asked: bytes) -> bytes:
+    """Every byte of the answers, after which the sending side is closed and so is the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+    writer.write(asked)
+    writer.write_eof()
+    async with asyncio.timeout(60):
+        found = await reader.read()
+    writer.close()
+    assert found.startswith(b"HTTP/1.1 ")
+    return found
 
 
 async def test_who_leaves_in_a_queue_costs_nothing(http: Served) -> None:

@@ -10,6 +10,8 @@ from tests.support.write_path import eventually
 
 HEAD = b"POST /applications HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
+LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+
 
 def quick(settings: Settings) -> Settings:
     return settings.model_copy(update={"head_seconds": 0.5, "body_seconds": 0.5})
@@ -57,6 +59,21 @@ async def _drip(writer: asyncio.StreamWriter) -> None:
 async def test_a_connection_that_says_nothing_is_closed(http_settings: Settings) -> None:
     async with served(quick(http_settings)) as http:
         reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+        async with asyncio.timeout(60):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_who_asks_nothing_more_is_closed(http_settings: Settings) -> None:
+    async with served(http_settings) as http:
+        reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+        writer.write(LIVEZ)
+        assert (await read_answer(reader))[0] == 200
+        await asyncio.sleep(2.5)  # several rounds of looking at all connections
+        writer.write(LIVEZ)
+        assert (await read_answer(reader))[0] == 200
+        for connection in http.server.server_state.connections:
+            connection.timeout_keep_alive = 0.5  # type: ignore[union-attr]
         async with asyncio.timeout(60):
             assert await reader.read() == b""
         writer.close()

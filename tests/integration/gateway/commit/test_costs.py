@@ -91,19 +91,24 @@ async def test_a_quiet_gateway_asks_postgresql_less_than_once_in_a_second(
 
 
 async def test_an_answer_is_one_write(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    pieces: list[int] = []
-    flush = JoinedWrites.flush
+    written: list[bytes] = []
+    out = JoinedWrites._out
 
-    def noting(self: JoinedWrites) -> None:
-        if self._pieces:
-            pieces.append(len(self._pieces))
-        flush(self)
+    def noting(self: JoinedWrites, data: bytes) -> None:
+        written.append(data)
+        out(self, data)
 
-    async with served(settings) as server:
-        await server.client.post("/applications", json=NEW)
-        monkeypatch.setattr(JoinedWrites, "flush", noting)
-        assert (await server.client.post("/applications", json=NEW)).status_code == 201
-    assert pieces == [2]
+    async with served(settings) as server, served(settings, fast=False) as usual:
+        for http in (server, usual):
+            await http.client.post("/applications", json=NEW)
+            monkeypatch.setattr(JoinedWrites, "_out", noting)
+            answer = await http.client.post("/applications", json=NEW)
+            monkeypatch.setattr(JoinedWrites, "_out", out)
+            assert answer.status_code == 201
+            [data] = written
+            assert data.startswith(b"HTTP/1.1 201 ")
+            assert data.endswith(answer.content)
+            written.clear()
 
 
 async def test_an_event_carries_few_bytes_beside_its_value(gateway: Gateway, kafka: Kafka, topics: Topics) -> None:
