@@ -32,6 +32,9 @@ def _within_the_calendar(created_at: datetime) -> datetime:
     return created_at
 
 
+_TWO, _THREE = ([f"{number:0{digits}}" for number in range(10**digits)] for digits in (2, 3))
+
+
 class NewApplication(BaseModel):
     """What a submitter sends. Lengths are counted in characters, after stripping surrounding white space.
 
@@ -72,4 +75,12 @@ class Application(BaseModel):
 @lru_cache(maxsize=64)  # an event names its time twice, and under load many share a millisecond
 def created_at_text(created_at: datetime) -> str:
     """RFC 3339 in UTC with milliseconds and ``Z``: the one form used on the wire."""
-    return created_at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    at = created_at if created_at.tzinfo is UTC else created_at.astimezone(UTC)
+    minute = _minute_text(at.year, at.month, at.day, at.hour, at.minute)
+    return f"{minute}{_TWO[at.second]}.{_THREE[at.microsecond // 1000]}Z"
+
+
+# isoformat takes five times as long, which was a third of what a page costs.
+@lru_cache(maxsize=1024)
+def _minute_text(year: int, month: int, day: int, hour: int, minute: int) -> str:
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:"

@@ -1,8 +1,8 @@
 """Connections that bound what a client can hold, and that keep one request from becoming two.
 
-uvicorn has no such limits, and stops reading at a header Upgrade. This module and joined_writes.py alone touch the inside
-of its protocol, so its version is pinned, and tests/integration/gateway/admission/test_inside_uvicorn.py fails if that inside
-changes. Nothing here is done for each request that can be done for a connection, a chunk or an error.
+uvicorn has no such limits, and stops reading at a header Upgrade. This module and joined_writes.py alone touch the
+inside of its protocol, so its version is pinned, and a test (test_inside_uvicorn.py) fails if that inside changes.
+Nothing here is done for each request that can be done for a connection, a chunk or an error.
 """
 
 import asyncio

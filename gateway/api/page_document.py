@@ -9,12 +9,13 @@ from gateway.read.reads import Page
 from gateway.read.search import DEPTH_MAX, Search
 
 
-def links(page: Page, search: Search) -> bytes:
-    """The field that leads to the pages around this one."""
-    return ", ".join(f'<{address}>; rel="{relation}"' for relation, address in _links(page, search)).encode()
+def written(page: Page, search: Search) -> tuple[bytes, bytes]:
+    """The field that leads to the pages around this one, and the body."""
+    links = ", ".join(f'<{address}>; rel="{relation}"' for relation, address in _links(page, search))
+    return links.encode(), _body(page, search)
 
 
-def body(page: Page, search: Search) -> bytes:
+def _body(page: Page, search: Search) -> bytes:
     """The items as their 201 showed them, and where in the list they are."""
     rest = {
         "total": None if page.relation == "none" else page.total,

@@ -14,6 +14,7 @@ from pydantic import ValidationError as PydanticError
 
 from gateway.admission.visit import Header, Visit
 from gateway.api import page_document
+from gateway.database.ids import id_of
 from gateway.intake.body import JSON
 from gateway.intake.single import Answer
 from gateway.problems.errors import NotFoundError
@@ -39,7 +40,7 @@ async def answer(visit: Visit, scope: Mapping[str, Any], *, gateway: Gateway) ->
         search = _search_of(query) if len(query) <= _QUERY_BYTES else None
         return await page(visit, search, gateway=gateway) if search else None
     found = _ONE.fullmatch(path)
-    return await one(visit, UUID(found[1]), gateway=gateway) if found else None
+    return await one(visit, id_of(found[1]), gateway=gateway) if found else None
 
 
 @lru_cache(1024)
@@ -71,7 +72,7 @@ async def page(visit: Visit, search: Search, *, gateway: Gateway) -> Answer:
     search.check()
     fresh = b"no-cache" in visit.headers.get(b"cache-control", b"").lower()
     replica = None if fresh else gateway.replica
-    found = await first_of(gateway.reads, replica, lambda reads: reads.page(search, anew=fresh))
-    value = page_document.body(found, search)
-    links = (b"link", page_document.links(found, search))
-    return 200, [links, _NEVER, (b"content-length", b"%d" % len(value)), _JSON_TYPE], value
+    links, value = await first_of(
+        gateway.reads, replica, lambda reads: reads.written(search, page_document.written, anew=fresh)
+    )
+    return 200, [(b"link", links), _NEVER, (b"content-length", b"%d" % len(value)), _JSON_TYPE], value

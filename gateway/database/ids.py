@@ -41,3 +41,9 @@ class Ids:
     def begin_anew(self) -> None:
         """Follow the clock as it is now: only where nothing more is compared with an id made so far."""
         self._last, self.went_back = 0, False
+
+
+def id_of(text: str) -> UUID:
+    """An id from its text, of the same class; ValueError."""
+    id_: UUID = pgproto.UUID(text)
+    return id_

@@ -74,7 +74,9 @@ class Metrics:
         histogram = self.requests.get(key)
         if histogram is None:
             key = method if method in _METHODS else "other", route_of(path), status
-            histogram = self.requests.setdefault(key, Histogram(SECONDS))
+            histogram = self.requests.get(key)
+        if histogram is None:
+            histogram = self.requests[key] = Histogram(SECONDS)
         histogram.observe(seconds)
 
     def published(self, accepted_ms: Iterable[int]) -> None:

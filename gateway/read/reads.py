@@ -1,8 +1,8 @@
 """What PostgreSQL holds, read back: one application, or a page of them. Bounded in rows, in depth and in time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,6 +15,8 @@ from gateway.read.search import Search
 from gateway.read.server import Server
 from gateway.read.shared import Shared
 from gateway.read.totals import Relation, Total, Totals
+
+_Written = TypeVar("_Written")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Reads:
         self._server = Server(engine)
         self._joined = Joined(self._server)
         self._totals = Totals(self._server)
-        self._pages: Shared[tuple[Search, bool], Page] = Shared()
+        self._pages: Shared[tuple[Search, bool, object], Any] = Shared()
 
     async def one(self, id: UUID) -> bytes | None:  # noqa: A002 -- the field's name
         """The application as its 201 showed it, byte for byte; None if there is none. DatabaseAwayError."""
@@ -46,7 +48,18 @@ class Reads:
 
         CursorInvalidError, SearchTooBroadError, DatabaseAwayError.
         """
-        return await self._pages.ask((search, anew), lambda: self._read(search, anew=anew))
+        return await self.written(search, _itself, anew=anew)
+
+    async def written(
+        self, search: Search, write: Callable[[Page, Search], _Written], *, anew: bool = False
+    ) -> _Written:
+        """What ``write`` makes of the page, once for all who ask for it at the same time. Errors as of ``page``."""
+
+        async def find() -> _Written:
+            return write(await self._read(search, anew=anew), search)
+
+        written: _Written = await self._pages.ask((search, anew, write), find)
+        return written
 
     async def _read(self, search: Search, *, anew: bool) -> Page:
         place = cursor.decode(search.cursor, search.filters) if search.cursor is not None else None
@@ -71,6 +84,10 @@ class Reads:
         for under_way in (self._joined, self._pages, self._totals):
             await under_way.close()
         await self._server.close()
+
+
+def _itself(page: Page, _: Search) -> Page:
+    return page
 
 
 def _page(search: Search, place: cursor.Place | None) -> tuple[Compiled, dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The event on the wire, byte for byte, as contracts/examples/ has it; and what consumers do with anything else."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -156,6 +156,15 @@ def test_a_submission_has_no_other_fields() -> None:
 
 def test_times_have_milliseconds_and_z() -> None:
     assert created_at_text(datetime(2026, 1, 2, 3, 4, 5, 999_999, UTC)) == "2026-01-02T03:04:05.999Z"
+
+
+@given(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45)), timezone.min])))
+def test_times_are_those_of_iso_format(at: datetime) -> None:
+    try:
+        expected = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except OverflowError:
+        return
+    assert created_at_text(at) == expected
 
 
 def test_a_prefix_is_on_every_name() -> None:
