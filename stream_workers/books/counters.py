@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from faust import TopicT
 
+from runtime.kafka.batch import weight
 from stream_workers.books import breaker
 from stream_workers.books.apply import Applied, apply
 from stream_workers.books.state import State, fresh, from_json, to_json
@@ -57,20 +58,20 @@ class Counters:
         by_offset = {bad.offset: bad for bad in applied.bad}
         if by_offset:
             await self._send(
-                [
-                    from_bad(self._source, record, by_offset[record.offset], now=now, topic_id=state.topic_id)
-                    for record in records
-                    if record.offset in by_offset
-                ]
+                [(record, by_offset[record.offset]) for record in records if record.offset in by_offset],
+                now=now,
+                topic_id=state.topic_id,
             )
         counted = replace(applied.state, owner=self._owner)
         if applied.tripped:
             raise FoldedPartlyError(counted, self._breaker(partition, applied, applied.tripped))
         return counted
 
-    async def _send(self, letters: Sequence[DeadLetter]) -> None:
-        messages = [(_message(form) for form in letter.smaller()) for letter in letters]
-        await send_fitting(self._dead_letters, messages, what=f"{len(letters)} dead letters")
+    async def _send(self, bad: Sequence[tuple[Record, Bad]], *, now: float, topic_id: str) -> None:
+        letters = (from_bad(self._source, *each, now=now, topic_id=topic_id) for each in bad)
+        sizes = (weight(record) for record, _ in bad)
+        messages = ((map(_message, letter.smaller()), size) for letter, size in zip(letters, sizes, strict=True))
+        await send_fitting(self._dead_letters, messages, what=f"{len(bad)} dead letters")
 
     def _breaker(self, partition: int, applied: Applied, tripped: Bad) -> BreakerOpenError:
         return BreakerOpenError(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -16,6 +17,45 @@ Stretches = Mapping[int, tuple[int, int]]
 # Backwards: records of each partition in one window, fewer where they are so large that one would be a lot of memory.
 WINDOW_FIRST, WINDOW_MAX = 4, 512
 WINDOW_BYTES = 2 * 1024 * 1024
+# What of all partitions' windows is kept in memory; of more than that only where it is, to be read again in its turn.
+HELD_BYTES = 8 * 1024 * 1024
+# What one answer of the broker holds, of all partitions together, but for a single batch that is larger.
+FETCH_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A record that there was no room for."""
+
+    partition: int
+    offset: int
+    timestamp: int
+
+
+@dataclass(slots=True)
+class Held:
+    """The windows of all partitions, oldest first in each, in bounded memory: the newest of a window come first."""
+
+    windows: "dict[int, list[Record | Left]]" = field(default_factory=dict)
+    size: int = 0
+
+    def take(self, records: Sequence[Record]) -> int:
+        """Add to a partition's window; how much memory it takes as it was read."""
+        window, sizes = self.windows[records[0].partition], [weight(record) for record in records]
+        for record, size in zip(records, sizes, strict=True):
+            fits = self.size + size <= HELD_BYTES
+            self.size += size if fits else 0
+            window.append(record if fits else Left(record.partition, record.offset, record.timestamp))
+        return sum(sizes)
+
+    def newest(self) -> "Record | Left | None":
+        """The newest of all, which is not held any more; None of nothing."""
+        filled = [window for window in self.windows.values() if window]
+        if not filled:
+            return None
+        found = max(filled, key=lambda window: window[-1].timestamp).pop()
+        self.size -= 0 if isinstance(found, Left) else weight(found)
+        return found
 
 
 async def bounds(kafka: Kafka, topic: str, *, since_ms: int | None = None) -> dict[int, tuple[int, int]]:
@@ -38,7 +78,7 @@ async def batches(
     """The records of each partition's stretch [start, end), in batches of one partition, in order within it."""
     if all(start >= end for start, end in stretches.values()):
         return
-    async with _consumer(kafka, fetch_bytes=4 * 1024 * 1024) as consumer:
+    async with _consumer(kafka, fetch_bytes=FETCH_BYTES) as consumer:
         async for records in _read(consumer, topic, stretches, at_most=at_most):
             yield records
 
@@ -46,26 +86,32 @@ async def batches(
 async def backwards(kafka: Kafka, topic: str, stretches: Stretches) -> AsyncGenerator[Record, None]:
     """The records of all stretches, newest first by their timestamps; only what is taken is read, window by window."""
     unread = {partition: end for partition, (start, end) in stretches.items() if start < end}
-    held: dict[int, list[Record]] = {partition: [] for partition in unread}
-    size = WINDOW_FIRST
+    held, size = Held({partition: [] for partition in unread}), WINDOW_FIRST
     if not unread:
         return
     async with _consumer(kafka, fetch_bytes=256 * 1024) as consumer:
         while True:
-            while due := _windows(stretches, unread, held, size):
-                async for records in _read(consumer, topic, due, at_most=size):
-                    held[records[0].partition] += records
+            while due := _windows(stretches, unread, held.windows, size):
+                read = await _fill(held, _read(consumer, topic, due, at_most=size))
                 unread |= {partition: start for partition, (start, _) in due.items()}
-                read = sum(weight(record) for partition in due for record in held[partition])
                 size = min(size * 2, WINDOW_MAX) if read < WINDOW_BYTES else max(size // 4, 1)
-            filled = [records for records in held.values() if records]
-            if not filled:
-                return
-            yield max(filled, key=lambda records: records[-1].timestamp).pop()
+            match held.newest():
+                case None:
+                    return
+                case Left(partition, offset):
+                    async for records in _read(consumer, topic, {partition: (offset, offset + 1)}, at_most=1):
+                        yield records[0]
+                case record:
+                    yield record
+
+
+async def _fill(held: Held, reading: AsyncIterator[Sequence[Record]]) -> int:
+    """Take all that is read; how much memory that takes."""
+    return sum([held.take(records) async for records in reading])
 
 
 def _windows(
-    stretches: Stretches, unread: Mapping[int, int], held: Mapping[int, Sequence[Record]], size: int
+    stretches: Stretches, unread: Mapping[int, int], held: Mapping[int, Sequence[object]], size: int
 ) -> dict[int, tuple[int, int]]:
     """The next window of each partition of which nothing is held and something is left."""
     return {
@@ -80,6 +126,7 @@ async def _consumer(kafka: Kafka, *, fetch_bytes: int) -> AsyncIterator[AIOKafka
     consumer = kafka.consumer(
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=fetch_bytes,
+        fetch_max_bytes=FETCH_BYTES,
     )
     try:
         await consumer.start()

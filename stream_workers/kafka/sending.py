@@ -3,12 +3,17 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from faust import TopicT
 
 from stream_workers.errors import StateNotWrittenError
+
+TOGETHER_BYTES = 4 * 1024 * 1024
+
+Forms: TypeAlias = Iterator[dict[str, Any]]
+Sized: TypeAlias = tuple[Forms, int]
 
 
 async def send_all(topic: TopicT, messages: Iterable[dict[str, Any]], *, what: str) -> None:
@@ -20,10 +25,27 @@ async def send_all(topic: TopicT, messages: Iterable[dict[str, Any]], *, what: s
         await asyncio.gather(*[await topic.send(**message) for message in messages])
 
 
-async def send_fitting(topic: TopicT, messages: Iterable[Iterator[dict[str, Any]]], *, what: str) -> None:
-    """The same for messages of which each has forms, the whole one first: sent is the largest that Kafka takes."""
+async def send_fitting(topic: TopicT, messages: Iterable[Sized], *, what: str) -> None:
+    """The same for messages of which each has forms, the whole one first: sent is the largest that Kafka takes.
+
+    Together are made, and sent, those that take ``TOGETHER_BYTES`` of memory, each with about how much it takes.
+    """
     with _ends_the_worker(what):
-        await asyncio.gather(*[_send_fitting(topic, forms) for forms in messages])
+        for together in _groups(messages):
+            await asyncio.gather(*[_send_fitting(topic, forms) for forms in together])
+
+
+def _groups(messages: Iterable[Sized]) -> Iterator[list[Forms]]:
+    group: list[Forms] = []
+    room = TOGETHER_BYTES
+    for forms, size in messages:
+        if group and size > room:
+            yield group
+            group, room = [], TOGETHER_BYTES
+        group.append(forms)
+        room -= size
+    if group:
+        yield group
 
 
 @contextmanager
@@ -34,7 +56,7 @@ def _ends_the_worker(what: str) -> Iterator[None]:
         raise StateNotWrittenError(f"Kafka did not take {what}: {error!r}") from error
 
 
-async def _send_fitting(topic: TopicT, forms: Iterator[dict[str, Any]]) -> None:
+async def _send_fitting(topic: TopicT, forms: Forms) -> None:
     message = next(forms)
     for smaller in forms:
         try:

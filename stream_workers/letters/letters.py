@@ -74,7 +74,7 @@ class Limits:
 
     found: int = 50
     records: int = 5_000
-    size: int = 32 * 1024 * 1024
+    size: int = 16 * 1024 * 1024
     seconds: float | None = 8.0
     newer: int = 5_000
 

@@ -4,17 +4,19 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+import uuid_utils.compat as uuids
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 from aiokafka.errors import NotLeaderForPartitionError, UnknownTopicOrPartitionError
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import TopicPartition
+from httpx import AsyncClient, TransportError
 from typer.testing import CliRunner
 
 from cli.main import add_asked_for, app
@@ -213,8 +215,32 @@ HEAVY = {
 }
 
 
+# What reads the most of the topics that anybody may write to.
+READING_VIEW = ("live", "dead-letters", "dead-letters?reason=invalid", "dead-letters/0/0", f"trace?id={uuids.uuid7()}")
+
+
+@asynccontextmanager
+async def viewed(worker: WorkerProcess) -> AsyncIterator[None]:
+    """Somebody looks at all of the view, again and again."""
+
+    async def look(path: str) -> None:
+        async with AsyncClient(base_url=f"http://127.0.0.1:{worker.web_port}/api/", timeout=60) as client:
+            while True:
+                with suppress(TransportError):
+                    await client.get(path)
+                await asyncio.sleep(0.2)
+
+    looking = [asyncio.create_task(look(path)) for path in READING_VIEW]
+    try:
+        yield
+    finally:
+        for task in looking:
+            task.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)
+
+
 async def test_a_worker_stays_small_whatever_twelve_partitions_hold(kafka: Kafka, prefix: str, tmp_path: Path) -> None:
-    """Small batches that unpack to much, in bytes or in objects."""
+    """Small batches that unpack to much, in bytes or in objects; counted while the view is read."""
     topics = Topics(prefix)
     await create(kafka, topics, Shape(partitions=12))
     packed = [replace(batch, codec=1, packed=gzipped) for batch in HEAVY.values()] * 2
@@ -222,11 +248,20 @@ async def test_a_worker_stays_small_whatever_twelve_partitions_hold(kafka: Kafka
         two = packed[partition % len(HEAVY) :][:2]
         taken = await send_raw(kafka, topics.applications, two, partition=partition)
         assert taken == sum(len(batch.records) for batch in two)
-    async with workers(kafka, topics, tmp_path, patience=120) as both:
+    async with workers(kafka, topics, tmp_path, patience=120) as both, viewed(both[0]):
         await until_read(kafka, topics, both)
+        await seen_whole(both[0])
         sizes = [int(line.split()[1]) for worker in both for line in memory(worker)]
     print(sizes)  # noqa: T201 -- measured
     assert max(sizes) < 256 * 1024, sizes
+
+
+async def seen_whole(worker: WorkerProcess) -> None:
+    """Wait until each page has been made of all that there is now."""
+    async with AsyncClient(base_url=f"http://127.0.0.1:{worker.web_port}/api/", timeout=60) as client:
+        for path in READING_VIEW * 2:
+            answer = await client.get(path)
+            assert answer.status_code in {200, 404}, answer.text
 
 
 def memory(worker: WorkerProcess) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 
 from contracts import REDRIVEN_HEADER, Header, Topics
 from runtime.kafka.clients import Kafka
+from stream_workers.kafka import reader
 from stream_workers.kafka.batches import Record
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.events import Bad
@@ -83,7 +84,12 @@ def states(stretch: Stretch) -> Mapping[int, str]:
     return {letter.dead.origin.offset: letter.state for letter in stretch.letters}
 
 
-async def test_backwards_gives_every_record_newest_first(kafka: Kafka, topics: Topics, book: Book) -> None:
+@pytest.mark.parametrize("room", [reader.HELD_BYTES, 5_000, 0])
+async def test_backwards_gives_every_record_newest_first(
+    kafka: Kafka, topics: Topics, book: Book, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    """Also where there is no room for what is read ahead: that is read again."""
+    monkeypatch.setattr(reader, "HELD_BYTES", room)
     await book.letters(*range(150))
     stretches = await bounds(kafka, topics.dead_letters)
     async with aclosing(backwards(kafka, topics.dead_letters, stretches)) as records:

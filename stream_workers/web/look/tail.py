@@ -63,28 +63,31 @@ class Tail:
         consumer = await self._opened()
         try:
             wanted = await self._move_near_the_end(consumer)
-            records = await self._fetched(consumer, wanted)
+            events = await self._fetched(consumer, wanted)
         except BaseException:
             await self.close()
             raise
-        events = sorted(map(event_of, records), key=lambda event: (event.at, event.id or ""))
-        self._events.extendleft(events)
+        self._events.extendleft(sorted(events, key=lambda event: (event.at, event.id or "")))
         return Tailed(tuple(self._events), self._skipped)
 
-    async def _fetched(self, consumer: AIOKafkaConsumer, wanted: Sequence[TopicPartition]) -> list[ConsumerRecord]:
-        """What there is to read up to the ends; TimeoutError rather than nothing where no record was seen yet."""
-        records: list[ConsumerRecord] = []
+    async def _fetched(self, consumer: AIOKafkaConsumer, wanted: Sequence[TopicPartition]) -> list[Event]:
+        """What there is to see up to the ends; TimeoutError rather than nothing where no record was seen yet.
+
+        A record may be a hundred times as large as what is seen of it: none is kept while the next ones are read.
+        """
+        events: list[Event] = []
         silent = 0
         while wanted:
             got = await consumer.getmany(*wanted, timeout_ms=500, max_records=PER_LOOK * len(wanted))
-            records += [record for batch in got.values() for record in batch]
+            events += [event_of(record) for batch in got.values() for record in batch]
             silent = 0 if got else silent + 1
-            if silent and (records or self._events):
+            del got
+            if silent and (events or self._events):
                 break
             if silent == PATIENT_FETCHES:
                 raise TimeoutError(f"{self._topic} has records, and none came")
             wanted = [at for at in wanted if await consumer.position(at) < self._ends[at]]
-        return records
+        return events
 
     async def close(self) -> None:
         """Forget everything: a later look starts from what is newest then."""

@@ -1,5 +1,7 @@
 """A dead letter is as whole as the topic lets it be, says what is not there, and is never a reason to stop."""
 
+import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from aiokafka.errors import MessageSizeTooLargeError, NotLeaderForPartitionError
 from contracts import UNREADABLE_HEADER
 from stream_workers.errors import StateNotWrittenError
 from stream_workers.kafka.events import Bad
-from stream_workers.kafka.sending import send_fitting
+from stream_workers.kafka.sending import TOGETHER_BYTES, send_fitting
 from stream_workers.letters.dead_letters import DeadLetter, from_bad, from_letter
 from stream_workers.letters.letters import Letter
 from tests.records import Record
@@ -42,7 +44,7 @@ async def kept(record: Record, limit: int) -> DeadLetter:
     topic: Any = Topic(limit)
     forms = from_bad("applications", record, BAD, now=0.0, topic_id="id").smaller()  # type: ignore[arg-type]
     messages = ({"key": b"k", "value": form.value, "headers": form.to_headers()} for form in forms)
-    await send_fitting(topic, [messages], what="a letter")
+    await send_fitting(topic, [(messages, 0)], what="a letter")
     [taken] = topic.taken
     return from_letter(Record(0, taken["value"], tuple(taken["headers"]), taken["key"]))  # type: ignore[arg-type]
 
@@ -79,4 +81,28 @@ async def test_another_failure_ends_the_worker_before_anything_is_acknowledged()
     topic: Any = Topic(10, NotLeaderForPartitionError())
     forms = iter([{"key": b"", "value": b"", "headers": []}] * 3)
     with pytest.raises(StateNotWrittenError, match="a letter"):
-        await send_fitting(topic, [forms], what="a letter")
+        await send_fitting(topic, [(forms, 0)], what="a letter")
+
+
+async def test_large_letters_are_made_and_sent_a_few_at_a_time() -> None:
+    made: list[int] = []
+    together: list[int] = []
+
+    class Slow(Topic):
+        async def send(self, **message: Any) -> Any:
+            made.append(len(message["value"]))
+
+            async def outcome() -> None:
+                await asyncio.sleep(0)
+                together.append(len(made))
+
+            return outcome()
+
+    def forms(size: int) -> Iterator[dict[str, Any]]:
+        yield {"key": b"", "value": bytes(size), "headers": []}
+
+    topic: Any = Slow(0)
+    sizes = [TOGETHER_BYTES // 2] * 5 + [TOGETHER_BYTES * 2] + [1] * 100
+    await send_fitting(topic, ((forms(size), size) for size in sizes), what="letters")
+    assert made == sizes
+    assert together == [2, 2, 4, 4, 5, 6] + [106] * 100
