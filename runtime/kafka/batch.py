@@ -109,6 +109,13 @@ class Batch:
         return ConsumerRecord(*where, parts.key, parts.value, None, key_size, value_size, tuple(parts.headers))
 
 
+def lost_parts(record: Any) -> tuple[str, ...]:
+    """What nobody could read of a record: nothing, its ``headers``, or all of its ``content``."""
+    if [name for name, _ in record.headers] != [UNREADABLE_HEADER]:
+        return ()
+    return ("content",) if record.value is None and record.key is None else ("headers",)
+
+
 def as_consumed(topic: str, partition: int, records: Iterable[Any]) -> list[Record]:
     """Records as a consumer hands them out, of those that aiokafka's readers give."""
     return [

@@ -12,7 +12,7 @@ from aiokafka.client import AIOKafkaClient
 
 from runtime.kafka.access.security import Security
 from runtime.kafka.access.sessions import keep_sessions
-from runtime.kafka.records import read_any_bytes
+from runtime.kafka.any_bytes import read_any_bytes
 
 
 @dataclass(frozen=True)

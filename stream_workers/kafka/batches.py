@@ -17,7 +17,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, TopicT
 from faust.web.drivers.aiohttp import Web
 
-from runtime.kafka.records import Portion, read_any_bytes
+from runtime.kafka.any_bytes import read_any_bytes
+from runtime.kafka.fetched import Portion
 from stream_workers.kafka.room import Room
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"

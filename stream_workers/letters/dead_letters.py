@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from contracts import UNREADABLE_HEADER, Header, created_at_text, header
-from runtime.kafka.records import lost_parts
+from runtime.kafka.batch import lost_parts
 from stream_workers.kafka.batches import Record
 from stream_workers.kafka.events import Bad
 

@@ -14,9 +14,10 @@ from aiokafka.consumer import fetcher
 from aiokafka.structs import TopicPartition
 
 from contracts import UNREADABLE_HEADER
-from runtime.kafka import records
-from runtime.kafka.batch import PIECE_BYTES, UNPACKED_MAX
-from runtime.kafka.records import PORTION_BYTES, Fetched, read_any_bytes
+from runtime.kafka import any_bytes
+from runtime.kafka.any_bytes import read_any_bytes
+from runtime.kafka.batch import PIECE_BYTES, UNPACKED_MAX, lost_parts
+from runtime.kafka.fetched import PORTION_BYTES, Fetched
 from tests.raw_batches import Raw, RawBatch, gzipped
 
 AT = TopicPartition("applications", 0)
@@ -102,7 +103,7 @@ def test_what_cannot_be_read_is_a_marked_record_and_what_follows_is_read(name: s
     found = fetched([RawBatch([GOOD]), BROKEN[name], RawBatch([GOOD])])
     assert [record.offset for record in found] == [0, 1, 2, 3]
     assert [bool(mark(record)) for record in found] == [False, True, True, False]
-    assert all(records.lost_parts(record) == ("content",) for record in found[1:3])
+    assert all(lost_parts(record) == ("content",) for record in found[1:3])
 
 
 def test_a_broken_record_leaves_those_before_it() -> None:
@@ -121,7 +122,7 @@ def test_ten_thousand_headers_are_read_and_a_million_are_not() -> None:
     [many] = fetched([RawBatch([Raw(headers=[(b"h", b"v")] * 10_000)])])
     assert (len(many.headers), mark(many)) == (10_000, None)
     [found, after] = fetched([RawBatch([Raw(headers=[(b"", b"")] * 1_000_000), GOOD], codec=1, packed=gzipped)])
-    assert (mark(found), records.lost_parts(found), after.value) == ("1000000 headers", ("headers",), b"good")
+    assert (mark(found), lost_parts(found), after.value) == ("1000000 headers", ("headers",), b"good")
 
 
 def test_control_batches_and_batches_that_compaction_emptied_are_passed_over() -> None:
@@ -212,10 +213,15 @@ def test_the_private_parts_of_aiokafka_are_as_they_were() -> None:
     assert "records = MemoryRecords(part_data[-1])" in process
     assert "records.has_next()" in process
     assert "records.size_in_bytes()" in process
-    answered = inspect.getsource(records._fetched_records)
+    answered = inspect.getsource(any_bytes._fetched_records)
     for part in ("res_or_error.getall(max_records)", "max_records -= len(drained[tp])", "if max_records == 0"):
         assert part in answered
-    assert list(inspect.signature(records._fetched_records).parameters)[1:] == ["partitions", "timeout", "max_records"]
+    assert list(inspect.signature(any_bytes._fetched_records).parameters) == [
+        "self",
+        "partitions",
+        "timeout",
+        "max_records",
+    ]
     of_one: Any = Fetched.__mro__[1]
     known = list(inspect.signature(of_one).parameters)
     assert [name.lstrip("_") for name in inspect.signature(Fetched).parameters] == known

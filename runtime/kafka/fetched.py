@@ -1,14 +1,10 @@
-"""The records in what Kafka hands out, read so that no bytes end a reader or fill its memory.
+"""What an answer of a broker holds of a partition, handed out in portions: bounded in records, and in bytes of memory.
 
-Kafka checks neither the names of headers nor all of what is compressed, and a small batch may stand for a gigabyte;
-aiokafka raises from within a fetch, again at every start. Here a record that cannot be read is still a record, with its
-offset, marked by ``UNREADABLE_HEADER``; and what an answer unpacks to is handed out in portions, bounded in records,
-and in bytes over all partitions. tests/unit/runtime/kafka/test_records.py fails when a part of aiokafka that this
-stands in for changes.
+A small batch may stand for a gigabyte; of a large one only some becomes objects at a time.
 """
 
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any, Self
 
@@ -17,7 +13,6 @@ from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 
-from contracts import UNREADABLE_HEADER
 from runtime.kafka.batch import Batch, Piece, Record, as_consumed, weighed
 
 # What of all partitions together is handed out at a time.
@@ -25,22 +20,6 @@ PORTION_BYTES = 4 * 1024 * 1024
 
 _LEGACY_MAGIC_AT, _LEGACY_MAGIC_MAX = 16, 1
 _LEGACY_AT_ONCE = 500
-
-_fetched_records: Any = fetcher.Fetcher.fetched_records
-
-
-def read_any_bytes() -> None:
-    """Let every consumer of this process read records as this package does; may be called again."""
-    ours: Any = fetcher
-    ours.MemoryRecords, ours.PartitionRecords = Batches, Fetched
-    ours.FetchResult.getall, ours.Fetcher.fetched_records = _portion, _answer
-
-
-def lost_parts(record: Any) -> tuple[str, ...]:
-    """What nobody could read of a record: nothing, its ``headers``, or all of its ``content``."""
-    if [name for name, _ in record.headers] != [UNREADABLE_HEADER]:
-        return ()
-    return ("content",) if record.value is None and record.key is None else ("headers",)
 
 
 class Portion(list[Record]):
@@ -58,6 +37,11 @@ class Most(int):
         left = type(self)(int(self) - taken if self.room > 0 else 0)
         left.room = self.room
         return left
+
+    @classmethod
+    def of(cls, records: int | None) -> Self:
+        """With room for a whole portion."""
+        return cls(records or sys.maxsize)
 
 
 class Batches:
@@ -181,32 +165,3 @@ def _legacy(at: TopicPartition, known: Any) -> Iterator[Piece]:
     records = iter(known)
     while some := as_consumed(*at, islice(records, _LEGACY_AT_ONCE)):
         yield weighed(some, sum(len(record.value or b"") for record in some), last=False)
-
-
-def _portion(self: Any, max_records: int | None = None) -> list[Record]:
-    """As FetchResult.getall."""
-    if not self.check_assignment(self._topic_partition) or not self.has_more():
-        return []
-    fetched: Fetched = self._partition_records
-    taken = fetched.take(max_records if isinstance(max_records, Most) else _most(max_records))
-    self._update_position()
-    if fetched.exhausted:
-        self._partition_records = None
-    return taken
-
-
-async def _answer(
-    self: Any, partitions: Collection[TopicPartition], timeout: float = 0, max_records: int | None = None
-) -> Mapping[TopicPartition, list[Record]]:
-    """As Fetcher.fetched_records, with room for one portion in all, and in turns."""
-    found: Mapping[TopicPartition, list[Record]] = await _fetched_records(self, partitions, timeout, _most(max_records))
-    for at, held in list(self._records.items()):
-        fetched = getattr(held, "_partition_records", None)
-        if fetched is not None and fetched.asked and not fetched.amid:
-            fetched.asked = False
-            self._records.move_to_end(at)
-    return found
-
-
-def _most(records: int | None) -> Most:
-    return Most(records or sys.maxsize)
