@@ -32,9 +32,9 @@ from stream_workers.web.look.read_model import ReadModel
 from stream_workers.web.serving.metrics_page import mount_metrics
 from stream_workers.web.serving.mounting import mount
 
-# Records fetched at once, and the bytes in memory that may wait for the agent, or be in its hands, before no more are
-# fetched.
-FETCH_RECORDS = 2_000
+# Records handed over at once: more than a portion holds of any gateway's events, so that it ends with a batch. Then
+# the bytes in memory that may wait for the agent, or be in its hands, before no more are fetched.
+FETCH_RECORDS = 4_000
 WAITING_BYTES = 8 * 1024 * 1024
 
 # Bytes fetched ahead, of all partitions together; of one of them a mebibyte is enough.
