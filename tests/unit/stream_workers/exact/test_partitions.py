@@ -195,6 +195,65 @@ async def test_offsets_that_hold_no_record_are_booked_as_empty() -> None:
     assert kafka.written[-1].last_offset == 32
 
 
+async def test_a_batch_that_comes_while_the_broker_is_asked_about_an_end_is_not_taken_back() -> None:
+    kafka: Any = Kafka(without_record={10: 12})
+    partitions = await owned(kafka)
+    await partitions.take(Event(0, 9))  # type: ignore[arg-type]
+    asked = kafka.first_held
+
+    async def first_held(*where: Any) -> int:
+        await partitions.take(Event(10, 29))  # type: ignore[arg-type]
+        return int(await asked(*where))
+
+    kafka.first_held = first_held
+    for _ in range(2):
+        await partitions.pass_empty_ends({0: 30})
+    assert (at(partitions), partitions.owned[0].state.logged, partitions.owned[0].state.empty) == (29, 30, 0)
+
+
+async def test_an_end_that_holds_a_record_or_that_nobody_tells_of_is_not_passed() -> None:
+    kafka: Any = Kafka()
+    partitions = await owned(kafka)
+    await partitions.take(Event(0, 9))  # type: ignore[arg-type]
+    for _ in range(2):
+        await partitions.pass_empty_ends({0: 12})
+    kafka.first_held = silent
+    for _ in range(2):
+        await partitions.pass_empty_ends({0: 12})
+    assert (at(partitions), partitions.owned[0].state.empty) == (9, 0)
+
+
+async def test_a_gap_is_read_again_while_nobody_tells_whether_it_holds_records() -> None:
+    kafka: Any = Kafka(without_record={10: 20})
+    partitions, asked = await owned(kafka), kafka.empty
+    await partitions.take(Event(0, 9))  # type: ignore[arg-type]
+    kafka.empty = silent
+    await partitions.take(Event(20, 29))  # type: ignore[arg-type]
+    assert (at(partitions), kafka.rewinds) == (9, [10])
+    kafka.empty = asked
+    await partitions.take(Event(20, 29))  # type: ignore[arg-type]
+    assert (at(partitions), partitions.owned[0].state.empty) == (29, 10)
+
+
+async def test_what_went_to_another_worker_while_the_broker_was_asked_is_not_folded() -> None:
+    kafka: Any = Kafka()
+    partitions = await owned(kafka)
+    await partitions.take(Event(0, 9))  # type: ignore[arg-type]
+    before = partitions.owned[0]
+
+    async def empty(*_where: Any) -> dict[int, int]:
+        await partitions.assign(set())
+        return {10: 20}
+
+    kafka.empty = empty
+    await partitions.take(Event(20, 29))  # type: ignore[arg-type]
+    assert (before.state.logged, kafka.rewinds) == (10, [])
+
+
+async def silent(*_where: Any) -> Any:
+    raise KafkaAwayError("nobody answers")
+
+
 async def test_a_gap_that_the_broker_does_not_have_is_read_again_as_often_as_it_comes() -> None:
     kafka = Kafka()
     partitions = await owned(kafka)
