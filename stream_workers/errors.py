@@ -8,7 +8,8 @@ WorkerError                  1
 │   ├── PartitionsDifferError   the changelog has fewer partitions than the topic
 │   ├── LaterVersionError       a later version wrote the state
 │   ├── ReplacedError           another worker has this one's instance id
-│   └── OpenBindError           the web view would be open to other machines, without a token
+│   ├── OpenBindError           the web view would be open to other machines, without a token
+│   └── PortError               its web port is taken, or cannot be listened on
 └── RestartHelpsError        4  the state is safe in Kafka: start again and it goes on
     ├── StuckError              events are waiting and nothing moves
     ├── StateNotWrittenError    Kafka did not take the state
@@ -16,6 +17,7 @@ WorkerError                  1
         └── NoTopicError        it knows no such topic
 """
 
+from errno import EADDRINUSE
 from typing import ClassVar
 
 
@@ -101,6 +103,17 @@ class OpenBindError(OperatorNeededError):
         super().__init__(
             f"WORKER_WEB_HOST={host} shows the web view to other machines, and WORKER_WEB_TOKEN is not set. "
             "Set a token, or bind to 127.0.0.1, or set WORKER_WEB_OPEN=true where something else guards the port."
+        )
+
+
+class PortError(OperatorNeededError):
+    """A worker without its web server is one that nobody can look at."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        super().__init__(
+            f"port {port} (WORKER_WEB_PORT) is taken by another program: stop it or set another port"
+            if error.errno == EADDRINUSE
+            else f"{host} port {port} (WORKER_WEB_HOST, WORKER_WEB_PORT) cannot be listened on: {error.strerror}"
         )
 
 

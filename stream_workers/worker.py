@@ -19,7 +19,7 @@ from stream_workers.kinds import Kind
 from stream_workers.logs import configure_logs
 from stream_workers.parts import Worker
 from stream_workers.settings import Settings
-from stream_workers.web.serving.access import refuse_open_bind
+from stream_workers.web.serving.access import refuse_open_bind, refuse_taken_port
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ async def _work(settings: Settings, kind: Kind, stop: asyncio.Event) -> BaseExce
     try:
         if kind.serves_view:
             refuse_open_bind(settings)
+        refuse_taken_port(settings.worker_web_host, settings.web_port(kind))
         broker = await _until(stop, _connected(settings))
         if broker is None:
             return None

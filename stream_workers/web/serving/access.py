@@ -5,6 +5,7 @@ The cookie holds a time and its HMAC under the token, never the token: it needs 
 
 import hashlib
 import hmac
+import socket
 import time
 from collections.abc import Callable, Collection
 from typing import Self
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 from aiohttp.web import Request, RequestKey, StreamResponse
 
 from runtime.host_names import called, is_loopback
-from stream_workers.errors import OpenBindError
+from stream_workers.errors import OpenBindError, PortError
 from stream_workers.settings import Settings
 from stream_workers.web.serving.guesses import Guesses
 
@@ -116,6 +117,16 @@ def refuse_open_bind(settings: Settings) -> None:
     host = settings.worker_web_host
     if settings.worker_web_token is None and not settings.worker_web_open and not is_loopback(host):
         raise OpenBindError(host)
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """Before the worker joins its group: it would take partitions, and give them up at once. Raises WorkerError."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((host, port))
+        except OSError as error:
+            raise PortError(host, port, error) from error
 
 
 def _names(text: str | None) -> Collection[str] | None:
