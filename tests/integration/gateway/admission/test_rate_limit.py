@@ -83,7 +83,7 @@ async def test_it_is_exact_when_all_come_at_once(http_settings: Settings) -> Non
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine Redis may take its time; these tests are about counting."""
-    monkeypatch.setattr("gateway.admission.rate_limit._TIMEOUT_SECONDS", 30.0)
+    monkeypatch.setattr("gateway.admission.shared_window._TIMEOUT_SECONDS", 30.0)
 
 
 @pytest.mark.usefixtures("patient")
