@@ -5,37 +5,15 @@ Only what the asked command needs is imported: all of it together takes seconds,
 
 import logging
 import sys
-from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperOption
 
-from cli import environment
+from cli import commands, environment
 from cli.errors import CommandError
 from devstack.errors import DevstackError
 from runtime import release
-
-# Each command, or group of commands, and where it lives: imported when asked for, or when help lists them all.
-COMMANDS = {
-    "audit": "cli.audit.audit_command:audit",
-    "config": "cli.config_command:config",
-    "dead-letters": "cli.topics.dead_letters_command:app",
-    "doctor": "cli.doctor.doctor_command:doctor",
-    "forget": "cli.removal.forget_command:forget",
-    "gateway": "cli.services.gateway_command:gateway",
-    "keys": "cli.keys_command:app",
-    "load": "cli.load.load_command:load",
-    "metrics": "cli.topics.metrics_command:app",
-    "migrate": "cli.services.migrate_command:migrate",
-    "recovery": "cli.recovery.recovery_command:app",
-    "replay": "cli.audit.replay_command:replay",
-    "retention": "cli.removal.retention_command:retention",
-    "run": "cli.stack.run_command:run",
-    "topics": "cli.topics.topics_command:app",
-    "trace": "cli.audit.trace_command:trace",
-    "worker": "cli.services.worker_command:app",
-}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -88,16 +66,10 @@ def show_no_type_of_flags() -> None:
 
 
 def add_asked_for(arguments: list[str]) -> None:
-    """Add the command that is asked for, none for the version; all for help, or for one that nobody knows."""
+    """Add the command that is asked for; what all do for help, or for one that nobody knows; none for the version."""
     asked = next((argument for argument in arguments if not argument.startswith("-")), "")
-    for name in [asked] if asked in COMMANDS else [] if arguments == ["--version"] else COMMANDS:
-        _add(name)
-
-
-def _add(name: str) -> None:
-    module, attribute = COMMANDS[name].split(":")
-    found = getattr(import_module(module), attribute)
-    if isinstance(found, typer.Typer):
-        app.add_typer(found, name=name)
-    else:
-        app.command(name)(found)
+    if asked in commands.COMMANDS:
+        commands.add(app, asked)
+    elif arguments != ["--version"]:
+        for name in commands.COMMANDS:
+            commands.announce(app, name)

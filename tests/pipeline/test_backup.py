@@ -12,7 +12,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.main import add_asked_for, app
+from cli.main import app
 from cli.settings import Shape
 from cli.topics.admin import admin
 from cli.topics.create import create
@@ -22,6 +22,7 @@ from devstack.postgresql.postgres import Postgres
 from migrations import migrate
 from runtime.kafka.clients import Kafka
 from tests.support import backup
+from tests.support.commands import add_all
 from tests.support.gateways import GatewayProcess
 from tests.support.write_path import eventually, ids_on_topic, outbox_is_empty, rows
 
@@ -101,7 +102,7 @@ async def published(stand: Stand) -> list[str]:
 
 @pytest.fixture
 async def stand(kafka: Kafka, topics: Topics, tmp_path: Path) -> Stand:
-    add_asked_for([])
+    add_all()
     return Stand(kafka, topics, tmp_path / "a folder")
 
 

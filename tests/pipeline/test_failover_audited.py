@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from cli.audit.compare import EXAMPLES_OF_EACH
-from cli.main import add_asked_for
 from contracts import Topics
 from runtime.kafka.clients import Kafka
 from tests.pipeline.test_backup import Stand, published, stored, submit
+from tests.support.commands import add_all
 from tests.support.failover import Pair
 from tests.support.gateways import GatewayProcess
 from tests.support.write_path import eventually
@@ -25,7 +25,7 @@ LOST = EXAMPLES_OF_EACH + 5
 def stand(kafka: Kafka, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
     """The audit leaves the last minute out; here nothing is under way when it is asked."""
     monkeypatch.setattr("cli.audit.audit.OPEN_FOR", timedelta(0))
-    add_asked_for([])
+    add_all()
     return Stand(kafka, topics, tmp_path)
 
 

@@ -16,12 +16,13 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.main import add_asked_for, app
+from cli.main import app
 from contracts import REPLAYED_HEADER, Application, NewApplication, Topics, header
 from devstack.ports import free_port
 from gateway.read.search import Search
 from runtime.kafka.clients import Kafka
 from stream_workers.kafka.events import canonical
+from tests.support.commands import add_all
 from tests.support.gateways import GatewayProcess
 from tests.support.write_path import Record, eventually, outbox_is_empty, records, rows
 
@@ -94,7 +95,7 @@ async def stand(
 ) -> AsyncIterator[Stand]:
     for module in ("cli.audit.audit", "cli.audit.replay"):
         monkeypatch.setattr(f"{module}.OPEN_FOR", timedelta(0))
-    add_asked_for([])
+    add_all()
     made = Stand(GatewayProcess({}, tmp_path / "none.log"), database_url, kafka, topics, tmp_path)
     made.gateway = GatewayProcess(made.environment(Kafka(f"127.0.0.1:{free_port()}")), tmp_path / "gateway.log")
     made.gateway.start()

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from cli.audit.replay import Choice, pages, publish
 from cli.errors import CommandError
-from cli.main import add_asked_for, app
+from cli.main import app
 from cli.topics.admin import admin
 from contracts import Topics
 from gateway.database.tables import applications, outbox
@@ -30,7 +30,7 @@ from stream_workers.kinds import METRICS
 from stream_workers.letters.letters import read_letters
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
 from tests.records import POISON, bad, good
-from tests.support.commands import ROOT
+from tests.support.commands import ROOT, add_all
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -91,7 +91,7 @@ class Stack:
 @pytest.fixture(scope="module", autouse=True)
 def every_command() -> None:
     """Commands that live elsewhere are imported when asked for on the command line; here they are all there."""
-    add_asked_for([])
+    add_all()
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from typing import Any
 
 import typer
 
-from cli.main import add_asked_for, app
+from cli.commands import COMMANDS, add
+from cli.main import app
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,10 +23,16 @@ def options(*words: str) -> set[str]:
     return {option for option in _options(_command(*words)) if option.startswith("--")}
 
 
+def add_all() -> None:
+    """Make every command known to the program of this process."""
+    for name in COMMANDS:
+        add(app, name)
+
+
 @functools.cache
 def commands() -> Any:
     """All of them, each with its ``params`` and, in a group, the ``commands`` below it."""
-    add_asked_for(["--help"])
+    add_all()
     return typer.main.get_command(app)
 
 

@@ -1,21 +1,29 @@
 """`headgate` as a person types it: help that lists everything, and failures that are one line."""
 
+import inspect
 import io
 import os
+import socket
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer import Typer
 
+from cli.commands import COMMANDS
 from cli.config import masked
 from cli.environment import known_names
 from cli.listing import listing
 from cli.load.figures import Figures
 from cli.stack.screen import screen
 from runtime.release import described
+from stream_workers.kinds import KINDS
 from tests.support.commands import ROOT
+
+HELP = "from cli.main import add_asked_for; add_asked_for({})"
 
 
 def headgate(*args: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -37,6 +45,38 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     assert shown.returncode == 0
     for command in ("config", "forget", "gateway", "load", "migrate", "retention", "run", "topics", "worker"):
         assert command in shown.stdout
+
+
+def test_help_says_of_each_command_what_its_own_help_says() -> None:
+    for name, command in COMMANDS.items():
+        module, attribute = command.where.split(":")
+        found = getattr(import_module(module), attribute)
+        told = str(found.info.help if isinstance(found, Typer) else inspect.getdoc(found))
+        assert " ".join(told.split("\n\n")[0].split()) == command.does, name
+
+
+@pytest.mark.parametrize(
+    ("script", "never"),
+    [
+        (HELP.format([]), {"faust", "sqlalchemy"}),
+        (HELP.format(["--help"]), {"faust", "sqlalchemy"}),
+        (HELP.format(["nonsense"]), {"faust", "sqlalchemy"}),
+        ("import cli.services.gateway_command", {"redis", "faust"}),
+        ("import cli.services.worker_command", {"faust", "sqlalchemy"}),
+    ],
+)
+def test_what_takes_long_to_import_is_imported_by_what_needs_it(tmp_path: Path, script: str, never: set[str]) -> None:
+    """All commands together take seconds."""
+    imported = subprocess.run(
+        [sys.executable, "-c", f"{script}; import sys; print(*sys.modules)"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=True,
+    ).stdout.split()
+    assert never & set(imported) == set()
 
 
 def test_the_version_is_told_with_its_commit(tmp_path: Path) -> None:
@@ -71,6 +111,16 @@ def test_a_failure_is_told_in_one_line(
     assert message in result.stderr
     assert "secret" not in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_a_taken_port_is_named_before_a_worker_asks_kafka_for_anything(tmp_path: Path, kind: str) -> None:
+    """No broker answers here: a worker that asked one first would wait for it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = headgate("worker", kind, cwd=tmp_path, WORKER_WEB_PORT=port, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+    told = f"port {port} (WORKER_WEB_PORT) is taken by another program: stop it or set another port"
+    assert (ended.returncode, [told in line for line in ended.stderr.splitlines()]) == (3, [True]), ended.stderr
 
 
 @pytest.mark.parametrize("args", [["config", "-h"], ["load", "--help"], ["keys", "create", "-h"], ["retention", "-h"]])
