@@ -82,6 +82,7 @@ def _worker(settings: Settings, kind: Kind, *, broker: Broker, partition_count: 
         broker,
         book=BOOKS[kind.name],
         on_value=partitions.seen,
+        ours=table.load,
     )
     backlog = Backlog(broker, app.source)
     lag = Lag(follower, backlog)

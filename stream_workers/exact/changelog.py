@@ -39,10 +39,18 @@ class Follower:
     Every value on a changelog is consistent in itself, so values of a paused worker that come late are simply lower.
     What is no state of the ``book`` is passed over. ``on_value`` is called with each value as it comes, lower ones too,
     and with None for what is no state under a state's key: compaction leaves the last one under a key, whatever it is.
+    ``ours`` is what this worker wrote last for a partition, and is not looked at again.
     """
 
     def __init__(
-        self, kafka: Kafka, topic: str, broker: Broker, *, book: type[Book[Any]], on_value: Seen | None = None
+        self,
+        kafka: Kafka,
+        topic: str,
+        broker: Broker,
+        *,
+        book: type[Book[Any]],
+        on_value: Seen | None = None,
+        ours: Callable[[int], bytes | None] = lambda _: None,
     ) -> None:
         self.newest: dict[int, Newest] = {}
         self.complete = False
@@ -51,6 +59,7 @@ class Follower:
         self._broker = broker
         self._book = book
         self._on_value = on_value
+        self._ours = ours
         self._to_read: dict[int, int] = {}
 
     async def run(self) -> None:
@@ -110,7 +119,7 @@ class Follower:
         if order is None or value is None:
             value = None
         elif known is None or order >= known.rank:
-            if is_state(self._book, value):
+            if value == self._ours(partition) or is_state(self._book, value):
                 self.newest[partition] = Newest(value, order, time.time())
             else:
                 value = None
