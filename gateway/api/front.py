@@ -132,8 +132,6 @@ class Front:
         headers = visit.headers
         if b"host" not in headers or b"transfer-encoding" in headers or len(headers) < len(visit.raw_headers):
             framing.check(visit, scope["http_version"])
-        if scope["path"] not in PROBES:
-            self._names.check(headers)
         if b"origin" in headers and self._cors.enter(visit, scope["method"]):
             return self._cors.preflight()
         await self._admit(visit, scope)
@@ -150,13 +148,18 @@ class Front:
     async def _admit(self, visit: Visit, scope: Scope) -> None:
         """Raises why a request does not pass; the form is told, and answers with a page that keeps what was typed."""
         try:
-            if self.active > self.settings.requests_max and scope["path"] not in PROBES:
-                raise OverloadedError("as many requests as are allowed are being answered")
+            if scope["path"] not in PROBES:
+                self._names.check(visit.headers)
+                self._check_load()
             await self.gate.admit(visit, scope)
         except GatewayError as error:
             if scope["path"] != FORM or scope["method"] not in {*_READS, "POST"}:
                 raise
             visit.refusal = error
+
+    def _check_load(self) -> None:
+        if self.active > self.settings.requests_max:
+            raise OverloadedError("as many requests as are allowed are being answered")
 
     async def _pass_on(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
         _refuse_long_query(scope["query_string"])

@@ -1,5 +1,6 @@
 """A plain form at / for people who have no curl: works without JavaScript, says beside each field what is wrong."""
 
+import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from contracts import NewApplication, created_at_text
 from gateway.api.front import front_of, visit_of
 from gateway.commit.submission import Accepted, KeyClaim, from_new
 from gateway.intake import body
+from gateway.intake.body import DisconnectedError
 from gateway.intake.idempotency import parse
 from gateway.intake.single import accepted_id
 from gateway.pages.html import language_of, page
@@ -31,6 +33,8 @@ from gateway.problems.errors import (
 )
 from gateway.problems.languages import Language
 from gateway.read.search import Search
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(include_in_schema=False)
 
@@ -62,6 +66,11 @@ async def submit(request: Request) -> Response:
         accepted = await _store(request, values)
     except GatewayError as error:
         return await _page(request, values=values, error=error)
+    except DisconnectedError:
+        raise
+    except Exception as error:
+        log.exception("A form was not stored", extra={"request_id": visit_of(request).request_id})
+        return await _page(request, values=values, error=GatewayError(str(error)))
     lang = request.query_params.get("lang")
     place = {"accepted": accepted_id(accepted).decode()} | ({"lang": lang} if lang else {})
     return RedirectResponse("/?" + urlencode(place), status_code=303)
@@ -132,10 +141,13 @@ class _Shown:
 
 
 async def _newest(request: Request) -> list[_Shown] | None:
-    """The newest applications; None where the database cannot tell right now, which must not cost us the form."""
+    """The newest applications; None where they cannot be told right now, which must not cost us the form."""
     try:
         found = await front_of(request).running.reads.page(Search(size=_NEWEST, total="none"))
     except GatewayError:
+        return None
+    except Exception:
+        log.exception("The newest applications were not read", extra={"request_id": visit_of(request).request_id})
         return None
     shown = []
     for row in found.items:

@@ -177,6 +177,38 @@ async def test_an_overload_keeps_the_text(http_settings: Settings) -> None:
         assert await count(http.settings) == 0
 
 
+async def test_a_name_that_is_not_ours_is_refused_with_a_page(http: Served) -> None:
+    for answer in (
+        await http.client.post("/?lang=ru", data=TYPED, headers={"Host": "evil.example"}),
+        await http.client.get("/", headers={"Host": "evil.example", "Accept-Language": "ru"}),
+    ):
+        assert answer.status_code == 421
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert texts()["misdirected"].title["ru"] in answer.text
+    assert await count(http.settings) == 0
+
+
+async def test_what_nobody_foresaw_keeps_the_text_and_is_logged(
+    http_settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served(http_settings) as http:
+
+        async def broken(*_: object) -> None:
+            raise RuntimeError("nobody foresaw this")
+
+        monkeypatch.setattr(http.front.running.writer, "submit", broken)
+        monkeypatch.setattr(http.front.running.reads, "page", broken)
+        answer = await http.client.post("/?lang=ru", data=TYPED)
+        assert answer.status_code == 500
+        _assert_kept(answer)
+        assert texts()["internal-error"].title["ru"] in answer.text
+        assert "nobody foresaw" not in answer.text
+        assert "A form was not stored" in caplog.text
+        assert "The newest applications were not read" in caplog.text
+        shown = await http.client.get("/?lang=ru")
+        assert (shown.status_code, "<form" in shown.text) == (200, True)
+
+
 @pytest.mark.parametrize(
     ("content", "media_type", "status"), [(b"{}", "application/json", 415), (b"a" * 2_000_000, None, 413)]
 )
