@@ -49,7 +49,7 @@ def _shown(value: object) -> str:
 
 def masked(secret: str) -> str:
     """A URL without its password; anything else is hidden whole."""
-    without, found = re.subn(r"(?<=://)([^:/@]*):[^@]*@|(?<=[?&])(\w*password=)[^&]*", _without, secret)
+    without, found = re.subn(r"(?<=://)([^:/@]*):.*@|(?<=[?&])(\w*password=)[^&]*", _without, secret)
     return without if found else _MASK
 
 

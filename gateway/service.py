@@ -70,10 +70,10 @@ class Gateway:
         self.replica = self._replica()
 
     def _replica(self) -> Replica | None:
-        url = self.settings.database_read_url
-        if url is None:
+        server = self.settings.postgresql_replica
+        if server is None:
             return None
-        engine = create_engine(self.settings, url, pooled=False)
+        engine = create_engine(self.settings, server, pooled=False)
         return Replica(engine, lease=lambda: self.keeper.lease, lag_max=self.settings.read_lag_seconds_max)
 
     def session(self) -> Session:

@@ -9,8 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from pydantic_settings import NoDecode
 
 from runtime.bounds import Bound
-from runtime.database_url import DatabaseUrl, hosts_of
 from runtime.host_names import called
+from runtime.postgresql.server import PostgreSQL
+from runtime.postgresql.settings import DatabaseUrl
 from runtime.settings import ServiceSettings
 
 
@@ -75,8 +76,8 @@ class Settings(ServiceSettings):
 
     database_url: DatabaseUrl = Field(
         SecretStr("postgresql+asyncpg://headgate:headgate@127.0.0.1:5432/headgate"),
-        description="the PostgreSQL that holds the applications; a primary and its standbys are written "
-        "`postgresql+asyncpg://user:password@/name?host=first:5432&host=second:5432`",
+        description="the PostgreSQL that holds the applications, as libpq and managed services write it; "
+        "a primary and its standbys are `postgresql://user:password@first:5432,second:5432/name`",
     )
     database_read_url: DatabaseUrl | None = Field(
         None, description="a streaming replica of it for lists; none = everything is read from DATABASE_URL"
@@ -145,6 +146,17 @@ class Settings(ServiceSettings):
 
     @model_validator(mode="after")
     def _one_replica(self) -> "Settings":
-        if self.database_read_url and len(hosts_of(self.database_read_url.get_secret_value())) > 1:
+        if (replica := self.postgresql_replica) and len(replica.hosts) > 1:
             raise ValueError("DATABASE_READ_URL must name one replica, or a proxy in front of several")
         return self
+
+    @property
+    def postgresql(self) -> PostgreSQL:
+        """The database and how to get in."""
+        return PostgreSQL.at(self.database_url.get_secret_value())
+
+    @property
+    def postgresql_replica(self) -> PostgreSQL | None:
+        """The same for the replica, where there is one."""
+        url = self.database_read_url
+        return PostgreSQL.at(url.get_secret_value()) if url else None

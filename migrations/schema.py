@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.database.connection import open_engine
 from gateway.database.partitions import months_ahead
 from migrations.trigram import ensure_trigram_index
-from runtime.database_url import hosts_of
+from runtime.postgresql.server import PostgreSQL
 
 _LOCK_ID = 0x6865616467617465  # "headgate" in ASCII: a number that no other program takes
 _LOCK_POLL_SECONDS = 0.2
@@ -32,29 +32,30 @@ def head() -> str:
     return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
-async def migrate(url: str, revision: str = "head", *, wait_seconds: float = 300.0) -> str:
+async def migrate(server: PostgreSQL | str, revision: str = "head", *, wait_seconds: float = 300.0) -> str:
     """Upgrade to ``revision`` and return what was reached; a second caller waits, then finds nothing to do.
 
     Raises MigrationError if the database cannot be reached, refuses, or was migrated by a newer version.
     """
-    async with _engine(url) as engine:
+    async with _engine(server) as engine:
         await _run_locked(engine, lambda config: command.upgrade(config, revision), wait_seconds)
         await months_ahead(engine)
         await ensure_trigram_index(engine)
         return await _current(engine)
 
 
-async def downgrade(url: str, revision: str, *, wait_seconds: float = 300.0) -> None:
+async def downgrade(server: PostgreSQL | str, revision: str, *, wait_seconds: float = 300.0) -> None:
     """Undo down to ``revision`` (``base`` = an empty schema). What dropped tables held is lost."""
-    async with _engine(url) as engine:
+    async with _engine(server) as engine:
         await _run_locked(engine, lambda config: command.downgrade(config, revision), wait_seconds)
 
 
 @asynccontextmanager
-async def _engine(url: str) -> AsyncIterator[AsyncEngine]:
+async def _engine(server: PostgreSQL | str) -> AsyncIterator[AsyncEngine]:
     """An engine whose failures come out as MigrationError."""
-    engine = open_engine(url)
-    where = f"PostgreSQL at {', '.join(hosts_of(url))}"
+    server = PostgreSQL.at(server)
+    engine = open_engine(server)
+    where = f"PostgreSQL at {server}"
     try:
         yield engine
     except CommandError as error:

@@ -2,7 +2,8 @@
 
 from pydantic import Field, SecretStr
 
-from runtime.database_url import DatabaseUrl
+from runtime.postgresql.server import PostgreSQL
+from runtime.postgresql.settings import DatabaseUrl
 from runtime.settings import ServiceSettings
 from stream_workers.kinds import KINDS, Kind
 
@@ -31,6 +32,11 @@ class Settings(ServiceSettings):
         60.0, ge=5, description="behind the broker without progress for this long: the worker ends itself"
     )
     journal_user_names: bool = Field(False, description="whether the journal shows user names in full")
+
+    @property
+    def postgresql(self) -> PostgreSQL | None:
+        """The database and how to get in, where the web view may look into it."""
+        return PostgreSQL.at(self.database_url.get_secret_value()) if self.database_url else None
 
     def web_port(self, kind: Kind) -> int:
         """The port of one kind of worker: the one that is set, else the kind's own."""

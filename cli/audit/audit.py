@@ -102,7 +102,7 @@ async def audit(
     as it is found: kind and id.
     """
     kafka, topics = settings.kafka, settings.topics
-    engine = open_engine(settings.database_url.get_secret_value(), isolation_level="REPEATABLE READ")
+    engine = open_engine(settings.postgresql, isolation_level="REPEATABLE READ")
     try:
         async with engine.connect() as connection:
             found = await _audit(connection, kafka, topics, report, tell)

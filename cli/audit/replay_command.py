@@ -98,7 +98,7 @@ async def _publish(
 
 @asynccontextmanager
 async def _connected(settings: Settings, *, isolation_level: str) -> AsyncIterator[AsyncConnection]:
-    engine = open_engine(settings.database_url.get_secret_value(), isolation_level=isolation_level)
+    engine = open_engine(settings.postgresql, isolation_level=isolation_level)
     try:
         async with engine.connect() as connection:
             yield connection

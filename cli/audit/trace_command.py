@@ -28,7 +28,7 @@ def trace(
 
 
 async def _look(settings: Settings, id_: UUID) -> Way:
-    engine = open_engine(settings.database_url.get_secret_value())
+    engine = open_engine(settings.postgresql)
     try:
         async with engine.connect() as connection:
             return await way_of(connection, settings.kafka, settings.topics, id_)

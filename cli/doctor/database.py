@@ -34,7 +34,7 @@ FROM gateway_leases ORDER BY started_at
 
 async def examine(settings: Settings) -> list[Finding]:
     """Everything about the database; the hosts alone if none of them takes writes."""
-    seen = await hosts.look(settings.database_url.get_secret_value())
+    seen = await hosts.look(settings.postgresql)
     try:
         primary = hosts.primary(seen)
         return [*hosts.findings(seen), *(await _inside(primary.connection) if primary else ())]

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from sqlalchemy.engine import URL, make_url
 
 from cli.doctor.finding import Finding, failed, ok, warning
-from runtime.database_url import hosts_of
-from runtime.primary import HOST_ROLE
+from runtime.postgresql.primary import HOST_ROLE
+from runtime.postgresql.server import CONNECTION_ERRORS, PostgreSQL
 
 SECONDS = 5.0
 LAG_BYTES = 64 * 1024 * 1024
@@ -39,30 +38,18 @@ class Host:
             self.connection.terminate()
 
 
-async def look(url: str) -> list[Host]:
+async def look(server: PostgreSQL) -> list[Host]:
     """Ask all hosts at once; whoever calls closes them."""
-    parts = make_url(url)
-    return await asyncio.gather(*(_look(parts, where) for where in hosts_of(url)))
+    return await asyncio.gather(*(_look(host) for host in server.hosts))
 
 
-async def _look(url: URL, where: str) -> Host:
+async def _look(server: PostgreSQL) -> Host:
     connection = None
     try:
-        connection = await asyncpg.connect(_address_of(url, where), timeout=SECONDS, command_timeout=SECONDS)
-        return Host(where, connection, await connection.fetchrow(_LOOK))
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        return Host(where, connection, error=error)
-
-
-def _address_of(url: URL, where: str) -> str:
-    """The driver's URL of one host, which may be the only one."""
-    plain = url.set(drivername="postgresql")
-    if not isinstance(url.query.get("host"), str):
-        plain = plain.difference_update_query(["host", "target_session_attrs"])
-    if isinstance(url.query.get("host"), tuple):
-        name, _, port = where.rpartition(":")
-        plain = plain.set(host=name, port=int(port))
-    return plain.render_as_string(hide_password=False)
+        connection = await server.connect(timeout=SECONDS, command_timeout=SECONDS)
+        return Host(str(server), connection, await connection.fetchrow(_LOOK))
+    except (*CONNECTION_ERRORS, TimeoutError) as error:
+        return Host(str(server), connection, error=error)
 
 
 def primary(hosts: Sequence[Host]) -> Host | None:

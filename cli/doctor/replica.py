@@ -19,11 +19,11 @@ _CAUGHT_UP = "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn"
 
 async def examine(settings: Settings) -> list[Finding]:
     """Nothing where no replica is set, or the primary is away, which is told elsewhere; else one finding."""
-    url = settings.database_read_url
-    if url is None:
+    server = settings.postgresql_replica
+    if server is None:
         return []
-    seen = await hosts.look(settings.database_url.get_secret_value())
-    replicas = await hosts.look(url.get_secret_value())
+    seen = await hosts.look(settings.postgresql)
+    replicas = await hosts.look(server)
     try:
         primary = hosts.primary(seen)
         return [await _look(replicas[0], primary, settings.read_lag_seconds_max)] if primary else []

@@ -78,7 +78,7 @@ def _name(doubtful: Sequence[UUID]) -> None:
 @asynccontextmanager
 async def _connected(settings: Settings) -> AsyncIterator[AsyncConnection]:
     """One transaction, committed at the end of the block."""
-    engine = open_engine(settings.database_url.get_secret_value())
+    engine = open_engine(settings.postgresql)
     try:
         async with engine.begin() as connection:
             yield connection

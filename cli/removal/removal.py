@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, TextClause, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cli.errors import CommandError
+from gateway.database.connection import open_engine
 from gateway.database.partitions import alone
 from gateway.database.tables import applications, outbox, unpublishable
 from gateway.settings import Settings
@@ -30,7 +31,7 @@ DELETE FROM applications WHERE id = ANY(:ids)
 @asynccontextmanager
 async def database(settings: Settings) -> AsyncIterator[AsyncEngine]:
     """An engine whose statements are transactions of their own."""
-    engine = create_async_engine(settings.database_url.get_secret_value(), isolation_level="AUTOCOMMIT")
+    engine = open_engine(settings.postgresql, isolation_level="AUTOCOMMIT")
     try:
         yield engine
     finally:

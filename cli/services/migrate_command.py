@@ -12,5 +12,5 @@ from gateway.settings import Settings
 def migrate() -> None:
     """Bring the database to the schema of this version. Safe to repeat, also twice at once."""
     settings = environment.read(Settings)
-    revision = asyncio.run(step.migrate(settings.database_url.get_secret_value()))
+    revision = asyncio.run(step.migrate(settings.postgresql))
     typer.echo(f"the database is at revision {revision}")

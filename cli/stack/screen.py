@@ -10,7 +10,7 @@ import typer
 from cli.config import masked
 from cli.stack.services import Service
 from devstack.ports import HOST
-from runtime.database_url import for_psql
+from runtime.postgresql.url import read
 from stream_workers.kinds import KINDS, METRICS
 
 _BODY = '{"user_name": "ada", "description": "A bridge over the river"}'
@@ -44,7 +44,7 @@ Headgate runs. Ctrl-C stops it; data and logs stay in {data_dir}
   Metrics     {gateway}/metrics
 {_others(services)}  Web view    {_web_views(services)}
   Kafka       {settings["KAFKA_BOOTSTRAP_SERVERS"]}
-  PostgreSQL  {shown(for_psql(settings["DATABASE_URL"]))}
+  PostgreSQL  {shown(read(settings["DATABASE_URL"]).as_text())}
 {_replica(settings, shown)}
 Try it in another terminal:
 
@@ -73,7 +73,7 @@ def _web_views(services: Sequence[Service]) -> str:
 
 def _replica(settings: Mapping[str, str], shown: Callable[[str], str]) -> str:
     url = settings.get("DATABASE_READ_URL")
-    return f"  Replica     {shown(for_psql(url))}\n" if url else ""
+    return f"  Replica     {shown(read(url).as_text())}\n" if url else ""
 
 
 def _addresses(services: Sequence[Service], kind: str) -> list[str]:

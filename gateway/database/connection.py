@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 from asyncpg.exceptions import InternalClientError
-from pydantic import SecretStr
 from sqlalchemy import ClauseElement, Executable, Select, event, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import ExceptionContext
@@ -20,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from gateway.settings import Settings
-from runtime.primary import Primary
+from runtime.postgresql.server import PostgreSQL
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -52,11 +51,19 @@ Rows = Sequence[Any]
 """Rows with their columns as attributes."""
 
 
-def open_engine(url: str, *, connect_args: Mapping[str, Any] | None = None, **options: Any) -> AsyncEngine:
-    """An engine whose connections lead to the primary, whichever of the URL's hosts that is; else as SQLAlchemy's."""
-    primary = Primary(asyncpg.connect, errors=(OSError, asyncpg.PostgresError, asyncpg.InterfaceError))
+def open_engine(
+    server: PostgreSQL | str, *, connect_args: Mapping[str, Any] | None = None, **options: Any
+) -> AsyncEngine:
+    """An engine whose connections lead to the primary, whichever host that is; else as SQLAlchemy's.
+
+    Errors do not repeat the values of a statement: they are what people wrote.
+    """
+    opener = PostgreSQL.at(server).opener()
     engine = create_async_engine(
-        url, connect_args={"async_creator_fn": primary.connect, **(connect_args or {})}, **options
+        "postgresql+asyncpg://",
+        connect_args={"async_creator_fn": opener, **(connect_args or {})},
+        hide_parameters=True,
+        **options,
     )
     event.listen(engine.sync_engine, "handle_error", _leave_a_former_primary)
     return engine
@@ -67,13 +74,12 @@ def _leave_a_former_primary(context: ExceptionContext) -> None:
         context.is_disconnect = True  # drops the whole pool
 
 
-def create_engine(settings: Settings, url: SecretStr | None = None, *, pooled: bool = True) -> AsyncEngine:
-    """Connections of DATABASE_URL unless ``url`` is another one: a pool for requests, or none for a task of its own."""
+def create_engine(settings: Settings, server: PostgreSQL | None = None, *, pooled: bool = True) -> AsyncEngine:
+    """Connections of DATABASE_URL unless ``server`` is another one: a pool for requests, or none for one task."""
     pool: dict[str, Any] = _POOL if pooled else {"poolclass": NullPool}
     return open_engine(
-        (url or settings.database_url).get_secret_value(),
+        server or settings.postgresql,
         isolation_level="AUTOCOMMIT",
-        hide_parameters=True,  # they are what people wrote
         **pool,
         connect_args={
             "timeout": CONNECT_SECONDS,

@@ -8,11 +8,9 @@ from typing import Any
 
 import asyncpg
 import orjson
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.engine import make_url
 
 from contracts import LeaseFigures
-from runtime.primary import Primary
+from runtime.postgresql.server import PostgreSQL
 
 # ``age`` is by the database's clock: nobody's else is compared with it.
 _LOOK = """
@@ -36,7 +34,6 @@ FROM applications a WHERE a.id = $1
 # What people see of the figures: the other two are its clocks.
 _SHOWN = LeaseFigures.__required_keys__ - {"at", "monotonic"}
 
-_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _SECONDS = 3.0
 _KEPT_SECONDS = 60.0
 _SESSION = {
@@ -97,9 +94,8 @@ class Database:
     close it in good order the server would be asked.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        _, self._address = dialect().create_connect_args(make_url(url))  # type: ignore[no-untyped-call]
-        self._primary = Primary(asyncpg.connect, errors=_ERRORS, writes=False)
+    def __init__(self, server: PostgreSQL, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._connect = server.opener(writes=False)
         self._clock = clock
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._opened_at = 0.0
@@ -141,9 +137,7 @@ class Database:
         if self._connection is not None and self._clock() - self._opened_at > _KEPT_SECONDS:
             await self.close()
         if self._connection is None or self._connection.is_closed():
-            self._connection = await self._primary.connect(
-                **self._address, timeout=_SECONDS, command_timeout=_SECONDS, server_settings=_SESSION
-            )
+            self._connection = await self._connect(timeout=_SECONDS, command_timeout=_SECONDS, server_settings=_SESSION)
             self._opened_at = self._clock()
         return self._connection
 

@@ -42,7 +42,7 @@ def mount(
         broker=broker,
         read_model=read_model,
         follower=follower,
-        database=Database(settings.database_url.get_secret_value()) if settings.database_url else None,
+        database=Database(settings.postgresql) if settings.postgresql else None,
     )
     facts = Facts(
         topics=topics,

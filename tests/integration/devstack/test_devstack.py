@@ -11,8 +11,8 @@ from devstack.kafka.broker import Broker
 from devstack.postgresql import initdb
 from devstack.postgresql.postgres import Postgres
 from migrations import head, migrate
-from runtime.database_url import for_psql
 from runtime.kafka.clients import Kafka
+from runtime.postgresql.url import read
 from stream_workers.kinds import JOURNAL, METRICS
 
 
@@ -53,7 +53,7 @@ async def test_a_broker_comes_back_after_sigkill_and_keeps_its_topics(tmp_path: 
 
 
 def test_psql_takes_the_address_that_is_shown(postgres: Postgres) -> None:
-    command = [*initdb.command("psql"), "-Atc", "SELECT current_user", for_psql(postgres.url())]
+    command = [*initdb.command("psql"), "-Atc", "SELECT current_user", read(postgres.url()).as_text()]
     assert subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout == "headgate\n"
 
 

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from asyncpg.exceptions import InternalClientError
 
+from runtime.postgresql.server import PostgreSQL
 from stream_workers.web.look.gateways import Database
 from tests.support.write_path import eventually, rows
 
@@ -17,7 +18,7 @@ SELECT pid FROM pg_stat_activity WHERE application_name = 'headgate-web-view' AN
 
 @pytest.fixture
 async def database(database_url: str, clock: list[float]) -> AsyncIterator[Database]:
-    one = Database(database_url, clock=lambda: clock[0])
+    one = Database(PostgreSQL.at(database_url), clock=lambda: clock[0])
     yield one
     await one.close()
 

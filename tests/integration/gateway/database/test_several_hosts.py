@@ -12,7 +12,8 @@ from gateway.database.connection import open_engine
 from gateway.problems.errors import DatabaseAwayError
 from gateway.service import Gateway, running
 from runtime.kafka.clients import Kafka
-from runtime.primary import NoPrimaryError
+from runtime.postgresql.primary import NoPrimaryError
+from runtime.postgresql.server import PostgreSQL
 from stream_workers.web.look.gateways import Database
 from tests.integration.cli.test_doctor import run_doctor
 from tests.support.failover import Pair
@@ -81,7 +82,7 @@ async def submitted_again(gateway: Gateway) -> UUID:
 
 
 async def test_the_web_view_reads_from_the_primary(pair: Pair) -> None:
-    database = Database(pair.url)
+    database = Database(PostgreSQL.at(pair.url))
     try:
         await asyncio.to_thread(pair.promote)
         assert (await database.intake()).waiting == 0
