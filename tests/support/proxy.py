@@ -28,6 +28,10 @@ class Proxy:
             for writer in pair:
                 writer.transport.abort()
 
+    def lead_to(self, port: int) -> None:
+        """From now on new connections lead to another server on this machine."""
+        self._target = self._target[0], port
+
     def cut_after(self, request: bytes) -> None:
         """The next request with these bytes in it reaches the target; then its connection is cut, the answer lost."""
         self._cut_when_sees = request
