@@ -10,8 +10,9 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from cli.environment import ENV_FILE, MODELS, read
+from runtime.secrets import MASK, without_secrets
 
-_MASK = "***"
+_URL = re.compile(r"(postgres|redis|memory)[a-z+]*://", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,9 @@ def _shown(value: object) -> str:
         return ""
     if isinstance(value, SecretStr):
         return masked(value.get_secret_value())
-    return str(value)
+    return without_secrets(str(value))
 
 
 def masked(secret: str) -> str:
-    """A URL without its password; anything else is hidden whole."""
-    without, found = re.subn(r"(?<=://)([^:/@]*):.*@|(?<=[?&])(\w*password=)[^&]*", _without, secret)
-    return without if found else _MASK
-
-
-def _without(found: re.Match[str]) -> str:
-    return f"{found[1]}:{_MASK}@" if found[2] is None else f"{found[2]}{_MASK}"
+    """A URL of a server without its password; anything else is hidden whole."""
+    return without_secrets(secret) if _URL.match(secret) else MASK

@@ -14,6 +14,7 @@ from cli.settings import Settings as TopicSettings
 from devstack import addresses
 from devstack.settings import Settings as DevstackSettings
 from gateway.settings import Settings as GatewaySettings
+from runtime.secrets import without_secrets
 from stream_workers.settings import Settings as WorkerSettings
 
 ENV_FILE = ".env"
@@ -50,9 +51,13 @@ def explain(model: type[BaseSettings], error: ValidationError) -> str:
             lines.append(problem["msg"].removeprefix("Value error, "))
             continue
         field = str(problem["loc"][0])
-        given = "" if is_secret(model, field) else f" (it is {problem['input']!r})"
+        given = "" if is_secret(model, field) else f" (it is {_shown(problem['input'])})"
         lines.append(f"{field.upper()}: {_wish(model, field, problem)}{given}")
     return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    return repr(without_secrets(value) if isinstance(value, str) else value)
 
 
 def _wish(model: type[BaseSettings], field: str, problem: ErrorDetails) -> str:

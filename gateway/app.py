@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 def create_app(settings: Settings, *, fast: bool = True) -> Front:
     """The ASGI application, not started: its lifespan starts and drains it."""
     limit = settings.rate_limit_per_minute
-    limiter = RateLimiter(limit, storage=settings.rate_limit_storage) if limit else None
+    limiter = RateLimiter(limit, storage=settings.limit_storage) if limit else None
     api = create_api()
     front = Front(api, settings, Gate(settings, limiter), fast=fast)
     api.state.front = front
@@ -93,7 +93,7 @@ def _say_what_is_open(settings: Settings) -> None:
         log.warning(said)
     if settings.rate_limit_per_minute == 0:
         log.warning("The rate limit is off (RATE_LIMIT_PER_MINUTE=0)")
-    elif settings.gateway_processes > 1 and settings.rate_limit_storage.startswith("memory:"):
+    elif settings.gateway_processes > 1 and settings.limit_storage.startswith("memory:"):
         log.warning(
             "RATE_LIMIT_STORAGE=memory:// counts in each of the %d processes by itself", settings.gateway_processes
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from runtime.bounds import Bound
 from runtime.host_names import called
 from runtime.postgresql.server import PostgreSQL
 from runtime.postgresql.settings import DatabaseUrl
+from runtime.secrets import SecretUnreadableError
 from runtime.settings import ServiceSettings
 
 
@@ -37,8 +39,8 @@ def _host_name(text: str) -> str:
     return name
 
 
-def _limit_storage(uri: str) -> str:
-    if not uri.startswith(("memory://", "redis://", "rediss://", "redis+unix://")):
+def _limit_storage(uri: SecretStr) -> SecretStr:
+    if not uri.get_secret_value().startswith(("memory://", "redis://", "rediss://", "redis+unix://")):
         raise ValueError("must be memory:// or redis://host:port/db")
     return uri
 
@@ -82,6 +84,7 @@ class Settings(ServiceSettings):
     database_read_url: DatabaseUrl | None = Field(
         None, description="a streaming replica of it for lists; none = everything is read from DATABASE_URL"
     )
+    database_read_url_file: Path | None = Field(None, description="a file that holds DATABASE_READ_URL")
     read_lag_seconds_max: float = Field(
         10.0, ge=1, le=3600, description="a replica further behind is not read; at least half of LEASE_SECONDS"
     )
@@ -111,9 +114,11 @@ class Settings(ServiceSettings):
 
     auth_required: bool = Field(False, description="refuse calls without an API key of the right scope")
     rate_limit_per_minute: int = Field(600, ge=0, description="applications or calls per visitor; 0 = off")
-    rate_limit_storage: Annotated[str, AfterValidator(_limit_storage)] = Field(
-        "memory://", description="where visitors are counted: each process for itself, or `redis://host:port/db`"
+    rate_limit_storage: Annotated[SecretStr, AfterValidator(_limit_storage)] = Field(
+        SecretStr("memory://"),
+        description="where visitors are counted: each process for itself, or `redis://host:port/db`",
     )
+    rate_limit_storage_file: Path | None = Field(None, description="a file that holds RATE_LIMIT_STORAGE")
     trusted_proxies: Networks = Field((), description="CIDRs of proxies whose X-Forwarded-For is believed")
     cors_origins: Origins = Field((), description="origins whose pages may call from a browser")
     batch_max_items: int = Field(1_000, ge=1, le=10_000, description="applications in one call of the batch endpoint")
@@ -150,13 +155,27 @@ class Settings(ServiceSettings):
             raise ValueError("DATABASE_READ_URL must name one replica, or a proxy in front of several")
         return self
 
+    @model_validator(mode="after")
+    def _counts_somewhere(self) -> "Settings":
+        try:
+            _limit_storage(SecretStr(self.limit_storage))
+        except (SecretUnreadableError, ValueError) as error:
+            raise ValueError(f"RATE_LIMIT_STORAGE_FILE: {error}") from None
+        return self
+
+    @property
+    def limit_storage(self) -> str:
+        """Where visitors are counted; it may have a password in it."""
+        return self.secret("rate_limit_storage").read()
+
     @property
     def postgresql(self) -> PostgreSQL:
         """The database and how to get in."""
-        return PostgreSQL.at(self.database_url.get_secret_value())
+        found = super().postgresql
+        assert found is not None  # noqa: S101 -- DATABASE_URL has a default
+        return found
 
     @property
     def postgresql_replica(self) -> PostgreSQL | None:
         """The same for the replica, where there is one."""
-        url = self.database_read_url
-        return PostgreSQL.at(url.get_secret_value()) if url else None
+        return self.server("database_read_url")

@@ -1,11 +1,13 @@
-"""Settings that make sense only together: which bounds which, refused by both names at the start."""
+"""Settings that make sense only together: which bounds which, and which are one, itself or in a file."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from pydantic import model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from runtime.secrets import Secret
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,23 @@ def refuse_broken(settings: object, bounds: Iterable[Bound]) -> None:
 class BoundSettings(BaseSettings):
     """One frozen tree; an impossible value, or two that do not fit, stop the start with a message that names them."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
     bounds: ClassVar[Sequence[Bound]] = ()
+
+    def secret(self, name: str) -> Secret:
+        """A setting that a file may hold instead, which its name with ``_file`` says."""
+        file = getattr(self, f"{name}_file")
+        return Secret(None if file else getattr(self, name), file)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         refuse_broken(self, self.bounds)
+        if twice := [f"{name} and {name}_FILE are both set: keep one of them" for name in self._said_twice()]:
+            raise ValueError("\n".join(twice))
         return self
+
+    def _said_twice(self) -> Iterator[str]:
+        said = {name for name in self.model_fields_set if getattr(self, name) is not None}
+        yield from (name.upper() for name in sorted(said) if f"{name}_file" in said)

@@ -1,5 +1,6 @@
 """A secret, or the file that holds it: what the file says is read at each use, so that it may change."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from pydantic import SecretStr
 
 
 class SecretUnreadableError(OSError):
-    """The file of a secret cannot be read; Kafka is away as long as that lasts."""
+    """A secret cannot be read; what it opens is away as long as that lasts."""
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,15 @@ class Secret:
             return self.file.read_text().rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise SecretUnreadableError(f"{self.file} cannot be read: {error}") from None
+
+
+MASK = "***"
+
+_IN_A_URL = re.compile(r"(?<=://)([^:/@\s]*):.*@|(?<=[?&])(\w*password=)[^&\s]*")
+
+
+def without_secrets(text: str) -> str:
+    """Fit for a screen: without the password that a URL may have, and without a private key."""
+    if "PRIVATE KEY" in text:
+        return MASK
+    return _IN_A_URL.sub(lambda found: f"{found[2]}{MASK}" if found[2] else f"{found[1]}:{MASK}@", text)

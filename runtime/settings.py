@@ -9,6 +9,7 @@ from contracts import Topics
 from runtime.kafka.access.security import Security
 from runtime.kafka.access.settings import AccessSettings
 from runtime.kafka.clients import Kafka
+from runtime.postgresql.settings import DatabaseSettings
 
 _ADDRESS = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:\[\]]+):[0-9]{1,5}"
 
@@ -16,7 +17,7 @@ BOOTSTRAP_SERVERS = rf"^{_ADDRESS}(\s*,\s*{_ADDRESS})*$"
 """What KAFKA_BOOTSTRAP_SERVERS looks like, as a regular expression: host:port, several with commas."""
 
 
-class ServiceSettings(AccessSettings):
+class ServiceSettings(AccessSettings, DatabaseSettings):
     """What both services read."""
 
     kafka_bootstrap_servers: str = Field(

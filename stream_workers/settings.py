@@ -1,24 +1,30 @@
 """Settings of the stream workers, read from the environment and `.env` in the entry points only."""
 
-from pydantic import Field, SecretStr
+from pathlib import Path
+from typing import Self
 
-from runtime.postgresql.server import PostgreSQL
-from runtime.postgresql.settings import DatabaseUrl
+from pydantic import Field, SecretStr, model_validator
+
+from runtime.secrets import SecretUnreadableError
 from runtime.settings import ServiceSettings
 from stream_workers.kinds import KINDS, Kind
+
+_TOKEN_LENGTH = 16
 
 
 class Settings(ServiceSettings):
     """One frozen tree; an impossible value stops the start with a message that names it."""
 
-    database_url: DatabaseUrl | None = Field(None, description="the PostgreSQL that holds the applications")
     worker_web_host: str = Field("127.0.0.1", description="the address that the web view listens on")
     worker_web_port: int | None = Field(
         None, ge=1, le=65535, description=", ".join(f"{kind.port} for {kind.name}" for kind in KINDS.values())
     )
     worker_web_token: SecretStr | None = Field(
-        None, min_length=16, description="whoever opens the web view must know it; at least 16 characters"
+        None,
+        min_length=_TOKEN_LENGTH,
+        description=f"whoever opens the web view must know it; at least {_TOKEN_LENGTH} characters",
     )
+    worker_web_token_file: Path | None = Field(None, description="a file that holds WORKER_WEB_TOKEN")
     worker_web_hosts: str | None = Field(
         None,
         description="names by which the web view may be opened, with commas; without it and a token: the loopback's",
@@ -33,11 +39,6 @@ class Settings(ServiceSettings):
     )
     journal_user_names: bool = Field(False, description="whether the journal shows user names in full")
 
-    @property
-    def postgresql(self) -> PostgreSQL | None:
-        """The database and how to get in, where the web view may look into it."""
-        return PostgreSQL.at(self.database_url.get_secret_value()) if self.database_url else None
-
     def web_port(self, kind: Kind) -> int:
         """The port of one kind of worker: the one that is set, else the kind's own."""
         return self.worker_web_port or kind.port
@@ -46,3 +47,19 @@ class Settings(ServiceSettings):
         """The ports of all kinds on one machine: a port that is set is the first one's, and the others follow it."""
         first = self.worker_web_port
         return {kind: first + place if first else kind.port for place, kind in enumerate(KINDS.values())}
+
+    @model_validator(mode="after")
+    def _token_is_long(self) -> Self:
+        try:
+            token = self.web_token
+        except SecretUnreadableError as error:
+            raise ValueError(f"WORKER_WEB_TOKEN_FILE: {error}") from None
+        if token is not None and len(token) < _TOKEN_LENGTH:
+            raise ValueError(f"WORKER_WEB_TOKEN_FILE: its content must have at least {_TOKEN_LENGTH} characters")
+        return self
+
+    @property
+    def web_token(self) -> str | None:
+        """What one must know to look, itself or from its file."""
+        token = self.secret("worker_web_token")
+        return token.read() if token else None

@@ -29,7 +29,7 @@ async def examine(settings: Settings, workers: WorkerSettings, data_dir: Path) -
     found = list(_gateway(settings, gateway))
     for kind, port in workers.neighbours().items():
         found.append(_worker(kind.name, port, await asyncio.to_thread(_get, workers.worker_web_host, port, "/readyz")))
-    limiter = await _limiter(settings.rate_limit_storage)
+    limiter = await _limiter(settings.limit_storage)
     return [*found, *limiter, _open_files(settings.connections_max), _disk(data_dir)]
 
 

@@ -57,7 +57,7 @@ def _start(wanted: Wanted, running: ExitStack) -> _Running:
     ports = wanted.ports()
     embedded = _start_servers(wanted, running)
     settings = wanted.of_services(ports, embedded)
-    _prepare_servers(wanted, settings, embedded)
+    _prepare_servers(wanted, embedded)
     wanted_services = wanted.services(settings)
     children = _start_services(wanted_services, data_dir / "logs", running)
     addresses.publish(data_dir, settings)
@@ -76,12 +76,12 @@ def _start_servers(wanted: Wanted, running: ExitStack) -> servers.Servers:
         return servers.launch(wanted.devstack, running, postgres=wanted.embeds_postgres, kafka=wanted.embeds_kafka)
 
 
-def _prepare_servers(wanted: Wanted, settings: dict[str, str], embedded: servers.Servers) -> None:
+def _prepare_servers(wanted: Wanted, embedded: servers.Servers) -> None:
     """The schema while the brokers are still starting, then the topics."""
     with step("PostgreSQL is ready and migrated"):
         if embedded.postgres:
             embedded.postgres.wait_ready()
-        asyncio.run(migrate(settings["DATABASE_URL"]))
+        asyncio.run(migrate(wanted.database(embedded)))
     if embedded.replica:
         with step("its replica follows"):
             embedded.replica.start()

@@ -44,7 +44,7 @@ Headgate runs. Ctrl-C stops it; data and logs stay in {data_dir}
   Metrics     {gateway}/metrics
 {_others(services)}  Web view    {_web_views(services)}
   Kafka       {settings["KAFKA_BOOTSTRAP_SERVERS"]}
-  PostgreSQL  {shown(read(settings["DATABASE_URL"]).as_text())}
+  PostgreSQL  {_postgresql(settings, shown)}
 {_replica(settings, shown)}
 Try it in another terminal:
 
@@ -53,6 +53,11 @@ Try it in another terminal:
   .venv/bin/headgate topics tail --from-beginning
   .venv/bin/headgate load --seconds 10
 """
+
+
+def _postgresql(settings: Mapping[str, str], shown: Callable[[str], str]) -> str:
+    url = settings.get("DATABASE_URL")
+    return shown(read(url).as_text()) if url else f"as {settings['DATABASE_URL_FILE']} says"
 
 
 def _others(services: Sequence[Service]) -> str:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from pydantic import SecretStr
+
 from cli import environment
 from cli.errors import CommandError
 from cli.settings import Settings as TopicSettings
@@ -11,6 +13,8 @@ from devstack.ports import free_port, required_port, usual_port
 from devstack.servers import Servers
 from devstack.settings import Settings as DevstackSettings
 from gateway.settings import Settings as GatewaySettings
+from runtime.postgresql.server import PostgreSQL
+from runtime.postgresql.settings import DatabaseSettings
 from stream_workers.kinds import KINDS, METRICS
 from stream_workers.settings import Settings as WorkerSettings
 
@@ -42,7 +46,7 @@ class Wanted:
 
     @property
     def embeds_postgres(self) -> bool:
-        return "database_url" not in self.gateway.model_fields_set
+        return not self.gateway.model_fields_set & {"database_url", "database_url_file"}
 
     @property
     def embeds_kafka(self) -> bool:
@@ -56,7 +60,7 @@ class Wanted:
         """The settings that say where everything listens; those of servers that somebody else runs are as set."""
         postgres, replica, brokers = embedded.postgres, embedded.replica, embedded.brokers
         settings = {
-            "DATABASE_URL": postgres.url() if postgres else self.gateway.database_url.get_secret_value(),
+            **({"DATABASE_URL": postgres.url()} if postgres else self._database()),
             **(brokers.settings if brokers else {"KAFKA_BOOTSTRAP_SERVERS": self.gateway.kafka_bootstrap_servers}),
             **ports,
         }
@@ -65,6 +69,22 @@ class Wanted:
         if not environment.is_set("RATE_LIMIT_PER_MINUTE"):
             settings["RATE_LIMIT_PER_MINUTE"] = _RATE_LIMIT_PER_MINUTE
         return settings
+
+    def database(self, embedded: Servers) -> PostgreSQL:
+        """The one that the services will use."""
+        if embedded.postgres is None:
+            return self.gateway.postgresql
+        return replace(PostgreSQL.at(embedded.postgres.url()), schema=self.gateway.database_schema)
+
+    def _database(self) -> dict[str, str]:
+        """As it was set, so that commands in other terminals find it, too."""
+        names = self.gateway.model_fields_set & set(DatabaseSettings.model_fields)
+        given = {name.upper(): getattr(self.gateway, name) for name in sorted(names)}
+        return {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in given.items()
+            if value is not None
+        }
 
     def services(self, settings: dict[str, str]) -> list[Service]:
         """The gateway, the metrics worker on the port that is set, the others on the next; a cluster's more after."""

@@ -6,15 +6,18 @@ tests/unit/runtime/postgresql/test_one_place.py finds a connection that is opene
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 import asyncpg
 
-from runtime.postgresql.hosts import Host
+from runtime.postgresql.hosts import USUAL_PORT, Host
 from runtime.postgresql.parameters import OF_DRIVER, OF_SESSION, asks_for_primary
+from runtime.postgresql.password import PasswordCommand
 from runtime.postgresql.primary import Primary
 from runtime.postgresql.url import Address, read
+from runtime.secrets import Secret
 
 CONNECTION_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What opening a connection raises."""
@@ -29,6 +32,8 @@ class PostgreSQL:
     """The server, or several, and how to get in; shown as their addresses."""
 
     address: Address
+    password: Secret | PasswordCommand | None = None
+    schema: str | None = None
 
     @classmethod
     def at(cls, url: "str | PostgreSQL") -> "PostgreSQL":
@@ -51,7 +56,7 @@ class PostgreSQL:
         It takes asyncpg's own options; what the URL says goes before ``server_settings`` of the same name. Of its
         ``connect_timeout`` and ``timeout`` the shorter one counts.
         """
-        primary = Primary(asyncpg.connect, errors=CONNECTION_ERRORS, writes=writes)
+        primary = Primary(self._connect, errors=CONNECTION_ERRORS, writes=writes)
 
         async def connect(
             *, timeout: float = _SECONDS, server_settings: Mapping[str, str] | None = None, **options: Any
@@ -73,14 +78,26 @@ class PostgreSQL:
             "dsn": f"postgresql://?{urlencode({name: given[name] for name in given if name in OF_DRIVER})}",
             "ssl": self._system_context(),
             "user": self.address.user,
-            "password": self.address.password,
             "database": self.address.database,
             "target_session_attrs": "read-write" if asks_for_primary(given) else None,
             **_hosts(hosts),
         }
 
+    async def _connect(self, *, host: str | None = None, port: int = USUAL_PORT, **options: Any) -> Any:
+        if host:
+            options |= {"host": host, "port": port}
+        password = partial(self._read_password, Host(host, port) if host else None)
+        return await asyncpg.connect(password=password if self.password else self.address.password, **options)
+
+    async def _read_password(self, host: Host | None) -> str:
+        """For each connection anew."""
+        if isinstance(self.password, PasswordCommand):
+            return await self.password.read(host, self.address.user)
+        return self.password.read() if self.password else ""
+
     def _session(self) -> dict[str, str]:
-        return {name: value for name, value in self.address.parameters.items() if name in OF_SESSION}
+        said = {name: value for name, value in self.address.parameters.items() if name in OF_SESSION}
+        return said | ({"search_path": f'"{self.schema}"'} if self.schema else {})
 
     def _seconds(self, timeout: float) -> float:
         """libpq's is for each host."""

@@ -13,7 +13,6 @@ def _either(secret: str) -> tuple[str, str]:
     return secret, f"{secret}_file"
 
 
-_SECRETS = ("kafka_sasl_password", "kafka_ssl_key_password", "kafka_oauth_client_secret")
 _TOKENS = ("kafka_oauth_token_url", "kafka_oauth_token_file", "kafka_aws_region")
 _AT_TOKEN_URL = (
     "kafka_oauth_client_id",
@@ -31,9 +30,6 @@ def refuse_impossible(settings: "AccessSettings") -> None:
 
 
 def _said_twice(settings: "AccessSettings") -> Iterator[str]:
-    for name in _SECRETS:
-        if len(both := _of(settings, *_either(name))) > 1:
-            yield f"{both[0]} and {both[1]} are both set: keep one of them"
     if len(found := _of(settings, *_TOKENS)) > 1:
         yield f"{' and '.join(found)} are set: keep the one that tokens come from"
 

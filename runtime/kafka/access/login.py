@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from aiokafka.abc import AbstractTokenProvider
 
-from runtime.kafka.access.secrets import Secret
 from runtime.kafka.access.tokens import Tokens
+from runtime.secrets import Secret
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 from runtime.kafka.access.login import Login
-from runtime.kafka.access.secrets import Secret, SecretUnreadableError
 from runtime.kafka.access.tls import Reloading, Tls
 from runtime.kafka.access.tokens import Source, Tokens
+from runtime.secrets import Secret, SecretUnreadableError
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]

@@ -7,7 +7,6 @@ from pydantic import Field, SecretStr, model_validator
 
 from runtime.bounds import BoundSettings
 from runtime.kafka.access.combinations import refuse_impossible
-from runtime.kafka.access.secrets import Secret
 from runtime.kafka.access.security import Mechanism, Protocol, Security
 from runtime.kafka.access.tls import Tls
 from runtime.kafka.access.tokens import AmazonMsk, ClientCredentials, Source, TokenFile
@@ -55,20 +54,20 @@ class AccessSettings(BoundSettings):
             protocol=self.kafka_security_protocol,
             mechanism=self.kafka_sasl_mechanism,
             username=self.kafka_sasl_username or "",
-            password=self._secret("kafka_sasl_password"),
+            password=self.secret("kafka_sasl_password"),
             tokens=self._tokens(),
             tls=Tls(
                 ca=self.kafka_ssl_ca,
                 certificate=self.kafka_ssl_certificate,
                 key=self.kafka_ssl_key,
-                key_password=self._secret("kafka_ssl_key_password"),
+                key_password=self.secret("kafka_ssl_key_password"),
                 check_hostname=self.kafka_ssl_check_hostname,
             ),
         )
 
     def _tokens(self) -> Source | None:
         if self.kafka_oauth_token_url:
-            secret = self._secret("kafka_oauth_client_secret")
+            secret = self.secret("kafka_oauth_client_secret")
             return ClientCredentials(
                 self.kafka_oauth_token_url,
                 self.kafka_oauth_client_id or "",
@@ -79,9 +78,6 @@ class AccessSettings(BoundSettings):
         if self.kafka_oauth_token_file:
             return TokenFile(self.kafka_oauth_token_file)
         return AmazonMsk(self.kafka_aws_region) if self.kafka_aws_region else None
-
-    def _secret(self, name: str) -> Secret:
-        return Secret(getattr(self, name), getattr(self, f"{name}_file"))
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:

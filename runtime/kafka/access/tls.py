@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
-from runtime.kafka.access.secrets import Secret
+from runtime.secrets import Secret
 
 log = logging.getLogger(__name__)
 

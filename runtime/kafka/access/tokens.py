@@ -15,7 +15,7 @@ from typing import Protocol
 
 from aiokafka.errors import KafkaConnectionError
 
-from runtime.kafka.access.secrets import Secret
+from runtime.secrets import Secret
 
 ANSWER_SECONDS = 5.0
 # A token is renewed when so much of its life is over; where that fails, it serves to its end.

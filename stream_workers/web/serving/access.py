@@ -40,8 +40,7 @@ class Access:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        token = settings.worker_web_token
-        return cls(token.get_secret_value() if token else None, hosts=_names(settings.worker_web_hosts))
+        return cls(settings.web_token, hosts=_names(settings.worker_web_hosts))
 
     @property
     def needed(self) -> bool:
@@ -115,7 +114,7 @@ def _bytes(given: str) -> bytes:
 def refuse_open_bind(settings: Settings) -> None:
     """Names, applications and a button to send events again are nothing for a whole network; raises WorkerError."""
     host = settings.worker_web_host
-    if settings.worker_web_token is None and not settings.worker_web_open and not is_loopback(host):
+    if settings.web_token is None and not settings.worker_web_open and not is_loopback(host):
         raise OpenBindError(host)
 
 

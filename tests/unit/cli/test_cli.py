@@ -197,7 +197,8 @@ def test_config_tells_value_and_source_and_hides_secrets(tmp_path: Path) -> None
         ("postgresql+asyncpg://u:p@h:1/d", "postgresql+asyncpg://u:***@h:1/d"),
         ("redis://:p@h", "redis://:***@h"),
         ("token", "***"),
-        ("postgresql+asyncpg://h/d", "***"),
+        ("postgresql+asyncpg://h/d", "postgresql+asyncpg://h/d"),
+        ("-----BEGIN PRIVATE KEY-----", "***"),
     ],
 )
 def test_secrets_are_masked(secret: str, shown: str) -> None:

@@ -17,7 +17,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from runtime.kafka.access import sessions
 from runtime.kafka.access.login import Login
-from runtime.kafka.access.secrets import Secret
+from runtime.secrets import Secret
 
 
 def source(thing: object) -> str:

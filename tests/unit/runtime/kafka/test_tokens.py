@@ -9,8 +9,8 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 from pydantic import SecretStr
 
-from runtime.kafka.access.secrets import Secret
 from runtime.kafka.access.tokens import ClientCredentials, TokenFile, Tokens
+from runtime.secrets import Secret
 from tests.support.token_server import SECRET, TokenServer
 
 

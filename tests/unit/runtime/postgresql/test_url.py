@@ -183,7 +183,7 @@ def test_a_service_fills_in_what_the_url_leaves_out(tmp_path: Path, monkeypatch:
         ("postgres://ann:secret%00@first/name", "written %2F %3F %23"),
         ("postgres://ann:%FFsecret@first/name", "no UTF-8"),
         ("postgres://ann:secret", "port must be"),
-        ("postgres://ann:secret@first:x/name", "host must look like"),
+        ("postgres://ann:secret@first:x/name", "port must be"),
         ("postgres://ann:secret@first:70000/name", "port must be"),
         ("postgres://ann:secret@first,second/name?port=1,2,3", "port names 3 ports for 2 hosts"),
         ("postgres://ann:secret@first:1/name?port=2", "ports in two places"),
