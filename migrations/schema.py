@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,13 +14,19 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.database.connection import open_engine
+from gateway.database.connection import open_engine, sqlstate
 from gateway.database.partitions import months_ahead
+from migrations.grants import grants
 from migrations.trigram import ensure_trigram_index
 from runtime.postgresql.server import PostgreSQL
 
 _LOCK_ID = 0x6865616467617465  # "headgate" in ASCII: a number that no other program takes
 _LOCK_POLL_SECONDS = 0.2
+_INSUFFICIENT_PRIVILEGE = "42501"
+_RIGHTS = (
+    ": who migrates needs no superuser, but a schema of its own; let its owner say `CREATE SCHEMA headgate "
+    "AUTHORIZATION role`, and set DATABASE_SCHEMA=headgate"
+)
 
 
 class MigrationError(Exception):
@@ -35,13 +41,25 @@ def head() -> str:
 async def migrate(server: PostgreSQL | str, revision: str = "head", *, wait_seconds: float = 300.0) -> str:
     """Upgrade to ``revision`` and return what was reached; a second caller waits, then finds nothing to do.
 
+    The schema that is set is made if there is none; else everything is made where the search path begins.
+
     Raises MigrationError if the database cannot be reached, refuses, or was migrated by a newer version.
     """
     async with _engine(server) as engine:
+        await _ensure_schema(engine, PostgreSQL.at(server).schema)
         await _run_locked(engine, lambda config: command.upgrade(config, revision), wait_seconds)
         await months_ahead(engine)
         await ensure_trigram_index(engine)
         return await _current(engine)
+
+
+async def allow(server: PostgreSQL | str, role: str) -> Sequence[str]:
+    """Give a role what gateways, the web view and commands that read need; the statements that did it."""
+    async with _engine(server) as engine, engine.begin() as connection:
+        said = await grants(connection, role)
+        for statement in said:
+            await connection.execute(text(statement))
+        return said
 
 
 async def downgrade(server: PostgreSQL | str, revision: str, *, wait_seconds: float = 300.0) -> None:
@@ -61,11 +79,19 @@ async def _engine(server: PostgreSQL | str) -> AsyncIterator[AsyncEngine]:
     except CommandError as error:
         raise MigrationError(f"{error}; was {where} migrated by a newer Headgate? Then use that one") from error
     except DBAPIError as error:
-        raise MigrationError(f"{where}: {error.orig}") from error
+        hint = _RIGHTS if sqlstate(error) == _INSUFFICIENT_PRIVILEGE else ""
+        raise MigrationError(f"{where}: {error.orig}{hint}") from error
     except OSError as error:
         raise MigrationError(f"{where} cannot be reached: {error.strerror or error}") from error
     finally:
         await engine.dispose()
+
+
+async def _ensure_schema(engine: AsyncEngine, schema: str | None) -> None:
+    """Looked for first: to make one that is there already takes the right to make others."""
+    async with engine.begin() as connection:
+        if schema and not await connection.scalar(text("SELECT to_regnamespace(:name)"), {"name": f'"{schema}"'}):
+            await connection.execute(text(f'CREATE SCHEMA "{schema}"'))
 
 
 async def _run_locked(engine: AsyncEngine, step: Callable[[Config], None], wait_seconds: float) -> None:

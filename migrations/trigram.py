@@ -11,7 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 INDEX = "ix_applications_user_name_trgm"
 _log = structlog.get_logger()
 
-_COLUMNS = "USING gin (user_name gin_trgm_ops)"
+_PLACE = text(
+    "SELECT quote_ident(nspname) FROM pg_extension JOIN pg_namespace AS n ON n.oid = extnamespace "
+    "WHERE extname = 'pg_trgm'"
+)
 # Partitions without a part of the index; those attached later bring one along.
 _WITHOUT = text("""
 SELECT part.relname FROM pg_inherits JOIN pg_class AS part ON part.oid = inhrelid
@@ -27,22 +30,22 @@ async def ensure_trigram_index(engine: AsyncEngine) -> bool:
     """Whether the index is there; builds it without blocking writers. Nothing happens where it is not possible."""
     async with engine.connect() as connection:
         connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        if not await _has_applications(connection) or not await _has_extension(connection):
+        if not await _has_applications(connection) or not (columns := await _columns(connection)):
             return False
         if not await _is_partitioned(connection):
-            await _build(connection, INDEX, "applications")
+            await _build(connection, INDEX, f"applications {columns}")
             return True
         # A partitioned index cannot be built concurrently: it becomes valid with the last part that is attached to it.
-        await connection.execute(text(f"CREATE INDEX IF NOT EXISTS {INDEX} ON ONLY applications {_COLUMNS}"))
+        await connection.execute(text(f"CREATE INDEX IF NOT EXISTS {INDEX} ON ONLY applications {columns}"))
         for table in (await connection.execute(_WITHOUT, {"name": INDEX})).scalars().all():
-            await _build(connection, f"ix_{table}_user_name_trgm", table)
+            await _build(connection, f"ix_{table}_user_name_trgm", f"{table} {columns}")
             await connection.execute(text(f"ALTER INDEX {INDEX} ATTACH PARTITION ix_{table}_user_name_trgm"))
         return True
 
 
-async def _build(connection: AsyncConnection, index: str, table: str) -> None:
+async def _build(connection: AsyncConnection, index: str, where: str) -> None:
     await _drop_invalid(connection, index)
-    await connection.execute(text(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {index} ON {table} {_COLUMNS}"))
+    await connection.execute(text(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {index} ON {where}"))
 
 
 async def _is_partitioned(connection: AsyncConnection) -> bool:
@@ -54,16 +57,15 @@ async def _has_applications(connection: AsyncConnection) -> bool:
     return await connection.scalar(text("SELECT to_regclass('applications') IS NOT NULL")) is True
 
 
-async def _has_extension(connection: AsyncConnection) -> bool:
-    available = await connection.scalar(text("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"))
-    if not available:
-        return False
-    try:
-        await connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
-    except DBAPIError as error:
-        _log.info("pg_trgm is available, but this role may not create it", reason=str(error.orig))
-        return False
-    return True
+async def _columns(connection: AsyncConnection) -> str | None:
+    """With the schema that the extension is in, ours or where a managed service put it. None, and said, without it."""
+    if await connection.scalar(_PLACE) is None:
+        try:
+            await connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
+        except DBAPIError as error:
+            _log.info(f"without pg_trgm, user_name__like reads every name: {error.orig}")
+            return None
+    return f"USING gin (user_name {await connection.scalar(_PLACE)}.gin_trgm_ops)"
 
 
 async def _drop_invalid(connection: AsyncConnection, index: str) -> None:

@@ -182,11 +182,10 @@ async def test_the_trigram_index_covers_every_partition(
     """Where the server has no such extension: with an index of another kind, built and attached in the same way."""
     url = empty_database_url
 
-    async def there(_: object) -> bool:
-        return True
+    async def others(_: object) -> str:
+        return "(user_name text_pattern_ops)"
 
-    monkeypatch.setattr(trigram, "_has_extension", there)
-    monkeypatch.setattr(trigram, "_COLUMNS", "(user_name text_pattern_ops)")
+    monkeypatch.setattr(trigram, "_columns", others)
     await migrate(url, revision)
     valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_applications_user_name_trgm'::regclass"
     assert await scalar(url, valid)

@@ -1,0 +1,184 @@
+"""A managed database: nobody is superuser, one role migrates a schema of its own, another one runs Headgate."""
+
+import asyncio
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from cli.audit.audit import audit
+from cli.doctor import database as doctor
+from cli.removal.removal import database, only_one
+from cli.removal.retention import expire, plan
+from contracts import Topics
+from devstack.postgresql.postgres import Postgres
+from gateway.admission.api_keys import create_key
+from gateway.database.connection import open_engine
+from gateway.database.months import Month
+from gateway.database.partitions import make_months, months_ahead
+from gateway.settings import Settings
+from migrations import MigrationError, head, migrate
+from runtime.kafka.clients import Kafka
+from stream_workers.web.look.gateways import Database
+from tests.support.http_gateway import NEW, served
+from tests.support.write_path import eventually, execute, ids_on_topic, rows, settings_for
+
+SCHEMA = "Shop"
+
+
+@dataclass(frozen=True)
+class Managed:
+    """A database with two roles, and nothing in it yet."""
+
+    name: str
+    server: Postgres
+
+    def url(self, role: str) -> str:
+        return f"postgres://{role}_{self.name}:secret@127.0.0.1:{self.server.port}/{self.name}"
+
+    @property
+    def admin_url(self) -> str:
+        return self.server.admin_url(self.name)
+
+    def environment(self, role: str) -> dict[str, str]:
+        return {"DATABASE_URL": self.url(role), "DATABASE_SCHEMA": SCHEMA}
+
+
+@pytest.fixture
+async def managed(postgres: Postgres) -> AsyncIterator[Managed]:
+    one = Managed(f"m{secrets.token_hex(4)}", postgres)
+    for role in ("owner", "runner"):
+        postgres.query(f"CREATE ROLE {role}_{one.name} LOGIN PASSWORD 'secret'")
+    postgres.query(f"CREATE DATABASE {one.name}")
+    yield one
+    roles = (f"DROP ROLE {role}_{one.name}" for role in ("owner", "runner"))
+    postgres.query(f"DROP DATABASE {one.name} WITH (FORCE)", *roles)
+
+
+@pytest.fixture
+async def allowed(managed: Managed) -> Managed:
+    """Migrated by one role, usable by the other, as the command does it."""
+    await execute(managed.admin_url, f'CREATE SCHEMA "{SCHEMA}" AUTHORIZATION owner_{managed.name}')
+    found = await asyncio.to_thread(headgate, managed, "migrate", "--grants", f"runner_{managed.name}")
+    assert f"the database is at revision {head()}" in found.stdout, found.stderr
+    assert f'GRANT SELECT, INSERT ON "{SCHEMA}".applications TO runner_{managed.name};' in found.stdout
+    assert "without pg_trgm, user_name__like reads every name" in found.stdout + found.stderr
+    return managed
+
+
+def headgate(managed: Managed, *words: str) -> "subprocess.CompletedProcess[str]":
+    command, environment = [sys.executable, "-m", "cli", *words], os.environ | managed.environment("owner")
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def settings_of(managed: Managed, role: str, kafka: Kafka, topics: Topics, **changed: Any) -> Settings:
+    more = {"database_schema": SCHEMA, "rate_limit_per_minute": 0, **changed}
+    return settings_for(managed.url(role), kafka, topics, **more)
+
+
+async def test_who_may_not_create_is_told_what_to_ask_for(managed: Managed) -> None:
+    with pytest.raises(MigrationError, match=r"permission denied for schema public.*CREATE SCHEMA headgate"):
+        await migrate(managed.url("owner"))
+    found = await asyncio.to_thread(headgate, managed, "migrate")
+    assert found.returncode == 1
+    assert "permission denied for database" in found.stderr
+    assert "AUTHORIZATION role" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+async def test_a_schema_is_made_where_that_is_allowed(managed: Managed) -> None:
+    await execute(managed.admin_url, f"GRANT CREATE ON DATABASE {managed.name} TO owner_{managed.name}")
+    for _ in range(2):
+        assert (await asyncio.to_thread(headgate, managed, "migrate")).returncode == 0
+    schemas = "SELECT DISTINCT schemaname FROM pg_tables WHERE schemaname !~ '^(pg_|information)'"
+    assert [row[0] for row in await rows(managed.admin_url, schemas)] == [SCHEMA]
+
+
+async def test_the_whole_way_with_the_least_rights(
+    allowed: Managed, kafka: Kafka, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.audit.audit.OPEN_FOR", timedelta(0))
+    settings = settings_of(allowed, "runner", kafka, topics, auth_required=True, deduplicate_seconds=60)
+    owner = open_engine(settings_of(allowed, "owner", kafka, topics).postgresql)
+    try:
+        _, key = await create_key(owner, "a test", ("applications:write", "applications:read"), expires_at=None)
+    finally:
+        await owner.dispose()
+    headers = {"Authorization": f"Bearer {key}"}
+    async with served(settings) as http:
+        once = headers | {"Idempotency-Key": "once"}
+        answers = [await http.client.post("/applications", json=NEW, headers=once) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [201, 201]
+        id_ = answers[0].json()["id"]
+        batch = [{"user_name": "Ann", "description": str(number)} for number in range(5)]
+        assert (await http.client.post("/applications/batch", json=batch, headers=headers)).status_code == 200
+        for path in (f"/applications/{id_}", "/applications", "/applications?user_name__like=nn", "/healthz"):
+            assert (await http.client.get(path, headers=headers)).status_code == 200
+
+        async def published() -> bool:
+            return len(await ids_on_topic(kafka, topics.applications)) == 6
+
+        await eventually(published, what="six events")
+        view = Database(settings.postgresql)
+        assert [gateway.state for gateway in (await view.intake()).gateways] == ["running"]
+        assert (await view.stored(id_)) is not None
+        await view.close()
+        findings = {finding.what: finding for finding in await doctor.examine(settings)}
+        assert {finding.status for finding in findings.values()} == {"ok"}, findings
+    found = await audit(settings, lambda *_: None)
+    assert (found.drift, found.differences.rows) == (0, 6)
+    used = f'SELECT FROM "{SCHEMA}".api_keys WHERE last_used_at IS NOT NULL'
+    assert len(await rows(allowed.admin_url, used)) == 1
+
+
+async def test_months_and_retention_are_left_to_the_role_that_migrates(
+    allowed: Managed, kafka: Kafka, topics: Topics, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner, owner = (settings_of(allowed, role, kafka, topics) for role in ("runner", "owner"))
+    await execute(allowed.admin_url, f'INSERT INTO "{SCHEMA}".applications VALUES {OLD_ROW}')
+    later = datetime.now(UTC) + timedelta(days=62)
+    async with database(runner) as engine:
+        with pytest.raises(DBAPIError, match="permission denied"):
+            await make_months(engine, now=later)
+        caplog.set_level("INFO")
+        planned = await plan(engine, datetime(2021, 1, 1, tzinfo=UTC))
+        assert planned.rows == 1
+        with pytest.raises(DBAPIError, match="permission denied for table expirations"):
+            async for _ in expire(engine, planned):
+                pass
+    async with database(owner) as engine, only_one(engine):
+        assert [rows async for rows in expire(engine, planned)] == [1]
+    async with database(owner) as engine:
+        assert Month.of(later).later(2).table in await make_months(engine, now=later)
+    async with database(runner) as engine:
+        assert await months_ahead(engine)
+    async with served(runner) as http:
+        assert (await http.client.post("/applications", json=NEW)).status_code == 201
+
+        async def published() -> bool:
+            return not await rows(allowed.admin_url, f'SELECT FROM "{SCHEMA}".outbox WHERE cardinality(ids) > 0')
+
+        await eventually(published, what="an empty outbox")
+
+
+async def test_a_gateway_that_may_make_no_months_says_so_and_is_quiet(
+    allowed: Managed, kafka: Kafka, topics: Topics, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.database.partitions.AHEAD", 4)
+    caplog.set_level("INFO")
+    month = Month.of(datetime.now(UTC)).later(2).table
+    await execute(allowed.admin_url, f'DROP TABLE "{SCHEMA}".{month}')
+    async with database(settings_of(allowed, "runner", kafka, topics)) as engine:
+        assert await months_ahead(engine)
+    assert "This role makes no months (" in caplog.text
+    assert "`headgate migrate` does" in caplog.text
+
+
+OLD_ROW = "('016f5e66-e800-7000-8000-000000000001', 'Ann', 'old', '2020-01-01T00:00:00Z')"
