@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.database.connection import open_engine, sqlstate
+from gateway.database.locks import locked
 from gateway.database.partitions import months_ahead
 from migrations.grants import grants
 from migrations.trigram import ensure_trigram_index
@@ -95,17 +96,22 @@ async def _ensure_schema(engine: AsyncEngine, schema: str | None) -> None:
 
 
 async def _run_locked(engine: AsyncEngine, step: Callable[[Config], None], wait_seconds: float) -> None:
-    async with engine.connect() as guard:
-        guard = await guard.execution_options(isolation_level="AUTOCOMMIT")
-        # Tried again and again rather than waited for: a waiting SELECT holds a snapshot, and CREATE INDEX CONCURRENTLY
-        # in the process that has the lock would wait for it for ever.
-        deadline = time.monotonic() + wait_seconds
-        while not await guard.scalar(text("SELECT pg_try_advisory_lock(:id)"), {"id": _LOCK_ID}):
-            if time.monotonic() > deadline:
-                raise MigrationError(f"another migration has been running for {wait_seconds:.0f} s")
-            await asyncio.sleep(_LOCK_POLL_SECONDS)
-        async with engine.connect() as connection:
-            await connection.run_sync(_run, step)
+    deadline = time.monotonic() + wait_seconds
+    while not await _once(engine, step):
+        if time.monotonic() > deadline:
+            raise MigrationError(f"another migration has been running for {wait_seconds:.0f} s")
+        await asyncio.sleep(_LOCK_POLL_SECONDS)
+
+
+async def _once(engine: AsyncEngine, step: Callable[[Config], None]) -> bool:
+    """Whether it could be done; not waited for, because a waiting statement holds a snapshot, and CREATE INDEX
+    CONCURRENTLY in the process that has the lock would wait for it for ever.
+    """
+    async with locked(engine, _LOCK_ID) as mine:
+        if mine:
+            async with engine.connect() as connection:
+                await connection.run_sync(_run, step)
+        return mine
 
 
 def _run(connection: Connection, step: Callable[[Config], None]) -> None:

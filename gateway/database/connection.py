@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from gateway.settings import Settings
+from runtime.postgresql.pooler import Pooled
 from runtime.postgresql.server import PostgreSQL
 
 if TYPE_CHECKING:
@@ -203,7 +204,12 @@ class Session:
 
 
 def _backend(driver: "asyncpg.Connection[asyncpg.Record]") -> tuple[int, int] | None:
-    """The server's process of a TCP connection, and the port that tells it from a later process of that number."""
+    """The server's process of a TCP connection, and the port that tells it from a later process of that number.
+
+    A pooler names no process of the server's.
+    """
+    if isinstance(driver, Pooled):
+        return None
     address = driver._transport.get_extra_info("sockname")  # type: ignore[attr-defined]
     return (driver.get_server_pid(), address[1]) if isinstance(address, tuple) else None
 

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.database.connection import DATABASE_ERRORS, first_line, sqlstate
+from gateway.database.locks import locked
 from gateway.database.months import Month, Partitions, older_table, partitions
 from gateway.database.tables import DEFAULT_PARTITION
 
@@ -43,14 +44,8 @@ ORDER BY child.relname
 @asynccontextmanager
 async def alone(engine: AsyncEngine) -> AsyncIterator[bool]:
     """Whether nobody else makes or removes months, or erases rows, while the block lasts."""
-    async with engine.connect() as guard:
-        guard = await guard.execution_options(isolation_level="AUTOCOMMIT")
-        mine = bool(await guard.scalar(text("SELECT pg_try_advisory_lock(:id)"), {"id": _LOCK_ID}))
-        try:
-            yield mine
-        finally:
-            if mine:
-                await guard.execute(text("SELECT pg_advisory_unlock(:id)"), {"id": _LOCK_ID})
+    async with locked(engine, _LOCK_ID) as mine:
+        yield mine
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ import asyncpg
 from runtime.postgresql.hosts import USUAL_PORT, Host
 from runtime.postgresql.parameters import OF_DRIVER, OF_SESSION, asks_for_primary
 from runtime.postgresql.password import PasswordCommand
+from runtime.postgresql.pooler import Connector
 from runtime.postgresql.primary import Primary
 from runtime.postgresql.url import Address, read
 from runtime.secrets import Secret
@@ -56,7 +57,8 @@ class PostgreSQL:
         It takes asyncpg's own options; what the URL says goes before ``server_settings`` of the same name. Of its
         ``connect_timeout`` and ``timeout`` the shorter one counts.
         """
-        primary = Primary(self._connect, errors=CONNECTION_ERRORS, writes=writes)
+        begin = partial(self._connect, Connector().connect)
+        primary = Primary(begin, errors=CONNECTION_ERRORS, writes=writes)
 
         async def connect(
             *, timeout: float = _SECONDS, server_settings: Mapping[str, str] | None = None, **options: Any
@@ -83,11 +85,13 @@ class PostgreSQL:
             **_hosts(hosts),
         }
 
-    async def _connect(self, *, host: str | None = None, port: int = USUAL_PORT, **options: Any) -> Any:
+    async def _connect(
+        self, begin: Connect, *, host: str | None = None, port: int = USUAL_PORT, **options: Any
+    ) -> Any:
         if host:
             options |= {"host": host, "port": port}
         password = partial(self._read_password, Host(host, port) if host else None)
-        return await asyncpg.connect(password=password if self.password else self.address.password, **options)
+        return await begin(password=password if self.password else self.address.password, **options)
 
     async def _read_password(self, host: Host | None) -> str:
         """For each connection anew."""

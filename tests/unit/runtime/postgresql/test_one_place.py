@@ -7,7 +7,7 @@ from tests.support.commands import ROOT
 
 _PACKAGES = ("gateway", "stream_workers", "migrations", "cli", "runtime")
 _PLACES = {
-    "runtime/postgresql/server.py": {"asyncpg.connect"},
+    "runtime/postgresql/pooler.py": {"asyncpg.connect"},
     "gateway/database/connection.py": {"create_async_engine"},
 }
 _OPENERS = {"asyncpg.connect", "asyncpg.create_pool", "create_async_engine", "create_engine_from_config", "make_url"}

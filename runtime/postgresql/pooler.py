@@ -1,0 +1,85 @@
+"""Connections to PostgreSQL that a pooler may stand in front of: PgBouncer, RDS Proxy, Supavisor in transaction mode.
+
+Such a pooler lends a server for one transaction: what was prepared or set is then at another server, or another's. That
+there is one is seen from what it does: it refuses parameters of a session, or another process answers than the one
+that said hello.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+import structlog
+
+# What a session asks for its own protection. A pooler cannot keep it: docs/proxies.md says where it is set instead.
+_PROTECTION = frozenset({"statement_timeout", "lock_timeout", "jit", "default_transaction_read_only"})
+_REFUSED = "unsupported startup parameter"
+
+_log = structlog.get_logger()
+
+
+class Pooled(asyncpg.Connection):
+    """Each statement goes with its text, in the same round trip; what is kept of it is kept here.
+
+    asyncpg sends a statement without a name anew each time where its own cache is off.
+    """
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._described: dict[Any, Any] = {}
+
+    async def prepare(self, query: str, *, name: str | None = None, **more: Any) -> Any:  # noqa: ARG002 -- asyncpg's
+        """As asyncpg's, but nothing has a name at the server."""
+        return await super().prepare(query, name="", **more)
+
+    async def fetch(self, query: str, *arguments: Any, timeout: float | None = None, record_class: Any = None) -> Any:
+        """As asyncpg's, which would ask for a description each time."""
+        what = query, record_class
+        statement = self._described.get(what)
+        if statement is None:
+            statement = self._described[what] = await self.prepare(query, record_class=record_class)
+        return await statement.fetch(*arguments, timeout=timeout)
+
+
+class Connector:
+    """``connect`` is asyncpg's; behind a pooler its connections are ``Pooled``, from the first one on."""
+
+    def __init__(self) -> None:
+        self._pooled: set[Any] = set()
+
+    async def connect(
+        self, *, server_settings: Mapping[str, str] | None = None, **arguments: Any
+    ) -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection on which every statement or transaction can be relied upon by itself."""
+        where = tuple(map(arguments.get, ("dsn", "host", "port")))
+        wanted = dict(server_settings or {})
+        if where not in self._pooled:
+            direct = await _direct(wanted, arguments)
+            if direct is not None:
+                return direct
+            self._pooled.add(where)
+            _log.info("PostgreSQL is behind a pooler, which keeps no session: docs/proxies.md")
+        kept = {name: value for name, value in wanted.items() if name not in _PROTECTION}
+        no_cache = {"statement_cache_size": 0, "connection_class": Pooled}
+        return await asyncpg.connect(server_settings=kept, **arguments | no_cache)
+
+
+async def _direct(settings: dict[str, str], arguments: dict[str, Any]) -> "asyncpg.Connection[asyncpg.Record] | None":
+    """A connection with a server of its own; None where a pooler answers."""
+    connection: asyncpg.Connection[asyncpg.Record]
+    try:
+        connection = await asyncpg.connect(server_settings=settings, **arguments)
+    except asyncpg.ProtocolViolationError as error:
+        if _REFUSED not in str(error):
+            raise
+        return None
+    try:
+        # Without anything that is prepared, which would stay behind at some server.
+        same = await connection.execute(f"SELECT WHERE pg_backend_pid() = {connection.get_server_pid()}")
+    except BaseException:
+        connection.terminate()
+        raise
+    if same == "SELECT 1":
+        return connection
+    await connection.close()
+    return None

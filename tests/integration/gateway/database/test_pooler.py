@@ -1,0 +1,87 @@
+"""PgBouncer in transaction mode between Headgate and PostgreSQL: nothing is to be set, nothing relies on a session."""
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from gateway.database.connection import open_engine
+from gateway.database.locks import locked
+from gateway.settings import Settings
+from migrations import migrate
+from tests.support.http_gateway import NEW, served
+from tests.support.pooler import needs_pgbouncer, pooler
+from tests.support.write_path import eventually, execute, outbox_is_empty, rows
+
+pytestmark = needs_pgbouncer
+
+# What PgBouncer is told by people who meet its refusal: to drop what it does not know.
+IGNORING = {"ignore_startup_parameters": "statement_timeout,lock_timeout,jit,default_transaction_read_only"}
+
+
+@pytest.mark.parametrize("more", [{}, IGNORING], ids=["as it comes", "ignoring"])
+async def test_a_gateway_works_through_it(more: dict[str, str], http_settings: Settings, tmp_path: Path) -> None:
+    direct = http_settings.database_url.get_secret_value()
+    async with pooler(direct, tmp_path, more=more) as between:
+        settings = http_settings.model_copy(update={"database_url": SecretStr(between.url)})
+        async with served(settings) as http:
+            answers = await asyncio.gather(*(http.client.post("/applications", json=NEW) for _ in range(60)))
+            keyed = [await http.client.post("/applications", json=NEW, headers={"Idempotency-Key": "k"}) for _ in "ab"]
+            page = await http.client.get("/applications?size=100")
+            ones = await asyncio.gather(*(http.client.get(answer.headers["location"]) for answer in answers))
+            await eventually(lambda: outbox_is_empty(direct), what="an empty outbox")
+            assert not any(http.front.running.telemetry.metrics.commit_failures.values())
+    assert {answer.status_code for answer in (*answers, *keyed)} == {201}
+    assert keyed[0].content == keyed[1].content
+    assert page.json()["total"] == 61
+    assert [one.content for one in ones] == [answer.content for answer in answers]
+
+
+async def test_what_is_prepared_stays_here(http_settings: Settings, tmp_path: Path) -> None:
+    """Servers go round among clients: a statement with a name would be missing at one, and in the way at another."""
+    direct = http_settings.database_url.get_secret_value()
+    async with pooler(direct, tmp_path, servers=1) as between:
+        settings = http_settings.model_copy(update={"database_url": SecretStr(between.url)})
+        async with served(settings) as http:
+            for _ in range(10):
+                assert (await http.client.post("/applications", json=NEW)).status_code == 201
+                assert (await http.client.get("/applications")).status_code == 200
+        connection = await asyncpg.connect(between.url.replace("+asyncpg", ""), statement_cache_size=0)
+        left = await connection.fetchval("SELECT count(*) FROM pg_prepared_statements WHERE name <> ''")
+        await connection.close()
+    assert left == 0
+
+
+async def test_migrations_run_through_it_two_at_once(empty_database_url: str, tmp_path: Path) -> None:
+    async with pooler(empty_database_url, tmp_path, servers=6) as between:
+        assert len(set(await asyncio.gather(migrate(between.url), migrate(between.url)))) == 1
+        assert await migrate(between.url)
+    assert await rows(empty_database_url, "SELECT FROM pg_tables WHERE tablename = 'outbox'")
+    assert not await rows(empty_database_url, "SELECT FROM pg_locks WHERE locktype = 'advisory'")
+
+
+async def test_a_lock_is_one_holder_s_whichever_server_answers(database_url: str, tmp_path: Path) -> None:
+    async with pooler(database_url, tmp_path, servers=2) as between:
+        first, second = open_engine(between.url), open_engine(between.url)
+        try:
+            async with locked(first, 7) as mine, locked(second, 7) as theirs:
+                assert (mine, theirs) == (True, False)
+            async with locked(second, 7) as free:
+                assert free
+        finally:
+            await first.dispose()
+            await second.dispose()
+
+
+async def test_a_lock_survives_a_server_that_ends_idle_transactions(database_url: str) -> None:
+    [row] = await rows(database_url, "SELECT current_database() AS name")
+    await execute(database_url, f"ALTER DATABASE {row['name']} SET idle_in_transaction_session_timeout = '100ms'")
+    engine = open_engine(database_url)
+    try:
+        async with locked(engine, 7) as mine:
+            assert mine
+            await asyncio.sleep(0.5)  # what is tried is that nothing happens in this time
+    finally:
+        await engine.dispose()
