@@ -4,7 +4,9 @@ from typing import Any, TypedDict
 
 
 class LeaseFigures(TypedDict):
-    """All of it is for people and none of it decides anything, but for ``monotonic``: how old a replica is.
+    """All of it is for people and none of it decides anything, but for ``monotonic``: how old a replica is, ``floor``:
+    nothing older is committed under this lease any more (milliseconds since 1970, as in ids), and ``followed``: streams
+    are open at this gateway, and wait for the floors of all.
 
     ``at`` is in seconds since 1970 and ``monotonic`` in seconds, both on the gateway's own clock; ``rate`` is per
     second, ``p99_ms`` None where no POST came; ``replica`` is how the replica that it reads does: ``status``, and
@@ -13,6 +15,8 @@ class LeaseFigures(TypedDict):
 
     at: float
     monotonic: float
+    floor: int
+    followed: bool
     accepted: int
     published: int
     queued: int

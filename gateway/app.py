@@ -10,11 +10,11 @@ from fastapi import FastAPI
 from gateway.admission.api_keys import ApiKeys
 from gateway.admission.gate import Gate
 from gateway.admission.rate_limit import RateLimiter
-from gateway.api import exception_handlers, exposition, health_routes, metrics_route, openapi, routes
+from gateway.api import exception_handlers, exposition, following, health_routes, metrics_route, openapi, routes
 from gateway.api.front import Front
 from gateway.database import key_sweep, month_watch
 from gateway.health import Health
-from gateway.pages import docs, events, form, problem_pages
+from gateway.pages import docs, events, form, index, problem_pages
 from gateway.service import running
 from gateway.settings import Settings
 from runtime import release
@@ -46,12 +46,14 @@ def create_api() -> FastAPI:
     )
     for router in (
         routes.router,
+        following.router,
         health_routes.router,
         metrics_route.router,
         docs.router,
         events.router,
         problem_pages.router,
         form.router,
+        index.router,
     ):
         api.include_router(router)
     docs.mount_static(api)

@@ -76,6 +76,9 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn's, which waits for every connection: so those whose clients do nothing are cut meanwhile too."""
         cutting = asyncio.create_task(self._cut(), name="cutting while stopping")
+        if self._app.gateway is not None:
+            # Once nobody can come to this process any more: who follows goes on at another one.
+            asyncio.get_running_loop().call_soon(self._app.gateway.followers.end)
         try:
             await super().shutdown(sockets)
         finally:

@@ -15,10 +15,12 @@ from contracts import LeaseFigures
 from gateway.commit.lease import LeaseKeeper
 from gateway.commit.writer import Writer
 from gateway.database.connection import DATABASE_ERRORS, Session, create_engine
+from gateway.follow.followers import Followers
 from gateway.observability.pace import Pace
 from gateway.observability.telemetry import Telemetry
 from gateway.publish.publisher import Publisher
 from gateway.publish.recovery import Recovery
+from gateway.publish.whereabouts import Finder
 from gateway.read.reads import Reads
 from gateway.read.replica import Replica
 from gateway.settings import Settings
@@ -48,7 +50,11 @@ class Gateway:
         instance = f"{socket.gethostname()}:{settings.gateway_port}#{os.getpid()}"
         self._pace = Pace(self.telemetry.metrics)
         self.keeper = LeaseKeeper(
-            session=self._sessions["lease"], settings=settings, instance=instance, figures=self.figures
+            session=self._sessions["lease"],
+            settings=settings,
+            instance=instance,
+            figures=self.figures,
+            begin=lambda at: self.writer.floor.begin(at),
         )
         self.publisher = Publisher(
             keeper=self.keeper,
@@ -68,6 +74,10 @@ class Gateway:
         self.recovery = Recovery(keeper=self.keeper, session=self.session, settings=settings, telemetry=self.telemetry)
         self.reads = Reads(self._unpooled)
         self.replica = self._replica()
+        self.whereabouts = Finder(settings, self.reads)
+        self.followers = Followers(
+            keeper=self.keeper, primary=self.reads, replica=self.replica, most=settings.streams_max
+        )
 
     def _replica(self) -> Replica | None:
         server = self.settings.postgresql_replica
@@ -89,6 +99,8 @@ class Gateway:
         return {
             "at": time.time(),
             "monotonic": time.monotonic(),
+            "floor": self.writer.floor.raised(),
+            "followed": self.keeper.followed,
             "accepted": self.writer.committed,
             "published": self.publisher.published,
             "queued": len(self.writer.queue),

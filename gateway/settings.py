@@ -1,5 +1,6 @@
 """Settings of the gateway, read from the environment and `.env` in the entry points only."""
 
+import re
 from collections.abc import Sequence
 from ipaddress import ip_network
 from pathlib import Path
@@ -39,6 +40,12 @@ def _host_name(text: str) -> str:
     return name
 
 
+def _contact(text: str) -> str:
+    if not re.fullmatch(r"(mailto:[^@\s]+@[^@\s]+|https://[^\s]+|tel:\+[0-9-]+)", text, re.ASCII):
+        raise ValueError("must be mailto:security@example.org, or an address that begins with https://")
+    return text
+
+
 def _limit_storage(uri: SecretStr) -> SecretStr:
     if not uri.get_secret_value().startswith(("memory://", "redis://", "rediss://", "redis+unix://")):
         raise ValueError("must be memory:// or redis://host:port/db")
@@ -49,6 +56,7 @@ CommaSeparated = BeforeValidator(_split)
 Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, CommaSeparated]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, CommaSeparated]
 
+Contacts = Annotated[tuple[Annotated[str, AfterValidator(_contact)], ...], NoDecode, CommaSeparated]
 HostNames = Annotated[tuple[Annotated[str, AfterValidator(_host_name)], ...], NoDecode, CommaSeparated]
 
 
@@ -95,6 +103,12 @@ class Settings(ServiceSettings):
         "without keys the loopback's",
     )
     gateway_port: int = Field(8000, ge=0, le=65535, description="the port to listen on; 0 = a free one")
+    public_url: Annotated[str, AfterValidator(_origin)] | None = Field(
+        None, description="the address that clients know, such as `https://apply.example`: for problem types and links"
+    )
+    security_contact: Contacts = Field(
+        (), description="`mailto:` or `https:` addresses for security.txt (RFC 9116), with commas; none = no such file"
+    )
     gateway_processes: int = Field(1, ge=1, le=64, description="processes that share the port")
 
     commit_queue_max: int = Field(10_000, ge=1, description="applications that may wait for a commit; past it 503")
@@ -135,6 +149,7 @@ class Settings(ServiceSettings):
         description="bytes of answers that wait in one process to be read; past it the slowest readers are cut",
     )
     requests_max: int = Field(2_000, ge=1, description="requests that are answered at once; past it 503")
+    streams_max: int = Field(64, ge=0, description="streams and exports open at once in one process; past it 503")
     connections_max: int = Field(
         4_000,
         ge=1,

@@ -36,6 +36,8 @@ def _gateway(topics: Topics) -> Iterator[Right]:
         ("DescribeConfigs",),
         "one replica in sync is taken for enough, and batches of up to 512 KiB for small enough",
     )
+    unseen = "the status of an application does not say whether it is counted"
+    yield Right("gateway", "group", METRICS.group(topics), ("Describe",), unseen)
     yield Right(
         "gateway",
         "cluster",

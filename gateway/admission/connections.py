@@ -193,6 +193,9 @@ class Connection(HttpToolsProtocol):
             self._fail(RequestError("the body does not end"))
         else:
             cycle.keep_alive = cycle.keep_alive and isinstance(self.parser, _Deaf)
+            visit = cycle.scope.get("state", {}).get("visit")
+            if visit is not None and visit.left is not None:
+                visit.left()
         return True
 
     def on_response_complete(self) -> None:

@@ -15,8 +15,8 @@ PROBES = frozenset({"/livez", "/readyz", "/healthz"})
 """Outside every limit."""
 
 # What people and probes need most when something is wrong, and what costs nothing: never limited, never locked.
-_OPEN = PROBES | {"/docs", "/redoc", "/openapi.json", "/asyncapi", "/asyncapi.json", "/favicon.ico"}
-_OPEN_BELOW = ("/static/", "/problems/")
+_OPEN = PROBES | {"/docs", "/redoc", "/openapi.json", "/asyncapi", "/asyncapi.json", "/favicon.ico", "/problems"}
+_OPEN_BELOW = ("/static/", "/problems/", "/.well-known/")
 _METRICS = "/metrics"
 # The form for people cannot carry a key; its page says so and takes nothing while keys are required.
 FORM = "/"

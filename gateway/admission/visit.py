@@ -1,7 +1,7 @@
 """One request past the gate: who it is, what it is called and what goes with whatever it is answered."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from opentelemetry.trace import Span
@@ -19,7 +19,9 @@ class Visit:
     """``client`` names the visitor for the rate limit and is the scope of its idempotency keys.
 
     ``status`` is what was answered, 0 before that; ``span`` is there while traces are on; ``refusal`` is what a page
-    is to say of why the request does not pass.
+    is to say of why the request does not pass; ``head_only`` says that no body is sent, whatever it is.
+    ``public`` is the address before problem types, if one is set.
+    ``left`` is called once the client sends nothing more, by an answer that would not end by itself.
     """
 
     request_id: str
@@ -32,6 +34,9 @@ class Visit:
     began: float = field(default_factory=time.perf_counter)
     span: Span | None = None
     refusal: GatewayError | None = None
+    head_only: bool = False
+    left: Callable[[], object] | None = None
+    public: str = ""
 
     @property
     def language(self) -> Language:

@@ -38,7 +38,8 @@ def response(status: int, headers: list[Header], body: bytes) -> Response:
 async def _answer(request: Request, error: Exception) -> Response:
     visit: Visit = request.state.visit
     known = error if isinstance(error, GatewayError) else GatewayError(str(error))
-    return response(*document.answer(known, language=visit.language, request_id=visit.request_id))
+    told = document.answer(known, language=visit.language, request_id=visit.request_id, public=visit.public)
+    return response(*told)
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

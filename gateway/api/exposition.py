@@ -91,6 +91,7 @@ def standing(gateway: Gateway) -> Iterator[Metric]:
         state.add_metric((name,), float(publisher.state == name))
     yield state
     yield GaugeMetricFamily("headgate_lease_held", "1 while a lease is held", value=gateway.keeper.lease is not None)
+    yield GaugeMetricFamily("headgate_streams_open", "Streams and exports that are open", value=gateway.followers.open)
     yield GaugeMetricFamily("headgate_draining", "1 while the process is stopping", value=gateway.draining)
     outcomes = CounterMetricFamily(
         "headgate_recovery_applications", "Applications of claimed leases, by what became of them", labels=("outcome",)

@@ -17,9 +17,11 @@ from gateway.admission.gate import FORM, PROBES, Gate
 from gateway.admission.joined_writes import answer_whole
 from gateway.admission.visit import Header, Visit
 from gateway.api import reading
+from gateway.deprecation import DEPRECATED
 from gateway.intake.bodies import Bodies
 from gateway.intake.body import DisconnectedError
 from gateway.intake.single import Answer, submit_one
+from gateway.observability.metrics import route_of
 from gateway.observability.siblings import Siblings
 from gateway.problems import document
 from gateway.problems.errors import GatewayError, OverloadedError, QueryTooLongError
@@ -33,6 +35,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+# The calls of this first number by a name that says so; the next number would have its own (docs/stability.md).
+_VERSION = "/v1/"
 _NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
 # A HEAD is a GET whose body the server leaves out (RFC 9110, 9.3.2).
 _READS = frozenset({"GET", "HEAD"})
@@ -61,6 +65,7 @@ class Front:
         self.api = api
         self._cors = cors.Cors(settings.cors_origins)
         self._names = framing.Names(settings)
+        self._public = settings.public_url or ""
         self._new_id = request_id.generator()
         self._fast = fast
 
@@ -79,7 +84,11 @@ class Front:
         if scope["type"] != "http":
             await self.api(scope, receive, send)
             return
+        if scope["path"].startswith(_VERSION):
+            scope["path"] = scope["path"][len(_VERSION) - 1 :]
         visit = self._visit(scope)
+        if DEPRECATED:
+            visit.answer_headers += _announced(scope)
         answer: Answer | None
         self.active += 1
         try:
@@ -113,6 +122,7 @@ class Front:
         headers = dict(raw)
         name = request_id.accepted(headers.get(b"x-request-id")) or self._new_id()
         visit = Visit(name, headers, raw)
+        visit.public = self._public
         visit.answer_headers = [_NOSNIFF, *self._cors.always, (b"x-request-id", name.encode())]
         return visit
 
@@ -171,8 +181,15 @@ class Front:
             await send(message)
 
         scope.setdefault("state", {})["visit"] = visit
+        visit.head_only = scope["method"] == "HEAD"
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         await self.api(inner, receive, send_with_ours)
+
+
+def _announced(scope: Scope) -> Sequence[Header]:
+    """What says that this call will go."""
+    found = DEPRECATED.get((scope["method"], route_of(scope["path"])))
+    return found.fields() if found else ()
 
 
 def _refuse_long_query(query: bytes) -> None:
@@ -189,7 +206,7 @@ def _kept(scope: Scope, message: Message) -> Sequence[Header]:
 
 
 def _problem(error: GatewayError, visit: Visit) -> Answer:
-    return document.answer(error, language=visit.language, request_id=visit.request_id)
+    return document.answer(error, language=visit.language, request_id=visit.request_id, public=visit.public)
 
 
 def front_of(request: Request) -> Front:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from contracts import Application, NewApplication
-from gateway.api.documents import ApplicationPage, BatchAnswer, Problem
+from gateway.api.documents import ApplicationPage, BatchAnswer, Problem, Status
 from gateway.api.health_routes import Alive, Ready, Report
 from gateway.intake.batch_items import BatchItem
 
@@ -64,7 +64,7 @@ def _document(api: FastAPI) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     taken: list[type[BaseModel]] = [NewApplication, BatchItem]
-    given: list[type[BaseModel]] = [Application, ApplicationPage, BatchAnswer, Problem, Alive, Ready, Report]
+    given: list[type[BaseModel]] = [Application, ApplicationPage, BatchAnswer, Problem, Status, Alive, Ready, Report]
     modes: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in taken]
     modes += [(model, "serialization") for model in given]
     schemas: dict[str, Any] = models_json_schema(modes, ref_template="#/components/schemas/{model}")[1]["$defs"]

@@ -1,5 +1,6 @@
 """The pieces of the OpenAPI document that several calls share: header fields, answers and their examples."""
 
+import json
 from typing import Any
 
 from contracts import NewApplication
@@ -99,6 +100,12 @@ BATCH_REQUEST: Part = {
     },
 }
 READ_REQUEST: Part = {"parameters": [_NO_CACHE, _REQUEST_ID]}
+STREAM_REQUEST: Part = {
+    "parameters": [
+        _parameter("Last-Event-ID", "where to go on, as a browser sends it that comes back; rather than `after`"),
+        _REQUEST_ID,
+    ]
+}
 READ_ONE_REQUEST: Part = {"parameters": [_IF_NONE_MATCH, _REQUEST_ID]}
 # What the gate leaves open, also where the operator requires keys.
 WITHOUT_KEY: Part = {"security": []}
@@ -124,6 +131,7 @@ def created() -> Answers:
     """201 of a single application."""
     headers = {
         "Location": _header("where the application is"),
+        "Link": _header("`status`: where it is by now (RFC 8288)"),
         "Idempotency-Replayed": _header("`true` on the answer to a repeated request", const="true"),
     }
     return {
@@ -131,7 +139,10 @@ def created() -> Answers:
             "description": "The application is stored and will be published",
             "headers": _ANSWER_HEADERS | headers,
             "content": _content(body.JSON, "Application", application=APPLICATION),
-            "links": {"read": {"operationId": "getApplication", "parameters": {"id": "$response.body#/id"}}},
+            "links": {
+                name: {"operationId": operation, "parameters": {"id": "$response.body#/id"}}
+                for name, operation in (("read", "getApplication"), ("status", "getApplicationStatus"))
+            },
         }
     }
 
@@ -142,8 +153,8 @@ def results() -> Answers:
     del invalid["request_id"]
     value = {
         "results": [
-            {"status": "created", "id": EXAMPLE_ID},
-            {"status": "duplicate", "id": EXAMPLE_ID},
+            {"status": "created", "id": EXAMPLE_ID, "location": f"/applications/{EXAMPLE_ID}"},
+            {"status": "duplicate", "id": EXAMPLE_ID, "location": f"/applications/{EXAMPLE_ID}"},
             {"status": "invalid", "problem": invalid},
         ],
         "counts": {"created": 1, "duplicate": 1, "invalid": 1, "retry": 0},
@@ -188,3 +199,40 @@ def one() -> Answers:
         },
         304: {"description": "The application still has this ETag", "headers": _ANSWER_HEADERS | _ETAG},
     }
+
+
+def status() -> Answers:
+    """200 of an application's status."""
+    value = {
+        "id": EXAMPLE_ID,
+        "state": "counted",
+        "stored": {"at": APPLICATION["created_at"]},
+        "published": {"seen_at": "2025-09-15T19:43:09.120Z", "partition": 2, "offset": 4711},
+        "counted": {"seen_at": "2025-09-15T19:43:09.120Z"},
+        "refused": None,
+    }
+    return {
+        200: {
+            "description": "Where it is by now",
+            "headers": _ANSWER_HEADERS,
+            "content": _content(body.JSON, "Status", status=value),
+        }
+    }
+
+
+def streamed() -> Answers:
+    """200 of a stream."""
+    line = json.dumps(APPLICATION, ensure_ascii=False, separators=(",", ":"))
+    return _flowing("Events without end", "text/event-stream", f"id: {EXAMPLE_ID}\ndata: {line}\n\n", _ANSWER_HEADERS)
+
+
+def exported() -> Answers:
+    """200 of an export."""
+    line = json.dumps(APPLICATION, ensure_ascii=False, separators=(",", ":"))
+    headers = _ANSWER_HEADERS | {"Link": _header("`next`: the export of what comes after this one (RFC 8288)")}
+    return _flowing("One Application in JSON on each line", body.NDJSON, line + "\n", headers)
+
+
+def _flowing(description: str, media_type: str, shown: str, headers: Part) -> Answers:
+    content = {media_type: {"schema": {"type": "string"}, "examples": {"shown": {"value": shown}}}}
+    return {200: {"description": description, "headers": headers, "content": content}}

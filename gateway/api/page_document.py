@@ -1,8 +1,9 @@
 """One page of applications as it is answered: the body and the Link field (RFC 8288)."""
 
 import math
+from collections.abc import Iterator, Sequence
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from contracts import value_of
 from gateway.read.reads import Page
@@ -26,7 +27,15 @@ def _body(page: Page, search: Search) -> bytes:
         "next_cursor": page.next_cursor,
         "prev_cursor": page.prev_cursor,
     }
-    return b'{"items":[' + b",".join(map(value_of, page.items)) + b"]," + to_json(rest)[1:]
+    shown = map(value_of, page.items) if search.fields is None else _picked(page, search.fields.split(","))
+    return b'{"items":[' + b",".join(shown) + b"]," + to_json(rest)[1:]
+
+
+def _picked(page: Page, names: Sequence[str]) -> Iterator[bytes]:
+    """Of each item only these fields, as the whole item has them."""
+    for item in page.items:
+        whole = from_json(value_of(item))
+        yield to_json({name: whole[name] for name in names})
 
 
 def _pages(page: Page, search: Search) -> int:

@@ -18,7 +18,7 @@ from gateway.database.ids import id_of
 from gateway.intake.body import JSON
 from gateway.intake.single import Answer
 from gateway.problems.errors import NotFoundError
-from gateway.read import conditional
+from gateway.read import forms
 from gateway.read.first_answer import first_of
 from gateway.read.search import Search
 from gateway.service import Gateway
@@ -59,11 +59,17 @@ async def one(visit: Visit, id: UUID, *, gateway: Gateway) -> Answer:  # noqa: A
     value = await first_of(gateway.reads, gateway.replica, lambda reads: reads.one(id))
     if value is None:
         raise NotFoundError
-    tag = conditional.etag(value)
+    tag = forms.etag(value)
     headers = [(b"etag", tag.encode()), _FOR_A_MINUTE]
+    if len(value) > forms.LEAST_BYTES:
+        headers.append(forms.VARIES)
+        if forms.accepts(visit.headers.get(b"accept-encoding")):
+            value, tag = await forms.packed(value), f'{tag[:-1]}-gzip"'
+            headers[0] = (b"etag", tag.encode())
+            headers.append(forms.PACKED)
     asked = visit.headers.get(b"if-none-match")
-    if asked is not None and not conditional.none_match(asked.decode("latin-1"), tag):
-        return 304, headers, b""
+    if asked is not None and not forms.none_match(asked.decode("latin-1"), tag):
+        return 304, [header for header in headers if header != forms.PACKED], b""
     return 200, [*headers, (b"content-length", b"%d" % len(value)), _JSON_TYPE], value
 
 
@@ -75,4 +81,10 @@ async def page(visit: Visit, search: Search, *, gateway: Gateway) -> Answer:
     links, value = await first_of(
         gateway.reads, replica, lambda reads: reads.written(search, page_document.written, anew=fresh)
     )
-    return 200, [(b"link", links), _NEVER, (b"content-length", b"%d" % len(value)), _JSON_TYPE], value
+    headers: list[Header] = [(b"link", links), _NEVER]
+    if len(value) > forms.LEAST_BYTES:
+        headers.append(forms.VARIES)
+        if forms.accepts(visit.headers.get(b"accept-encoding")):
+            value = await forms.packed(value)
+            headers.append(forms.PACKED)
+    return 200, [*headers, (b"content-length", b"%d" % len(value)), _JSON_TYPE], value

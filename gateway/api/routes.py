@@ -1,10 +1,11 @@
 """The calls on applications."""
 
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic_core import to_json
 
 from gateway.api import reading
 from gateway.api.exception_handlers import response
@@ -19,11 +20,14 @@ from gateway.api.openapi_parts import (
     listed,
     one,
     results,
+    status,
 )
+from gateway.intake import body
 from gateway.intake.batch import submit_batch
 from gateway.intake.single import submit_one
-from gateway.problems.errors import ValidationError
+from gateway.problems.errors import NotFoundError, ValidationError
 from gateway.problems.violations import Violation
+from gateway.publish.whereabouts import to_fields
 from gateway.read.search import Search
 
 router = APIRouter(tags=["applications"])
@@ -35,9 +39,12 @@ _SUBMIT_PROBLEMS = (
     "body-too-large",
     "unsupported-media-type",
     "content-encoding",
+    "malformed-gzip",
 )
 # In a batch these are said of the item; `invalid` also of a body that is no array.
 _SINGLE_PROBLEMS = ("invalid", "refused", "idempotency-key-reused", "idempotency-key-in-flight")
+# The last two of one that is stored as a whole.
+_BATCH_PROBLEMS = ("invalid", "batch-too-large", "refused", "idempotency-key-in-flight")
 
 
 @router.post(
@@ -67,14 +74,24 @@ async def submit_application(request: Request) -> Response:
     operation_id="submitBatch",
     summary="Submit many applications",
     openapi_extra=BATCH_REQUEST,
-    responses=results() | answers(*_SUBMIT_PROBLEMS, "invalid", "batch-too-large", stores=True),
+    responses=results() | answers(*_SUBMIT_PROBLEMS, *_BATCH_PROBLEMS, stores=True),
 )
-async def submit_applications(request: Request) -> Response:
+async def submit_applications(
+    request: Request,
+    atomic: Annotated[
+        Literal["true", "false"], Query(description="`true`: all of it is stored in one transaction, or nothing")
+    ] = "false",
+) -> Response:
     """Each item has a result of its own, in order; one bad item does not sink the others.
 
     `created`: stored now. `duplicate`: stored before under the same key; `id` is the first one's. `invalid`: wrong, and
     will be wrong again. `retry`: nothing wrong with it, send it again after `retry_after` seconds.
+
+    With `atomic=true` all items are stored together or none is: then the answer says what was wrong, each item's place
+    first (`#/2/user_name`). At most COMMIT_BATCH_MAX items, none with a key of its own; the header `Idempotency-Key`
+    stands for this very batch.
     """
+    refuse_repeated(request)
     front = front_of(request)
     return response(
         *await submit_batch(
@@ -84,6 +101,7 @@ async def submit_applications(request: Request) -> Response:
             limiter=front.gate.limiter,
             bodies=front.bodies,
             settings=front.settings,
+            atomic=atomic == "true",
         )
     )
 
@@ -118,6 +136,24 @@ async def list_applications(request: Request, search: Annotated[Search, Query()]
 async def get_application(request: Request, id: Annotated[UUID, Path()]) -> Response:  # noqa: A002 -- the field's name
     """As its 201 showed it, byte for byte: an application never changes."""
     return response(*await reading.one(visit_of(request), id, gateway=front_of(request).running))
+
+
+@router.get(
+    "/applications/{id:uuid}/status",
+    operation_id="getApplicationStatus",
+    summary="Ask where an application is by now",
+    responses=status() | answers("not-found", "database-unavailable"),
+)
+async def get_status(request: Request, id: Annotated[UUID, Path()]) -> Response:  # noqa: A002 -- the field's name
+    """Stored, published (with partition and offset), counted. What Kafka does not say within three seconds is null; the
+    times of the last two are when this gateway first saw it.
+    """
+    found = await front_of(request).running.whereabouts.find(id)
+    if found is None:
+        raise NotFoundError
+    value = to_json(to_fields(id, found))
+    headers = [(b"content-type", body.JSON.encode()), (b"content-length", b"%d" % len(value))]
+    return response(200, [*headers, (b"cache-control", b"no-store")], value)
 
 
 def refuse_repeated(request: Request) -> None:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Literal
 from uuid import UUID
 
@@ -38,6 +39,8 @@ _RETRY_SECONDS = 0.2
 # the table's own names, because that takes a third of the time of any loop over them, for each application stored.
 _LISTS = ", ".join(f'"each_{name}": [row.{name} for row in rows]' for name in COLUMNS)
 _each: Callable[[Sequence[Submission]], dict[str, Any]] = eval(f"lambda rows: {{{_LISTS}}}")  # noqa: S307 -- see above
+
+_time: Callable[[Submission], datetime] = attrgetter("created_at")
 
 # ``gathering``: nothing is under way; ``settling``: the outcome is not known and is being settled by a write.
 State = Literal["gathering", "committing", "settling"]
@@ -156,15 +159,16 @@ class Commits:
             return await self._failed(batch, lease, error)
 
     async def _bisect(self, batch: Batch, lease: UUID, error: Exception) -> Outcome:
-        """A row that PostgreSQL refuses fails alone: halves are committed by themselves, in order, the second only
-        where all of the first was stored or refused.
+        """A row that PostgreSQL refuses fails alone, or with its group: halves are committed by themselves, in order,
+        the second only where all of the first was stored or refused.
         """
         submissions = batch.submissions
-        if len(submissions) == 1:
+        middle = _middle(submissions)
+        if not middle:
             log.warning("PostgreSQL refused an application: %s", first_line(error))
-            submissions[0].answer(RefusedError("The database refuses this application for what it contains."))
+            for submission in submissions:
+                submission.answer(RefusedError("The database refuses this application for what it contains."))
             return None, _NONE
-        middle = len(submissions) // 2
         back = await self.commit(submissions[:middle], lease)
         if back or self._keeper.lease != lease:
             return None, [*back, *submissions[middle:]]
@@ -192,6 +196,17 @@ class Commits:
         return [submission for submission in batch.submissions if submission.id in stored], _NONE
 
 
+def _middle(submissions: Sequence[Submission]) -> int:
+    """Where to halve them without parting a group; 0 where there is but one, or one group."""
+    middle = len(submissions) // 2
+    group = submissions[middle].group
+    if group is None:
+        return middle
+    begins = next(place for place, each in enumerate(submissions) if each.group is group)
+    ends = begins + sum(each.group is group for each in submissions)
+    return begins or (ends if ends < len(submissions) else 0)
+
+
 def _batch(id_: UUID, submissions: Sequence[Submission]) -> Batch:
     return Batch(id_, submissions, sum(len(each.value) for each in submissions))
 
@@ -201,8 +216,8 @@ def _columns(batch: Batch) -> dict[str, Any]:
     traces = [submission.traceparent for submission in submissions]
     return {
         "batch": batch.id,
-        "oldest": min(submission.created_at for submission in submissions),
-        "newest": max(submission.created_at for submission in submissions),
+        "oldest": min(map(_time, submissions)),
+        "newest": max(map(_time, submissions)),
         "traces": traces if any(traces) else None,
         **_each(submissions),
     }

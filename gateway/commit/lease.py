@@ -16,13 +16,15 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row
 
 from contracts import LeaseFigures
-from gateway.commit.lease_statements import ADOPT_ORPHANS, CLAIM, FIELDS, GIVE_BACK, NOBODY, RENEW, TAKE
+from gateway.commit.lease_statements import ADOPT_ORPHANS, BEGIN, CLAIM, FIELDS, GIVE_BACK, NOBODY, RENEW, TAKE
 from gateway.database.connection import DATABASE_ERRORS, Session
 from gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _ORPHANS_EVERY = 20  # heartbeats
+# What is followed shows what has come with the next heartbeat of every gateway.
+_FOLLOWED_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -43,11 +45,13 @@ class LeaseKeeper:
         settings: Settings,
         instance: str,
         figures: Callable[[], LeaseFigures | dict[str, Any]] = dict,
+        begin: Callable[[int], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         new_id: Callable[[], UUID] = uuid4,
     ) -> None:
         self._session, self._settings, self._instance = session, settings, instance
-        self._figures, self._clock, self._new_id = figures, clock, new_id
+        self._figures, self._begin, self._clock, self._new_id = figures, begin, clock, new_id
+        self.followed = False
         self.lease: UUID | None = None
         self.former: UUID | None = None
         self.leases: dict[UUID, Row[Any]] = {}
@@ -98,11 +102,16 @@ class LeaseKeeper:
         self._hurry.set()
         if self._fence is not None:
             self._fence.cancel()
-        self._wake()
+        self.wake()
 
     def look_soon(self) -> None:
         """Look at the leases without waiting for the next heartbeat."""
         self._hurry.set()
+
+    def wake(self) -> None:
+        """End every wait for a change."""
+        self._change.set()
+        self._change = asyncio.Event()
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
@@ -123,10 +132,14 @@ class LeaseKeeper:
 
     async def _pause(self) -> None:
         try:
-            async with asyncio.timeout(self._settings.lease_seconds / 4):
+            async with asyncio.timeout(self._until_next()):
                 await self._hurry.wait()
         except TimeoutError:
             pass
+
+    def _until_next(self) -> float:
+        followed = self.followed or any(row.figures.get("followed") for row in self.leases.values())
+        return _FOLLOWED_SECONDS if followed else self._settings.lease_seconds / 4
 
     async def _beat(self) -> None:
         lease = self.lease
@@ -137,7 +150,7 @@ class LeaseKeeper:
         else:
             await self._renew(lease)
         await self._claim_the_dead()
-        self._wake()
+        self.wake()
         # Last, because it may fail by itself (a database that is restored), and claims must not depend on it.
         if self._beats % _ORPHANS_EVERY == 0:
             await self._session.execute(ADOPT_ORPHANS, {})
@@ -154,9 +167,12 @@ class LeaseKeeper:
             self._to_take = self._new_id()  # an attempt whose answer was lost took it, and it was claimed since
             self.look_soon()
             return
+        [begins] = await self._session.execute(BEGIN, {})
+        self._begin(begins.at)
         self.lease, self._timeline, self._to_take = lease, rows[0].timeline, self._new_id()
         self._renewed(lease, asked)
         self._held.set()
+        self.look_soon()  # its floor is not known to readers before the first renewal
         log.info("Took a lease", extra={"lease": str(lease), "former": str(self.former)})
 
     async def _renew(self, lease: UUID) -> None:
@@ -225,7 +241,3 @@ class LeaseKeeper:
     def before_the_next(self, stopped: Callable[[], Awaitable[None]]) -> None:
         """Register what must have stopped sending under a lost lease before a new one is taken."""
         self._stopped.append(stopped)
-
-    def _wake(self) -> None:
-        self._change.set()
-        self._change = asyncio.Event()

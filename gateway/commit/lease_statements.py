@@ -33,6 +33,13 @@ SELECT EXISTS (SELECT FROM mine) AS renewed, {_TIMELINE}, l.* FROM (SELECT) AS o
     bindparam("seconds", type_=DOUBLE_PRECISION),
 )
 
+# Where the ids of a lease begin, asked once it is taken. Whoever reads without seeing the lease goes by the newest
+# renewal that it does see, and none of them is newer than this.
+BEGIN = text("""
+SELECT CAST(floor(extract(epoch FROM greatest(clock_timestamp(), max(renewed_at))) * 1000) AS bigint) + 1 AS at
+FROM gateway_leases
+""")
+
 # Renews and looks at all leases; ``renewed`` is false where the lease was claimed.
 RENEW = text(f"""
 WITH mine AS (

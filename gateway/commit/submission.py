@@ -33,7 +33,10 @@ class KeyClaim:
 
 @dataclass(slots=True, eq=False)
 class Submission:
-    """A validated application with its identity; ``done`` is resolved once its commit's outcome is known."""
+    """A validated application with its identity; ``done`` is resolved once its commit's outcome is known.
+
+    Those of one ``group`` are stored together or not at all.
+    """
 
     id: UUID
     user_name: str
@@ -44,6 +47,7 @@ class Submission:
     deadline: float = 0.0
     traceparent: str | None = None
     claim: KeyClaim | None = None
+    group: object | None = None
 
     def answer(self, outcome: Accepted | BaseException) -> None:
         """Tell whoever waits; nothing where it was told before, or its client has gone."""
@@ -53,6 +57,12 @@ class Submission:
             self.done.set_result(outcome)
         else:
             self.done.set_exception(outcome)
+
+    def date_anew(self, new_id: Callable[[], UUID]) -> None:
+        """An id, a time and bytes of now. Only for what was surely not stored: nobody has seen the former ones."""
+        self.id = new_id()
+        self.created_at = time_of(self.id)
+        self.value = value_of(self)
 
 
 @dataclass(frozen=True, slots=True)

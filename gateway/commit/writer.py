@@ -12,6 +12,7 @@ from uuid import UUID
 from gateway.commit import key_holders
 from gateway.commit.commit_queue import CommitQueue
 from gateway.commit.commits import Commits, State
+from gateway.commit.floor import Floor
 from gateway.commit.lease import LeaseKeeper
 from gateway.commit.statements import DELETE_CONFIRMED
 from gateway.commit.submission import Accepted, Batch, Submission
@@ -28,7 +29,7 @@ _DEADLINE_LOOK_SECONDS = 0.25
 class Writer:
     """Commits what is queued in batches and releases each committed batch, in order, to the publisher.
 
-    ``submit`` and ``submit_all`` are the queue's.
+    ``submit``, ``submit_all`` and ``submit_group`` are the queue's.
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class Writer:
         self.new_id = ids or Ids()
         self.queue = CommitQueue(settings)
         self.submit, self.submit_all = self.queue.submit, self.queue.submit_all
+        self.submit_group = self.queue.submit_group
         self._under_way: Sequence[Submission] = ()
+        self.floor = Floor(lambda: self.new_id, lambda: (*self._under_way, *self.queue.waiting))
         self._commits = Commits(
             session=session,
             keeper=keeper,
@@ -110,6 +113,7 @@ class Writer:
     async def _commit_or_put_back(self, submissions: Sequence[Submission], lease: UUID) -> None:
         """What was surely not stored goes back as one, in its order, so that nothing overtakes it (rule 18)."""
         self._under_way = submissions
+        self.floor.keep(submissions)
         back = await self._commits.commit(submissions, lease)
         if back:
             self.queue.put_back(back)

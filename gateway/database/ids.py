@@ -22,7 +22,7 @@ class Ids:
     """
 
     def __init__(self, clock_ns: Callable[[], int] = time.time_ns) -> None:
-        self._clock_ns = clock_ns
+        self._clock_ns = self._clock = clock_ns
         self._last = 0
         self._random = random.Random().getrandbits  # noqa: S311 -- ids are unique, not secret; seeded by the system
         self.went_back = False
@@ -37,6 +37,12 @@ class Ids:
         ticks = (now >> 12 << 80) | _VERSION | ((now & 0xFFF) << 64)
         id_: UUID = pgproto.UUID((ticks | _VARIANT | self._random(_RANDOM_BITS)).to_bytes(16))
         return id_
+
+    def not_before(self, milliseconds: int) -> None:
+        """A clock that is behind waits: until it comes there, time stands still in ids."""
+        least = milliseconds * _NANOSECONDS
+        clock = self._clock
+        self._clock_ns = (lambda: max(clock(), least)) if clock() < least else clock
 
     def begin_anew(self) -> None:
         """Follow the clock as it is now: only where nothing more is compared with an id made so far."""

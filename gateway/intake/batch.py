@@ -19,10 +19,11 @@ from gateway.admission.rate_limit import RateLimiter
 from gateway.admission.visit import Header, Visit
 from gateway.commit.submission import Accepted, KeyClaim, Submission, from_new
 from gateway.commit.writer import Writer
-from gateway.intake import batch_items, body, idempotency
+from gateway.intake import atomic_batch, batch_items, body, idempotency
 from gateway.intake.batch_items import BatchItem, Invalid, Item
 from gateway.intake.bodies import Bodies, Share
 from gateway.intake.single import Answer, accepted_id, key_of, traceparent
+from gateway.intake.unpacking import unpacked
 from gateway.problems import document
 from gateway.problems.errors import GatewayError, KeyReusedError, RateLimitedError, UnavailableError
 from gateway.settings import Settings
@@ -41,10 +42,16 @@ async def submit_batch(
     limiter: RateLimiter | None,
     bodies: Bodies,
     settings: Settings,
+    atomic: bool = False,
 ) -> Answer:
-    """Read, charge, store. Raises for a body that is refused as a whole, and when nothing at all could be stored."""
+    """Read, charge, store. Raises for a body that is refused as a whole, and when nothing at all could be stored.
+
+    ``atomic``: all of it is stored, or what is wrong with any of it is raised.
+    """
     with bodies.share() as share:
         items = await _items(visit, receive, share, settings)
+        if atomic:
+            return await submit_atomic(visit, items, writer=writer, limiter=limiter, settings=settings)
         return await _submit_items(visit, items, writer=writer, limiter=limiter, settings=settings)
 
 
@@ -69,6 +76,8 @@ async def _items(visit: Visit, receive: body.Receive, share: Share, settings: Se
     read = batch_items.from_array if media_type == body.JSON else batch_items.from_lines
     limit = settings.batch_body_max_bytes
     body.check_declared(visit.headers.get(b"content-length"), limit=limit)
+    if body.coding(visit.headers):
+        receive = unpacked(receive, limit=limit)
     return await read(body.pieces(receive, limit=limit, share=share), limit=settings.batch_max_items)
 
 
@@ -99,6 +108,29 @@ async def _charge(visit: Visit, limiter: RateLimiter | None, count: int) -> tupl
         return count, None
     seconds = await limiter.wait(visit.client)
     return standing.granted + 1, RateLimitedError(limit=limiter.limit, retry_after=seconds)
+
+
+async def submit_atomic(
+    visit: Visit, items: Sequence[Item], *, writer: Writer, limiter: RateLimiter | None, settings: Settings
+) -> Answer:
+    """One transaction for all of them; raises what is wrong with any of them, and then nothing was stored."""
+    new = atomic_batch.judged(items, limit=settings.commit_batch_max)
+    granted, refusal = await _charge(visit, limiter, len(items))
+    if refusal is not None and granted < len(items):
+        raise refusal
+    claims = atomic_batch.claims(new, key=key_of(visit), client=visit.client, seconds=settings.idempotency_hours * 3600)
+    trace = traceparent(visit.headers.get(b"traceparent"))
+    submissions = [
+        from_new(item, new_id=writer.new_id, traceparent=trace, claim=claim)
+        for item, claim in zip(new, claims, strict=True)
+    ]
+    if submissions:
+        writer.submit_group(submissions)
+    outcomes = [await _settled(submission.done) for submission in submissions]
+    for outcome in outcomes:
+        if isinstance(outcome, GatewayError):
+            raise outcome
+    return _answer(outcomes, visit)
 
 
 class _Firsts:
@@ -177,7 +209,8 @@ def _answer(outcomes: Sequence[Outcome], visit: Visit) -> Answer:
     for outcome in outcomes:
         if isinstance(outcome, Accepted):
             status = "duplicate" if outcome.replayed else "created"
-            results.append(b'{"status":"%b","id":"%b"}' % (status.encode(), accepted_id(outcome)))
+            id_ = accepted_id(outcome)
+            results.append(b'{"status":"%b","id":"%b","location":"/applications/%b"}' % (status.encode(), id_, id_))
         else:
             status = "invalid" if outcome.retry_after is None else "retry"
             results.append(to_json(_refused(status, outcome, visit)))
@@ -195,7 +228,7 @@ def _headers(outcomes: Sequence[Outcome], length: int) -> list[Header]:
 
 
 def _refused(status: str, error: GatewayError, visit: Visit) -> dict[str, object]:
-    problem = document.document(error, language=visit.language, request_id=visit.request_id)
+    problem = document.document(error, language=visit.language, request_id=visit.request_id, public=visit.public)
     del problem["request_id"]
     result: dict[str, object] = {"status": status, "problem": problem}
     if error.retry_after is not None:

@@ -66,16 +66,21 @@ def check_declared(content_length: bytes | None, *, limit: int) -> None:
 
 
 def check(headers: Mapping[bytes, bytes], *, accept: tuple[str, ...]) -> str:
-    """The body's media type, one of ``accept``: with charset UTF-8 or none, and not compressed."""
+    """The body's media type, one of ``accept``: with charset UTF-8 or none, and packed with nothing but gzip."""
     content_type = headers.get(b"content-type", b"").decode("latin-1")
     media_type, _, parameters = content_type.partition(";")
     media_type = media_type.strip().lower()
     if media_type not in accept or not _is_utf8(parameters):
         raise MediaTypeError(accept=", ".join(accept))
-    encoding = headers.get(b"content-encoding")
-    if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
+    if coding(headers) not in ("", "gzip"):
         raise EncodingError
     return media_type
+
+
+def coding(headers: Mapping[bytes, bytes]) -> str:
+    """What the body is packed with; empty for nothing (RFC 9110, 8.4.1)."""
+    name = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
+    return {"identity": "", "x-gzip": "gzip"}.get(name, name)
 
 
 async def _read_on(receive: Receive, first: Mapping[str, Any], limit: int, share: Share) -> bytes:

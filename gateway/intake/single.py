@@ -7,6 +7,7 @@ from gateway.commit.submission import Accepted, KeyClaim, from_new
 from gateway.commit.writer import Writer
 from gateway.intake import body, idempotency, json_body
 from gateway.intake.bodies import Bodies
+from gateway.intake.unpacking import unpacked
 from gateway.problems.errors import KeyInvalidError
 from gateway.settings import Settings
 
@@ -32,6 +33,8 @@ async def submit_one(
         body.check(headers, accept=_ACCEPT)
     limit = settings.body_max_bytes
     body.check_declared(headers.get(b"content-length"), limit=limit)
+    if b"content-encoding" in headers and body.coding(headers):
+        receive = unpacked(receive, limit=limit)
     raw = await body.read(receive, limit=limit, bodies=bodies)
     new = json_body.new_application(raw)
     claim: KeyClaim | None = None
@@ -50,6 +53,7 @@ def created(accepted: Accepted) -> Answer:
         _JSON_TYPE,
         (b"content-length", b"%d" % len(value)),
         (b"location", b"/applications/" + value[_ID]),
+        (b"link", b"</applications/" + value[_ID] + b'/status>; rel="status"'),
     ]
     if accepted.replayed:
         answer.append(_REPLAYED)

@@ -23,6 +23,10 @@ _EXACT = frozenset(
         "/",
         "/applications",
         "/applications/batch",
+        "/applications/export",
+        "/applications/stream",
+        "/problems",
+        "/.well-known/security.txt",
         "/asyncapi",
         "/asyncapi.json",
         "/docs",
@@ -47,6 +51,8 @@ def route_of(path: str) -> str:
     _, first, *rest = path.split("/", 2) if path.startswith("/") else ("", "")
     if first == "static":
         return "/static"
+    if first == "applications" and rest and rest[0].endswith("/status") and rest[0].count("/") == 1:
+        return "/applications/{id}/status"
     return _BELOW.get(first, UNMATCHED) if rest and "/" not in rest[0] else UNMATCHED
 
 

@@ -20,6 +20,8 @@ from gateway.intake.body import DisconnectedError
 from gateway.intake.idempotency import parse
 from gateway.intake.single import accepted_id
 from gateway.pages.html import language_of, page
+from gateway.pages.index import index
+from gateway.pages.negotiation import wants_json
 from gateway.problems import violations
 from gateway.problems.document import fields_of, texts
 from gateway.problems.errors import (
@@ -47,7 +49,9 @@ _FIELDS = {name: field.is_required() for name, field in NewApplication.model_fie
 
 @router.get("/")
 async def show(request: Request) -> Response:
-    """The empty form and the newest applications; after a submission, its id."""
+    """The empty form and the newest applications; after a submission, its id. For programs, where everything is."""
+    if wants_json(request):
+        return index(request)
     return await _page(request, accepted=_uuid(request.query_params.get("accepted")), error=visit_of(request).refusal)
 
 

@@ -50,16 +50,16 @@ def texts() -> dict[str, Text]:
     return {code: Text(code=code, **entry) for code, entry in raw.items()}
 
 
-def type_of(code: str) -> str:
-    """The problem's ``type``: a path on this very service that leads to a page about it."""
-    return f"/problems/{code}"
+def type_of(code: str, public: str = "") -> str:
+    """The problem's ``type``: a path on this very service that leads to a page about it, behind its public address."""
+    return f"{public}/problems/{code}"
 
 
-def document(error: GatewayError, *, language: Language, request_id: str) -> dict[str, Any]:
+def document(error: GatewayError, *, language: Language, request_id: str, public: str = "") -> dict[str, Any]:
     """The problem as a JSON object: RFC 9457's members, ``request_id`` and, for broken rules, ``errors``."""
     text = texts()[error.code]
     problem: dict[str, Any] = {
-        "type": type_of(error.code),
+        "type": type_of(error.code, public),
         "title": text.title[language],
         "status": error.status,
         "detail": text.detail[language].format_map(error.params),
@@ -78,9 +78,9 @@ def _broken_rules(error: RequestError, language: Language) -> list[dict[str, str
     ]
 
 
-def answer(error: GatewayError, *, language: Language, request_id: str) -> Answer:
+def answer(error: GatewayError, *, language: Language, request_id: str, public: str = "") -> Answer:
     """Status, headers and body of the answer to ``error``."""
-    body = to_json(document(error, language=language, request_id=request_id))
+    body = to_json(document(error, language=language, request_id=request_id, public=public))
     headers: Headers = [
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", b"%d" % len(body)),

@@ -5,7 +5,8 @@
     │   ├── QueueFullError            more waits for a commit than is allowed
     │   ├── DatabaseAwayError         no commit within the deadline, or the outcome of one is not known yet
     │   ├── DrainingError             the process is stopping
-    │   └── OverloadedError           too many requests are being answered
+    │   ├── OverloadedError           too many requests are being answered
+    │   └── StreamsFullError          as many streams and exports are open as are allowed
     ├── RefusedError             422  PostgreSQL refused this row, and this row alone
     ├── KeyInFlightError         409  the first request with this idempotency key has not been answered yet
     ├── KeyReusedError           422  this idempotency key came with another body before
@@ -14,6 +15,7 @@
         ├── FramingError         400  no Host or two, or a transfer coding other than chunked
         ├── AddressError         400  the address has a character that must be percent-encoded
         ├── MalformedJsonError   400  the body is no JSON (RFC 8259)
+        ├── MalformedEncodingError 400  the body is no gzip (RFC 1952), though it says so
         ├── MalformedFormError   400  the body is no form that a browser would send
         ├── RepeatedMemberError  400  an object of the body has the same member twice
         ├── KeyInvalidError      400  the idempotency key is not of the form that the draft asks for
@@ -28,7 +30,7 @@
         ├── BatchTooLargeError   413  the batch has more items than allowed
         ├── QueryTooLongError    414  the query of the address is longer than any call takes
         ├── MediaTypeError       415  the body is of another media type
-        ├── EncodingError        415  the body is compressed
+        ├── EncodingError        415  the body is packed with something else than gzip
         ├── MisdirectedError     421  the gateway is called by a name that is none of its own
         ├── HeadTooLargeError    431  request line and headers are larger than allowed
         ├── ValidationError      422  fields or parameters break the rules; ``violations`` names each
@@ -94,6 +96,12 @@ class OverloadedError(UnavailableError):
     """Too many requests are being answered at once."""
 
     code: ClassVar[str] = "overloaded"
+
+
+class StreamsFullError(UnavailableError):
+    """As many streams and exports are open as are allowed."""
+
+    code: ClassVar[str] = "streams-full"
 
 
 class RefusedError(GatewayError):
@@ -267,12 +275,18 @@ class MediaTypeError(RequestError):
         self.headers = (("accept", accept),)
 
 
+class MalformedEncodingError(RequestError):
+    """The body is said to be gzip, and is none, or not all of it."""
+
+    code: ClassVar[str] = "malformed-gzip"
+
+
 class EncodingError(RequestError):
-    """Compressed bodies are refused: what they unpack to cannot be bounded beforehand."""
+    """The body is packed with something else than gzip."""
 
     status: ClassVar[int] = 415
     code: ClassVar[str] = "content-encoding"
-    headers: Sequence[tuple[str, str]] = (("accept-encoding", "identity"),)
+    headers: Sequence[tuple[str, str]] = (("accept-encoding", "gzip"),)
 
 
 class MisdirectedError(RequestError):

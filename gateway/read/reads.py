@@ -1,6 +1,6 @@
 """What PostgreSQL holds, read back: one application, or a page of them. Bounded in rows, in depth and in time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -38,6 +38,7 @@ class Reads:
         self._joined = Joined(self._server)
         self._totals = Totals(self._server)
         self._pages: Shared[tuple[Search, bool, object], Any] = Shared()
+        self._rows: Shared[object, Sequence[Any]] = Shared()
 
     async def one(self, id: UUID) -> bytes | None:  # noqa: A002 -- the field's name
         """The application as its 201 showed it, byte for byte; None if there is none. DatabaseAwayError."""
@@ -61,6 +62,11 @@ class Reads:
         written: _Written = await self._pages.ask((search, anew, write), find)
         return written
 
+    async def rows(self, statement: Compiled, values: Mapping[str, Any]) -> Sequence[Any]:
+        """What a statement finds, asked once for all who ask it at the same time. DatabaseAwayError."""
+        question = statement, tuple(values.items())
+        return await self._rows.ask(question, lambda: self._server.fetch(statement, values))
+
     async def _read(self, search: Search, *, anew: bool) -> Page:
         place = cursor.decode(search.cursor, search.filters) if search.cursor is not None else None
         rows = await self._server.fetch(*_page(search, place))
@@ -81,7 +87,7 @@ class Reads:
 
     async def close(self) -> None:
         """End what is under way and drop every connection."""
-        for under_way in (self._joined, self._pages, self._totals):
+        for under_way in (self._joined, self._pages, self._rows, self._totals):
             await under_way.close()
         await self._server.close()
 

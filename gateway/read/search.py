@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-from contracts import UserName, first_id, normalised
+from contracts import Application, UserName, first_id, normalised
 from gateway.problems.errors import PageTooDeepError, ValidationError
 from gateway.problems.violations import Violation
 from gateway.read.parameters import Integer, Time
@@ -23,7 +24,19 @@ Name = Annotated[UserName, AfterValidator(normalised)]
 Order = Literal["created_at", "-created_at"]
 
 # Which part of the list is asked for; all other parameters say which list.
-_PLACE = {"page", "size", "cursor", "total"}
+_PLACE = {"page", "size", "cursor", "fields", "total"}
+
+
+def _named(text: str) -> str:
+    """Names of fields, each once; given back in the order that an application has them."""
+    names = text.split(",")
+    if len(set(names)) < len(names) or not set(names) <= set(Application.model_fields):
+        expected = ", ".join(Application.model_fields)
+        raise PydanticCustomError("fields", "must be some of {expected}, with commas", {"expected": f"'{expected}'"})
+    return ",".join(name for name in Application.model_fields if name in names)
+
+
+Fields = Annotated[str, AfterValidator(_named)]
 
 
 class Search(BaseModel):
@@ -40,6 +53,7 @@ class Search(BaseModel):
     size: Integer = Field(SIZE_DEFAULT, ge=1, le=SIZE_MAX, description="items on one page")
     cursor: str | None = Field(None, max_length=64, description="`next_cursor` or `prev_cursor` of an earlier answer")
 
+    fields: Fields | None = Field(None, description="of each item only these, with commas: `id,created_at`")
     total: Literal["none"] | None = Field(None, description="`none`: do not count, which makes the answer cheaper")
 
     @property
@@ -68,8 +82,8 @@ class Search(BaseModel):
     @cached_property
     def repeated(self) -> str:
         """What every link to another part of this list repeats, as a query."""
-        total = {"total": self.total} if self.total else {}
-        return urlencode({**self.filters, "size": str(self.size), **total})
+        kept = {name: value for name in ("fields", "total") if (value := getattr(self, name)) is not None}
+        return urlencode({**self.filters, "size": str(self.size), **kept})
 
     @cached_property
     def bound(self) -> Mapping[str, str | UUID]:

@@ -10,6 +10,7 @@ import functools
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import make_url
@@ -23,10 +24,11 @@ from tests.support import failover
 from tests.support import write_path_faults as faults
 from tests.support.chaos_series import Series, backlog_left_behind, broker_away, commits_cut, gateway_kills
 from tests.support.failover import Pair
+from tests.support.following import follow
 from tests.support.proxy import proxy
 from tests.support.retention import idle_partition, idle_partition_emptied
 from tests.support.series_report import Report
-from tests.support.write_path_series import Fault
+from tests.support.write_path_series import Fault, stack
 
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "100"))
@@ -188,6 +190,30 @@ async def test_failovers_to_a_synchronous_standby(
         f"failover: {request.node.callspec.id}", done, seed=SEED, more={"DATABASE_URL": pair.url}
     )
     assert verdict.clean, verdict
+
+
+async def test_what_is_followed_has_no_gap_through_kills(series: Series) -> None:
+    kills = functools.partial(gateway_kills, kills=KILLS // _ROUNDS, accepted=APPLICATIONS // _ROUNDS)
+    assert await _followed(series, kills) == ["", ""]
+
+
+async def test_without_a_floor_the_series_finds_gaps(series: Series) -> None:
+    kills = functools.partial(gateway_kills, kills=8, accepted=4_000)
+    assert any(await _followed(series, kills, module="tests.support.careless_gateway", more={"CARELESS": "floor"}))
+
+
+async def _followed(series: Series, fault: Fault, **more: Any) -> list[str]:
+    async with stack(
+        postgres=series.postgres,
+        broker=series.broker,
+        database_url=series.database_url,
+        topics=series.topics,
+        folder=series.folder,
+        seed=SEED,
+        users=64,
+        **more,
+    ) as one:
+        return await follow(one, fault, seed=SEED)
 
 
 async def test_without_recovery_the_series_finds_losses(series: Series) -> None:

@@ -18,6 +18,8 @@ from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, served
 
 POSTS: dict[str, Any] = {"/applications": NEW, "/applications/batch": [NEW]}
+READS = ("/applications", "/applications/stream", "/applications/export")
+STATUS = "/applications/{id}/status"
 
 Ask = Callable[..., Awaitable[httpx.Response]]
 
@@ -61,7 +63,10 @@ async def test_every_status_code_of_the_document_is_brought_about(
         assert (content_type or "").partition(";")[0] in (content or {"": None}), (method, path, status)
 
     async def ask(http: Served, method: str, path: str, **more: Any) -> httpx.Response:
-        answer = await http.client.request(method, more.pop("at", path), **more)
+        answer = await http.client.send(http.client.build_request(method, more.pop("at", path), **more), stream=True)
+        if answer.headers.get("content-type") != "text/event-stream":  # which does not end
+            await answer.aread()
+        await answer.aclose()
         note(method, path, answer.status_code, answer.headers.get("content-type"))
         return answer
 
@@ -76,14 +81,12 @@ async def test_every_status_code_of_the_document_is_brought_about(
         for headers in ({}, {"X-API-Key": key}):
             for path, body in POSTS.items():
                 await ask(http, "POST", path, json=body, headers=headers)
-            await ask(http, "GET", "/applications", headers=headers)
-            await ask(http, "GET", "/applications/{id}", at=place, headers=headers)
+            await _read(http, ask, place, headers=headers)
     async with served(http_settings.model_copy(update={"rate_limit_per_minute": 1})) as http:
         await http.client.get("/applications")
         for path, body in POSTS.items():
             await ask(http, "POST", path, json=body)
-        await ask(http, "GET", "/applications")
-        await ask(http, "GET", "/applications/{id}", at=place)
+        await _read(http, ask, place)
     async with served(http_settings.model_copy(update={"body_seconds": 0.3})) as http:
         for path in POSTS:
             request = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n["
@@ -93,6 +96,14 @@ async def test_every_status_code_of_the_document_is_brought_about(
     assert seen <= documented(), sorted(seen - documented())
 
 
+async def _read(http: Served, ask: Ask, place: str, **more: Any) -> None:
+    """Every way to read."""
+    for path in READS:
+        await ask(http, "GET", path, **more)
+    await ask(http, "GET", "/applications/{id}", at=place, **more)
+    await ask(http, "GET", STATUS, at=f"{place}/status", **more)
+
+
 async def _ordinary(http: Served, ask: Ask) -> str:
     """What a client brings about by itself; the address of an application."""
     place = (await ask(http, "POST", "/applications", json=NEW)).headers["location"]
@@ -100,11 +111,14 @@ async def _ordinary(http: Served, ask: Ask) -> str:
     tag = (await ask(http, "GET", one, at=place)).headers["etag"]
     await ask(http, "GET", one, at=place, headers={"If-None-Match": tag})
     await ask(http, "GET", one, at="/applications/01994f3c-8a5e-7c1d-9b0a-3f6e2d1c4b5a")
-    for path in ("/applications", "/livez", "/readyz", "/healthz"):
+    await ask(http, "GET", STATUS, at=f"{place}/status")
+    await ask(http, "GET", STATUS, at="/applications/01994f3c-8a5e-7c1d-9b0a-3f6e2d1c4b5a/status")
+    for path in (*READS, "/livez", "/readyz", "/healthz"):
         await ask(http, "GET", path)
     await ask(http, "GET", "/applications", params={"cursor": "x"})
-    await ask(http, "GET", "/applications", params={"page": "0"})
-    await ask(http, "GET", "/applications", at="/applications?" + "a=1&" * 60)
+    for path in READS:
+        await ask(http, "GET", path, params={"created_from": "0"})
+        await ask(http, "GET", path, at=f"{path}?" + "a=1&" * 60)
     for path, body in POSTS.items():
         await ask(http, "POST", path, json=body)
         await ask(http, "POST", path, content=b"[", headers={"Content-Type": "application/json"})
@@ -139,12 +153,14 @@ async def _broken(http: Served, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> No
     writer = http.front.running.writer
     for error in (KeyInFlightError(), DatabaseAwayError(), RuntimeError("on purpose")):
         with monkeypatch.context() as patch:
-            for target, name in ((writer, "submit"), (Reads, "page"), (Reads, "one")):
+            for target, name in ((writer, "submit"), (Reads, "page"), (Reads, "one"), (Reads, "rows")):
                 patch.setattr(target, name, raising(error))
             await ask(http, "POST", "/applications", json=NEW)
             if isinstance(error, KeyInFlightError):
                 continue
             patch.setattr(writer, "submit_all", raising(error))
             await ask(http, "POST", "/applications/batch", json=[NEW])
-            await ask(http, "GET", "/applications")
+            for path in READS:
+                await ask(http, "GET", path)
             await ask(http, "GET", "/applications/{id}", at="/applications/01994f3c-8a5e-7c1d-9b0a-3f6e2d1c4b5a")
+            await ask(http, "GET", STATUS, at="/applications/01994f3c-8a5e-7c1d-9b0a-3f6e2d1c4b5a/status")

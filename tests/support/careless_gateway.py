@@ -7,6 +7,10 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import UUID
+
+from gateway.follow import statements
 from gateway.publish import publisher
 from gateway.publish.backlog import StoredBatch
 from gateway.publish.events import Event
@@ -39,10 +43,19 @@ def without_fresh_positions() -> None:
     publisher._POSITIONS_SECONDS = 1e9
 
 
+def without_a_floor() -> None:
+    """A stream goes to the newest id that it sees, whatever is still being committed below it."""
+    now = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
+    statements._UNTIL = text(f"SELECT CAST(lpad(to_hex({now}), 12, '0') || repeat('0', 20) AS uuid) AS until").columns(
+        until=UUID(as_uuid=True)
+    )
+
+
 PARTS: Mapping[str, Callable[[], None]] = {
     "recovery": without_recovery,
     "reconciliation": without_reconciliation,
     "positions": without_fresh_positions,
+    "floor": without_a_floor,
 }
 
 if __name__ == "__main__":

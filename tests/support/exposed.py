@@ -55,6 +55,7 @@ def _gateway() -> Any:
         publisher=SimpleNamespace(published=0, in_memory=0, state="memory"),
         recovery=SimpleNamespace(already_there=0, sent=0, set_aside=0, claimed=0, phases={}, stopped={}),
         keeper=SimpleNamespace(lease=None),
+        followers=SimpleNamespace(open=0),
         draining=False,
     )
 

@@ -124,7 +124,7 @@ _TYPES: dict[str, dict[str, str]] = {
     "another charset": _typed("application/json; charset=windows-1251"),
     "NDJSON": _typed("application/x-ndjson"),
     "an empty type": _typed(""),
-    "gzip": _typed(JSON, Content_Encoding="gzip"),
+    "packed twice": _typed(JSON, Content_Encoding="gzip, gzip"),
     "an unknown encoding": _typed(JSON, Content_Encoding="zstd, br"),
 }
 
@@ -141,6 +141,7 @@ REFUSED = (
     *(Case(name, body, 422) for name, body in _INVALID.items()),
     *(Case(name, _json(), 415, headers) for name, headers in _TYPES.items()),
     *(Case(f"key {name}", _json(), 400, _typed(JSON, Idempotency_Key=key)) for name, key in _KEYS.items()),
+    Case("gzip that is none", _json(), 400, _typed(JSON, Content_Encoding="gzip")),
     Case("2 MiB", _json('"a"', '"' + "b" * 2 * 1024 * 1024 + '"'), 413),
     Case("2 MiB in chunks", _json('"a"', '"' + "b" * 2 * 1024 * 1024 + '"'), 413, chunked=True),
     Case("100 MB in chunks", b"x" * 100_000_000, 413, chunked=True),

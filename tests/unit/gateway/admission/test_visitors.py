@@ -1,6 +1,7 @@
 """Which address a request came from, through proxies that are trusted and proxies that are not."""
 
 import pytest
+
 from gateway.admission.visitors import Visitors, name_of
 
 PROXIES = ["10.0.0.0/8", "fd00::/8"]
