@@ -1,9 +1,11 @@
-"""`headgate keys …`: API keys, made, listed and revoked. The key itself is shown once and stored nowhere."""
+"""`headgate keys …`: API keys, made, rotated, listed and revoked. The key itself is shown once and stored nowhere."""
 
 import asyncio
+import json
+import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, TypeVar
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
@@ -14,34 +16,72 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cli import environment
 from cli.errors import CommandError
 from cli.listing import listing
-from gateway.admission.api_keys import SCOPES, ListedKey, Scope, create_key, list_keys, revoke_key
+from gateway.admission.api_keys import SCOPES, ListedKey, Scope, create_key, list_keys, revoke_key, rotate_key
 from gateway.database.connection import create_engine, first_line
 from gateway.settings import Settings
 
-app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
+app = typer.Typer(help="API keys: create, rotate, list, revoke.", no_args_is_help=True)
 
 _Answer = TypeVar("_Answer")
+_SPAN = re.compile(r"([0-9]{1,5})([hd])", re.ASCII)
+_UNITS = {"h": "hours", "d": "days"}
+
+
+Json = Annotated[bool, typer.Option("--json", help="for programs: one JSON document")]
 
 
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="whose key it is, for the list")],
+    *,
     scope: Annotated[list[str] | None, typer.Option(help="may be given again; default: read and write")] = None,
-    expires_days: Annotated[int, typer.Option(min=0, help="0 = never")] = 0,
+    expires: Annotated[str, typer.Option(help="when it ends: `90d`, `12h`, or a date such as 2027-01-31 (UTC)")] = "",
+    expires_days: Annotated[int, typer.Option(min=0, help="the same in days; 0 = never")] = 0,
+    as_json: Json = False,
 ) -> None:
     """Make a key and show it, once."""
     scopes = [_scope(one) for one in scope or ["applications:write", "applications:read"]]
-    expires_at = datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None
+    if expires and expires_days:
+        raise CommandError("--expires and --expires-days say the same: give one of them")
+    expires_at = _time(expires or f"{expires_days}d") if expires or expires_days else None
     id_, key = _with_database(lambda engine: create_key(engine, name, scopes, expires_at=expires_at))
+    if as_json:
+        fields = {"id": str(id_), "key": key, "name": name, "scopes": scopes, "expires_at": _iso(expires_at)}
+        typer.echo(json.dumps(fields, ensure_ascii=False))
+        return
     typer.echo(key)
     typer.echo(f"id {id_}, scopes {', '.join(scopes)}. Keep the key now: it cannot be shown again.", err=True)
 
 
+@app.command()
+def rotate(
+    id: Annotated[UUID, typer.Argument(help="as `headgate keys list` shows it")],  # noqa: A002 -- shown to people
+    *,
+    overlap: Annotated[str, typer.Option(help="how long the former key still works: `24h`, `7d`, `0h`")] = "24h",
+    as_json: Json = False,
+) -> None:
+    """Make a new key in place of one, with its name, scopes and end; both work for a while, then the new one alone."""
+    ends_at = _from_now(overlap)
+    made = _with_database(lambda engine: rotate_key(engine, id, ends_at=ends_at))
+    if made is None:
+        raise CommandError(f"there is no key {id} that is valid")
+    if as_json:
+        typer.echo(json.dumps({"id": str(made[0]), "key": made[1], "former": str(id), "former_until": _iso(ends_at)}))
+        return
+    typer.echo(made[1])
+    until = f"{id} works until {ends_at:%Y-%m-%d %H:%M} UTC at the latest"
+    typer.echo(f"id {made[0]}. Keep the key now: it cannot be shown again. {until}.", err=True)
+
+
 @app.command("list")
-def list_() -> None:
+def list_(*, as_json: Json = False) -> None:
     """Show all keys, newest first, without the keys themselves."""
+    keys = _with_database(list_keys)
+    if as_json:
+        typer.echo(json.dumps([_fields(one) for one in keys], indent=2, ensure_ascii=False))
+        return
     table = listing("id", "name", "scopes", "created", "expires", "last used", "revoked")
-    for one in _with_database(list_keys):
+    for one in keys:
         table.add_row(*_cells(one))
     Console().print(table)
 
@@ -59,6 +99,35 @@ def _scope(text: str) -> Scope:
         if scope == text:
             return scope
     raise CommandError(f"there is no scope {text}; there are {', '.join(SCOPES)}")
+
+
+def _time(text: str) -> datetime:
+    """What ``90d`` or ``12h`` from now is, or the beginning of a date that is to come."""
+    if _SPAN.fullmatch(text):
+        return _from_now(text)
+    try:
+        at = datetime.combine(date.fromisoformat(text), time.min, UTC)
+    except ValueError:
+        raise CommandError(f"{text} is no time: give 90d, 12h, or a date such as 2027-01-31") from None
+    if at <= datetime.now(UTC):
+        raise CommandError(f"{text} has passed already")
+    return at
+
+
+def _from_now(text: str) -> datetime:
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise CommandError(f"{text} is no span of time: give hours or days, such as 24h or 7d")
+    return datetime.now(UTC) + timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="seconds") if at else None
+
+
+def _fields(key: ListedKey) -> dict[str, Any]:
+    times = {name: _iso(getattr(key, name)) for name in ("created_at", "expires_at", "last_used_at", "revoked_at")}
+    return {"id": str(key.id), "name": key.name, "scopes": list(key.scopes), **times}
 
 
 def _cells(key: ListedKey) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Literal, get_args
 from uuid import UUID
 
 import uuid_utils.compat as uuids
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.database.connection import DATABASE_ERRORS
@@ -164,6 +164,33 @@ async def list_keys(engine: AsyncEngine) -> list[ListedKey]:
     ).order_by(table.id.desc())
     async with engine.connect() as connection:
         return [ListedKey(*row) for row in await connection.execute(query)]
+
+
+async def rotate_key(
+    engine: AsyncEngine,
+    id: UUID,  # noqa: A002 -- the column's name
+    *,
+    ends_at: datetime,
+) -> tuple[UUID, str] | None:
+    """Make a key like this one, which is itself valid until ``ends_at``, or its own end if sooner; both at once.
+
+    None where there is no such key, or it is valid no more.
+    """
+    table, now = api_keys.c, datetime.now(UTC)
+    key, made = _PREFIX + secrets.token_urlsafe(32), uuids.uuid7()
+    shortened = (
+        update(api_keys)
+        .where(table.id == id, table.revoked_at.is_(None), or_(table.expires_at.is_(None), table.expires_at > now))
+        .values(expires_at=func.least(ends_at, table.expires_at))
+    )
+    former = select(table.name, table.scopes, table.expires_at).where(table.id == id).with_for_update()
+    async with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+        row = (await connection.execute(former)).one_or_none()
+        if row is None or not (await connection.execute(shortened)).rowcount:
+            return None
+        values = {"id": made, "name": row.name, "digest": _digest(key), "scopes": row.scopes}
+        await connection.execute(api_keys.insert(), values | {"expires_at": row.expires_at})
+    return made, key
 
 
 async def revoke_key(engine: AsyncEngine, id: UUID) -> bool:  # noqa: A002 -- the column's name

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import re
 import sys
@@ -16,7 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.admission import api_keys
-from gateway.admission.api_keys import ApiKey, ApiKeys, Scope, create_key, list_keys, revoke_key
+from gateway.admission.api_keys import ApiKey, ApiKeys, Scope, create_key, list_keys, revoke_key, rotate_key
 from gateway.problems.errors import DatabaseAwayError
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, served
@@ -184,6 +185,26 @@ async def test_a_key_is_a_visitor_and_guessing_is_limited(locked: Settings) -> N
         assert 429 in guesses
 
 
+async def test_a_rotated_key_works_beside_the_former_for_the_overlap(
+    locked: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_keys, "REMEMBER_SECONDS", 0.0)
+    async with served(locked) as http:
+        id_, former = await made(http, "applications:read")
+        engine = http.front.running.engine
+        ends = datetime.now(UTC) + timedelta(hours=1)
+        both = await asyncio.gather(*(rotate_key(engine, id_, ends_at=ends) for _ in range(3)))
+        assert len({one[1] for one in both if one}) == 3
+        new = {"X-API-Key": both[0][1]} if both[0] else {}
+        for key in (former, new):
+            assert (await http.client.get("/applications", headers=key)).status_code == 200
+        await rotate_key(engine, id_, ends_at=datetime.now(UTC))
+        assert (await http.client.get("/applications", headers=former)).status_code == 401
+        assert (await http.client.get("/applications", headers=new)).status_code == 200
+        assert await rotate_key(engine, id_, ends_at=ends) is None
+        assert await rotate_key(engine, UUID(int=0), ends_at=ends) is None
+
+
 async def test_keys_are_made_listed_and_revoked_by_command(locked: Settings) -> None:
     made_ = await _headgate(locked, "keys", "create", "reading room", "--scope", "applications:read")
     key, id_ = made_.splitlines()[0], re.findall(r"id ([0-9a-f-]{36})", made_)[0]
@@ -195,6 +216,20 @@ async def test_keys_are_made_listed_and_revoked_by_command(locked: Settings) -> 
     assert "revoked" in await _headgate(locked, "keys", "revoke", id_)
     async with served(locked) as http:
         assert (await http.client.get("/applications", headers={"X-API-Key": key})).status_code == 401
+    again = json.loads(await _headgate(locked, "keys", "create", "x", "--expires", "2d", "--json"))
+    assert datetime.now(UTC) < datetime.fromisoformat(again["expires_at"]) <= datetime.now(UTC) + timedelta(days=2)
+    rotated = json.loads(await _headgate(locked, "keys", "rotate", again["id"], "--overlap", "3h", "--json"))
+    by_id = {one["id"]: one for one in json.loads(await _headgate(locked, "keys", "list", "--json"))}
+    assert set(by_id) == {id_, again["id"], rotated["id"]}
+    former, new = by_id[again["id"]], by_id[rotated["id"]]
+    assert (new["name"], new["scopes"], new["expires_at"]) == ("x", former["scopes"], again["expires_at"])
+    assert datetime.fromisoformat(former["expires_at"]) <= datetime.now(UTC) + timedelta(hours=3)
+    for wrong in ("soon", "1w", "-1d", "2020-01-01", "2027-02-30", "99999999d"):
+        assert wrong in await _headgate(locked, "keys", "create", "x", f"--expires={wrong}", code=1)
+    assert "give one of them" in await _headgate(
+        locked, "keys", "create", "x", "--expires", "1d", "--expires-days", "1", code=1
+    )
+    assert "no key" in await _headgate(locked, "keys", "rotate", id_, code=1)  # it is revoked
     assert "there is no scope" in await _headgate(locked, "keys", "create", "x", "--scope", "everything", code=1)
 
 
