@@ -7,7 +7,7 @@ from gateway.admission.api_keys import ApiKey, ApiKeys, Scope
 from gateway.admission.rate_limit import RateLimiter
 from gateway.admission.visit import Visit
 from gateway.admission.visitors import Visitors, name_of
-from gateway.problems.errors import ForbiddenError, RateLimitedError, UnauthenticatedError
+from gateway.problems.errors import DatabaseAwayError, ForbiddenError, RateLimitedError, UnauthenticatedError
 from gateway.settings import Settings
 
 # An overload must not look like a death: whoever restarts what does not answer would make it worse.
@@ -57,6 +57,17 @@ class Gate:
             await self._charge(visit)
         if self._auth_required and path != FORM:
             _check(key, _scope_of(scope["method"], path), presented=text is not None)
+
+    async def still_admits(self, visit: Visit) -> bool:
+        """Whether the key that came with a request for reading would pass now; nobody is charged."""
+        text = _presented(visit.headers) if self._auth_required else None
+        if text is None or self.keys is None:
+            return not self._auth_required
+        try:
+            key = await self.keys.find(text)
+        except DatabaseAwayError:
+            return False
+        return key is not None and "applications:read" in key.scopes
 
     async def _key(self, visit: Visit, text: str) -> ApiKey | None:
         """The valid key that came with the request; the visitor is then the key.

@@ -53,7 +53,7 @@ async def stream_applications(request: Request, question: Annotated[Following, Q
             begins = await _now(request)
         else:
             await followers.read({}, begins, few=True)  # a database that is away is told while it can be
-        flow = flows.events(followers, names, begins)
+        flow = flows.events(followers, names, begins, _leave(request))
         return Flow(visit, [(b"content-type", EVENTS.encode()), *_AS_IT_COMES], flow, kept.pop_all(), endless=True)
 
 
@@ -78,12 +78,16 @@ async def export_applications(request: Request, question: Annotated[Export, Quer
         if question.created_to is not None:
             until = min(until, first_id(question.created_to))
         headers = [(b"content-type", NDJSON.encode()), *_AS_IT_COMES, (b"link", _next(question, until))]
-        flow = flows.lines(followers, names, question.begins(), until)
+        flow = flows.lines(followers, names, question.begins(), until, _leave(request))
         headers.append(forms.VARIES)
         if forms.accepts(visit.headers.get(b"accept-encoding")):
             flow = forms.packed_pieces(flow)
             headers.append(forms.PACKED)
         return Flow(visit, headers, flow, kept.pop_all(), endless=False)
+
+
+def _leave(request: Request) -> flows.Leave:
+    return flows.Leave(lambda: front_of(request).gate.still_admits(visit_of(request)))
 
 
 async def _now(request: Request) -> UUID:

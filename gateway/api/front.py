@@ -84,11 +84,7 @@ class Front:
         if scope["type"] != "http":
             await self.api(scope, receive, send)
             return
-        if scope["path"].startswith(_VERSION):
-            scope["path"] = scope["path"][len(_VERSION) - 1 :]
         visit = self._visit(scope)
-        if DEPRECATED:
-            visit.answer_headers += _announced(scope)
         answer: Answer | None
         self.active += 1
         try:
@@ -127,7 +123,11 @@ class Front:
         return visit
 
     def _visit(self, scope: Scope) -> Visit:
+        if scope["path"].startswith(_VERSION):
+            scope["path"] = scope["path"][len(_VERSION) - 1 :]
         visit = self._named(scope["headers"])
+        if DEPRECATED:
+            visit.answer_headers += _announced(scope)
         request_id.current.set(visit.request_id)
         if self.running.telemetry.tracing is not None:
             visit.span = self.running.telemetry.tracing.serve(scope["method"], scope["path"], visit.headers)

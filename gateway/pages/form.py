@@ -51,6 +51,8 @@ _FIELDS = {name: field.is_required() for name, field in NewApplication.model_fie
 async def show(request: Request) -> Response:
     """The empty form and the newest applications; after a submission, its id. For programs, where everything is."""
     if wants_json(request):
+        if (refusal := visit_of(request).refusal) is not None:
+            raise refusal
         return index(request)
     return await _page(request, accepted=_uuid(request.query_params.get("accepted")), error=visit_of(request).refusal)
 

@@ -10,6 +10,8 @@ from uuid import UUID
 import httpx
 import pytest
 
+from gateway.admission import api_keys
+from gateway.admission.api_keys import create_key, revoke_key
 from gateway.commit.statements import COMMIT
 from gateway.follow import flows, followers
 from gateway.problems.errors import DatabaseAwayError
@@ -249,6 +251,23 @@ def _never_there(read: Any) -> Any:
         return piece if after.int == 2**128 - 1 else piece._replace(last=after, values=[], whole=True)
 
     return found
+
+
+async def test_a_revoked_key_reads_no_further(http_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flows, "LEAVE_SECONDS", 0.0)
+    monkeypatch.setattr(api_keys, "REMEMBER_SECONDS", 0.0)
+    async with served(http_settings.model_copy(update={"auth_required": True})) as http:
+        assert (await http.client.get(STREAM)).status_code == 401
+        engine = http.front.running.engine
+        _, other = await create_key(engine, "other", ["applications:write"])
+        assert (await http.client.get(STREAM, headers={"X-API-Key": other})).status_code == 403
+        id_, key = await create_key(engine, "reader", ["applications:read"])
+        async with stream(http, headers={"X-API-Key": key}) as found, asyncio.timeout(60):
+            await anext(found)
+            await http.client.post("/applications", json=NEW, headers={"X-API-Key": other})
+            assert len(await applications(found, 1)) == 1
+            await revoke_key(engine, id_)
+            assert [event async for event in found] == []
 
 
 async def test_many_followers_at_the_end_cost_one_statement(http: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,11 @@ async def test_without_a_contact_there_is_no_security_txt(http: Served) -> None:
     assert (await http.client.get("/.well-known/security.txt")).status_code == 404
 
 
+async def test_a_program_that_asks_too_often_is_told(http_settings: Settings) -> None:
+    async with served(http_settings.model_copy(update={"rate_limit_per_minute": 1})) as http:
+        assert [(await http.client.get("/", headers=JSON)).status_code for _ in range(2)] == [200, 429]
+
+
 @pytest.mark.parametrize("fast", [True, False])
 async def test_below_v1_everything_is_as_it_is(http_settings: Settings, fast: bool) -> None:
     async with served(http_settings.model_copy(update={"auth_required": False}), fast=fast) as http:
