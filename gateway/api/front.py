@@ -99,12 +99,15 @@ class Front:
         finally:
             self.active -= 1
         if answer is not None:
-            visit.status, headers, body = answer
-            headers = headers + self._ours(visit)
-            if not answer_whole(send, visit.status, headers, body):
-                await send({"type": "http.response.start", "status": visit.status, "headers": headers})
-                await send({"type": "http.response.body", "body": body})
+            await self._give(answer, visit, send)
         self.running.telemetry.answered(visit, scope["method"], scope["path"])
+
+    async def _give(self, answer: Answer, visit: Visit, send: Send) -> None:
+        visit.status, headers, body = answer
+        headers = headers + self._ours(visit)
+        if not answer_whole(send, visit.status, headers, body):
+            await send({"type": "http.response.start", "status": visit.status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
 
     def refuse(self, error: GatewayError, headers: Sequence[Header]) -> Answer:
         """The answer to what does not get as far as this application, by as much of its head as could be read."""

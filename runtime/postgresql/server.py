@@ -85,9 +85,7 @@ class PostgreSQL:
             **_hosts(hosts),
         }
 
-    async def _connect(
-        self, begin: Connect, *, host: str | None = None, port: int = USUAL_PORT, **options: Any
-    ) -> Any:
+    async def _connect(self, begin: Connect, *, host: str | None = None, port: int = USUAL_PORT, **options: Any) -> Any:
         if host:
             options |= {"host": host, "port": port}
         password = partial(self._read_password, Host(host, port) if host else None)
