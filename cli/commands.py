@@ -79,6 +79,10 @@ COMMANDS = {
         "cli.audit.trace_command:trace",
         "One application's way: accepted, published (partition and offset), journaled, counted.",
     ),
+    "watch": Command(
+        "cli.watch.watch_command:watch",
+        "Tell what the doctor finds, once when it changes: what became worse, and what is well again. Until Ctrl-C.",
+    ),
     "worker": Command(
         "cli.services.worker_command:app",
         "Run one stream worker in the foreground.",

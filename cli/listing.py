@@ -1,4 +1,4 @@
-"""How commands list what other commands take by its id."""
+"""How commands list things: what other commands take is never cut, and a terminal obeys nothing of it."""
 
 from rich.table import Column, Table
 
@@ -6,5 +6,11 @@ _ID_WIDTH = 36
 
 
 def listing(key: str, *others: str) -> Table:
-    """A table whose first column is an id, which is never cut: the others give way on a narrow screen."""
-    return Table(Column(key, no_wrap=True, min_width=_ID_WIDTH), *others)
+    """A table whose first column is an id, on one line; the others give way on a narrow screen, and lose nothing."""
+    folding = [Column(other, overflow="fold") for other in others]
+    return Table(Column(key, no_wrap=True, min_width=_ID_WIDTH), *folding)
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would obey as escapes."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -116,7 +116,7 @@ def _leases(rows: list[Any]) -> Iterator[Finding]:
     for row in rows:
         if row["claimed_by"] is not None:
             remedy = "Nothing, if it is gone in a minute; else docs/runbook/recovery-stopped.md"
-            yield warning("lease", f"of {row['instance']}, gone, is being drained", remedy)
+            yield warning(f"lease of {row['instance']}", "the gateway is gone, it is being drained", remedy)
         elif row not in living:
             remedy = "A living gateway claims it by itself; start one if there is none."
-            yield warning("lease", f"of {row['instance']}, silent for {row['silent']:.0f} s", remedy)
+            yield warning(f"lease of {row['instance']}", f"silent for {row['silent']:.0f} s", remedy)

@@ -9,12 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli import environment
-from cli.doctor import database, kafka, machine, replica
+from cli.doctor.examination import examine
 from cli.doctor.finding import Finding
-from devstack.settings import Settings as DevstackSettings
-from gateway.settings import Settings as GatewaySettings
-from stream_workers.settings import Settings as WorkerSettings
 
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
 
@@ -23,25 +19,12 @@ def doctor(
     *, as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False
 ) -> None:
     """Look at everything that Headgate needs, and say what is wrong and how to mend it. Exit code 1 if anything is."""
-    findings = asyncio.run(examine())
+    findings = [finding for part in asyncio.run(examine()).values() for finding in part]
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
     else:
         _show(findings)
     raise typer.Exit(int(any(finding.status == "failed" for finding in findings)))
-
-
-async def examine() -> list[Finding]:
-    """Every finding, in the order in which one would mend them."""
-    gateway, workers = environment.read(GatewaySettings), environment.read(WorkerSettings)
-    data_dir = environment.read(DevstackSettings).headgate_data_dir
-    parts = await asyncio.gather(
-        database.examine(gateway),
-        replica.examine(gateway),
-        kafka.examine(gateway),
-        machine.examine(gateway, workers, data_dir),
-    )
-    return [finding for part in parts for finding in part]
 
 
 def _show(findings: list[Finding]) -> None:

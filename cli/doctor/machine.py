@@ -25,10 +25,10 @@ _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- compared, not
 
 async def examine(settings: Settings, workers: WorkerSettings, data_dir: Path) -> list[Finding]:
     """The gateway and the workers as these settings place them, and the disk."""
-    gateway = await asyncio.to_thread(_get, settings.gateway_host, settings.gateway_port, "/healthz")
+    gateway = await asyncio.to_thread(get, settings.gateway_host, settings.gateway_port, "/healthz")
     found = list(_gateway(settings, gateway))
     for kind, port in workers.neighbours().items():
-        found.append(_worker(kind.name, port, await asyncio.to_thread(_get, workers.worker_web_host, port, "/readyz")))
+        found.append(_worker(kind.name, port, await asyncio.to_thread(get, workers.worker_web_host, port, "/readyz")))
     limiter = await _limiter(settings.limit_storage)
     return [*found, *limiter, _open_files(settings.connections_max), _disk(data_dir)]
 
@@ -45,7 +45,7 @@ def _gateway(settings: Settings, report: dict[str, Any] | None) -> Iterator[Find
         else warning("gateway", f"{place}: {status}", "The findings above say why; /healthz has the details.")
     )
     for lease, reason in report.get("recovery", {}).get("stopped", {}).items():
-        yield failed("recovery", f"of lease {lease}: {reason}", "docs/runbook/recovery-stopped.md")
+        yield failed(f"recovery of lease {lease}", reason, "docs/runbook/recovery-stopped.md")
 
 
 def _worker(kind: str, port: int, report: dict[str, Any] | None) -> Finding:
@@ -95,7 +95,7 @@ def _disk(folder: Path) -> Finding:
     return warning("disk", found, "Make room: PostgreSQL and Kafka stop when it is used up.")
 
 
-def _get(host: str, port: int, path: str) -> dict[str, Any] | None:
+def get(host: str, port: int, path: str) -> dict[str, Any] | None:
     """The JSON at this address, {} where it is none; None where nobody answers over HTTP."""
     connection = http.client.HTTPConnection(_ANYWHERE.get(host, host), port, timeout=SECONDS)
     try:

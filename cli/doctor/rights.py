@@ -34,7 +34,7 @@ async def examine_rights(client: AIOKafkaAdminClient, topics: Topics) -> list[Fi
 
 def _findings(lacking: list[tuple[Right, list[str]]]) -> Iterator[Finding]:
     for right, missing in lacking:
-        what = f"rights of the {right.part}"
+        what = f"rights of the {right.part} on {right.name}"
         found = f"{', '.join(missing)} on the {right.resource} {right.name} is not allowed"
         remedy = "`headgate topics acls` prints what to allow."
         if right.without:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -10,6 +10,7 @@ import typer
 from cli import environment
 from cli.errors import CommandError
 from cli.finish import Report, finish, progress
+from cli.listing import printable
 from contracts import Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.books import repair
@@ -54,10 +55,10 @@ def show(origin: Annotated[str, typer.Argument(help="PARTITION/OFFSET, as listed
         raise CommandError(f"there is no dead letter from {origin}; `headgate dead-letters list` lists them")
     dead = found[0].dead
     typer.echo(_line(found[0]))
-    typer.echo(f"  detail  {_safe(dead.detail)}")
+    typer.echo(f"  detail  {printable(dead.detail)}")
     typer.echo(f"  key     {_bytes(dead.key)}")
     for name, value in dead.headers:
-        typer.echo(f"  {_safe(name)}: {_bytes(value)}")
+        typer.echo(f"  {printable(name)}: {_bytes(value)}")
     typer.echo(f"  {_bytes(dead.value)}")
 
 
@@ -140,7 +141,7 @@ def _fields(letter: Letter) -> dict[str, object]:
 def _line(letter: Letter) -> str:
     dead = letter.dead
     size = "no value" if dead.value is None else f"{len(dead.value)} bytes"
-    return f"{_where(dead):<16} {_safe(dead.time)}  {_safe(dead.reason):<16} {letter.state:<9} {size}"
+    return f"{_where(dead):<16} {printable(dead.time)}  {printable(dead.reason):<16} {letter.state:<9} {size}"
 
 
 def _where(dead: DeadLetter) -> str:
@@ -148,14 +149,4 @@ def _where(dead: DeadLetter) -> str:
 
 
 def _bytes(raw: bytes | None) -> str:
-    return "(none)" if raw is None else _safe(raw[:4_000].decode(errors="backslashreplace"))
-
-
-def _safe(text: str) -> str:
-    """A terminal obeys nothing of it."""
-    return "".join(_letters_of(text))
-
-
-def _letters_of(text: str) -> Iterator[str]:
-    for letter in text:
-        yield letter if letter.isprintable() else ascii(letter)[1:-1]
+    return "(none)" if raw is None else printable(raw[:4_000].decode(errors="backslashreplace"))

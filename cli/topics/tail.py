@@ -7,6 +7,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from cli.errors import CommandError
+from cli.listing import printable
 from cli.topics.admin import partitions_of
 from runtime.instants import instant
 from runtime.kafka.clients import Kafka
@@ -52,5 +53,4 @@ async def _records(kafka: Kafka, topic: str, *, from_beginning: bool) -> AsyncIt
 def _safe(raw: bytes | None) -> str:
     if raw is None:
         return "(none)"
-    text = raw.decode(errors="backslashreplace")
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return printable(raw.decode(errors="backslashreplace"))

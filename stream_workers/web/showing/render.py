@@ -9,6 +9,7 @@ from markupsafe import Markup
 from stream_workers.web.showing.chart import line, summary, table
 from stream_workers.web.showing.formats import UNKNOWN, Formats, name, number
 from stream_workers.web.showing.preferences import Reader
+from stream_workers.web.showing.told import told
 from stream_workers.web.showing.wording import Words
 
 MARKS = {"ok": "●", "note": "◆", "warn": "▲", "bad": "■", "unknown": "○"}
@@ -31,10 +32,11 @@ def regions(name: str, reader: Reader, values: dict[str, Any]) -> dict[str, str]
 
 def context(reader: Reader, values: dict[str, Any]) -> dict[str, Any]:
     """What every template can use, with the values of one page."""
-    formats = Formats(reader.language, reader.tzinfo)
+    formats, words = Formats(reader.language, reader.tzinfo), Words(reader.language)
     known = values | {
         "reader": reader,
-        "t": Words(reader.language),
+        "t": words,
+        "told": lambda finding, part="": told(words, formats, finding.code, finding.values, part),
         "f": formats,
         "number": number,
         "name_of": name,

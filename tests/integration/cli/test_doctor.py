@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -94,7 +95,7 @@ async def test_what_is_wrong_inside_the_servers(
     }
     assert "headgate migrate" in found["schema"]["remedy"]
     assert "the oldest 36" in found["outbox"]["found"]
-    assert "gone:8000" in found["lease"]["found"]
+    assert "silent for 36" in found["lease of gone:8000"]["found"]
     assert found["unpublishable"]["status"] == "warning"
     assert "headgate topics create" in found["metrics-counters-changelog"]["remedy"]
 
@@ -138,3 +139,40 @@ def test_servers_that_are_not_there(doctor: Doctor) -> None:
     assert "KAFKA_BOOTSTRAP_SERVERS" in found["Kafka"]["remedy"]
     assert found["rate limit's Redis"]["status"] == "warning"
     assert "secret" not in str(found)
+
+
+def test_a_change_is_told_once_over_runs(tmp_path: Path, database_url: str, kafka: Kafka, topics: Topics) -> None:
+    """What listens on the gateway's port comes between two runs of cron, and a program is run for it."""
+    port, state, ran = free_port(), tmp_path / "told.json", tmp_path / "ran"
+    settings = {
+        "DATABASE_URL": database_url,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "KAFKA_PREFIX": topics.prefix,
+        "GATEWAY_PORT": str(port),
+        "WORKER_WEB_PORT": str(free_port()),
+    }
+    program = f"sh -c 'echo \"$HEADGATE_WHAT $HEADGATE_BEFORE $HEADGATE_STATUS\" >> {ran}'"
+
+    def watch() -> tuple[int, list[tuple[str, str]]]:
+        command = [sys.executable, "-m", "cli", "watch", "--once", "--json", "--state", str(state), "--run", program]
+        done = subprocess.run(
+            command,
+            env={**os.environ, **settings},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        told = [json.loads(line) for line in done.stdout.splitlines()]
+        return done.returncode, [(one["what"], one["status"]) for one in told]
+
+    code, told = watch()
+    assert code == 0
+    assert ("gateway", "warning") in told
+    assert watch() == (0, [])
+    with socket.create_server(("127.0.0.1", port)) as other:
+        other.settimeout(0.1)
+        assert watch() == (1, [("gateway", "failed")])
+    assert watch() == (0, [("gateway", "warning")])
+    assert ran.read_text().splitlines()[-2:] == ["gateway warning failed", "gateway failed warning"]
