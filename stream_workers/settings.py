@@ -29,7 +29,9 @@ class Settings(ServiceSettings):
         None,
         description="names by which the web view may be opened, with commas; without it and a token: the loopback's",
     )
-    worker_web_open: bool = Field(False, description="show the web view to other machines without a token")
+    worker_web_open: bool = Field(
+        False, description="show the web view to other machines without a token; names stay masked then"
+    )
     worker_instance_id: str | None = Field(
         None, pattern=r"^[A-Za-z0-9._-]{1,200}$", description="static membership: no rebalance on a restart within 30 s"
     )

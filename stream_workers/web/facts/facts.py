@@ -12,8 +12,8 @@ from stream_workers.web.facts.agents_page import agents
 from stream_workers.web.facts.diagnosis import Finding, findings, level_of
 from stream_workers.web.facts.health_page import health
 from stream_workers.web.facts.letters_page import Letters, dead_letters
-from stream_workers.web.facts.live_page import live
-from stream_workers.web.facts.names import in_full, shown_name
+from stream_workers.web.facts.live_page import Asked, exported, live
+from stream_workers.web.facts.names import in_full, shown_letter, shown_name
 from stream_workers.web.facts.overview import overview
 from stream_workers.web.facts.partitions_page import SORTS, partitions
 from stream_workers.web.facts.tables_page import entry, tables
@@ -51,6 +51,7 @@ class Facts:
         found = self.findings(look)
         head = {
             "page": page,
+            "names": in_full(query),
             "as_of": look.counters.as_of,
             "now": look.at,
             "status": level_of(found),
@@ -67,11 +68,14 @@ class Facts:
         return partitions(look, sort=sort if sort in SORTS else SORTS[0], topics=self.topics)
 
     async def _tables(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
-        return tables(look, topics=self.topics, query=query.get("q", "").strip())
+        return tables(look, topics=self.topics, query=query.get("q", "").strip(), names=in_full(query))
 
     async def _entry(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
         key = whole_number(query["key"])
-        found = None if key is None else entry(look, table=query["table"], key=key, query=query.get("q", "").strip())
+        if key is None:
+            raise NoSuchPageError
+        sought = query.get("q", "").strip()
+        found = entry(look, table=query["table"], key=key, query=sought, names=in_full(query))
         if found is None:
             raise NoSuchPageError
         return found
@@ -87,18 +91,18 @@ class Facts:
         )
 
     async def _live(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
-        return live(
-            look,
-            user=query.get("user", "").strip(),
-            partition=whole_number(query.get("partition", "")),
-            names=in_full(query),
-        )
+        return live(look, asked_of(query))
+
+    async def exported(self, query: Query) -> list[dict[str, Any]]:
+        """What the live tail shows, and the rest that it keeps."""
+        return exported(await self.board.look(), asked_of(query))
 
     async def _dead_letters(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
         asked = {name: query.get(name, "") for name in ("before", "reason", "state")}
         page = await self.letters.page(**asked)
         counters = look.counters
         facts = dead_letters(page, asked, reasons=counters.dead_reasons, count=counters.dead)
+        facts["letters"] = [shown_letter(letter, names=in_full(query)) for letter in facts["letters"]]
         return facts | {"sent": whole_number(query.get("sent", ""))}
 
     async def _letter(self, _look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
@@ -117,7 +121,7 @@ class Facts:
             "older": None,
             "fresh": False,
         }
-        return {"known": facts is not None} | (facts or unread)
+        return {"known": facts is not None} | shown_letter(facts or unread, names=in_full(query))
 
     async def _trace(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
         text = query.get("id", "").strip()
@@ -137,11 +141,23 @@ class Facts:
             asked=asked,
         )
         names = in_full(query)
-        return facts | {"understood": True, "names": names, "user_name": shown_name(facts["user_name"], names=names)}
+        return facts | {"understood": True, "user_name": shown_name(facts["user_name"], names=names)}
 
     async def _health(self, look: Look, _query: Query, reader: Reader) -> dict[str, Any]:
         parts = overview(look, zone=reader.tzinfo, topics=self.topics)
         return health(look, self.findings(look), parts, missing=self.missing())
+
+
+def asked_of(query: Query) -> Asked:
+    """What an address of the live tail asks for."""
+    return Asked(
+        user=query.get("user", "").strip(),
+        text=query.get("text", "").strip(),
+        partition=whole_number(query.get("partition", "")),
+        before=query.get("before", ""),
+        skip=whole_number(query.get("skip", "")) or 0,
+        names=in_full(query),
+    )
 
 
 def whole_number(text: str) -> int | None:

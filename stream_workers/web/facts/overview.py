@@ -10,7 +10,7 @@ from contracts import Topics
 from stream_workers.books.series import HOUR, MINUTE
 from stream_workers.kinds import KINDS
 from stream_workers.web.facts.diagnosis import LAG_SECONDS, WAITING_SECONDS, Level, group_level
-from stream_workers.web.facts.names import shown_name, shown_users
+from stream_workers.web.facts.names import shown_name, shown_users, veiled
 from stream_workers.web.look.board import Look
 from stream_workers.web.look.snapshot import Sample, Snapshot
 from stream_workers.web.look.tail import Event
@@ -27,7 +27,6 @@ def overview(look: Look, *, topics: Topics, zone: ZoneInfo, names: bool = False)
         "pipeline": _pipeline(look, topics),
         **_counted(counters),
         "active_users": shown_users(counters.active_users[:LATEST], names=names),
-        "names": names,
         "today": today,
         "today_zone": today_zone,
         "rate_chart": rate_points(look.trend, counters.minutes, look.at),
@@ -103,10 +102,11 @@ def _latest(look: Look, *, names: bool) -> list[dict[str, Any]]:
 
 
 def hidden(event: Event, *, names: bool = False) -> dict[str, Any]:
-    """An event for people: the user name masked unless ``names``."""
+    """An event for people: what is personal masked unless ``names``."""
     return {
         "id": event.id,
         "user_name": shown_name(event.user_name, names=names),
+        "description": event.description if names else veiled(event.description),
         "partition": event.partition,
         "offset": event.offset,
         "at": event.at,

@@ -9,12 +9,13 @@ from contracts import Topics
 from stream_workers.books.shelf import BOOKS
 from stream_workers.exact.changelog import Newest
 from stream_workers.kinds import KINDS, OF_TABLE, Kind
+from stream_workers.web.facts.names import shown_state
 from stream_workers.web.look.board import Look
 
 FOUND_MAX = 300
 
 
-def tables(look: Look, *, topics: Topics, query: str) -> dict[str, Any]:
+def tables(look: Look, *, topics: Topics, query: str, names: bool) -> dict[str, Any]:
     """Every table with its keys; with a query, also the paths whose name or value contains it."""
     listed = [
         {
@@ -29,7 +30,7 @@ def tables(look: Look, *, topics: Topics, query: str) -> dict[str, Any]:
         {"table": name, "key": key, "path": path, "value": value}
         for name in (OF_TABLE if query else ())
         for key, newest in sorted(values_of(look, name).items())
-        for path, value in matching(newest, query)
+        for path, value in matching(shown_state(orjson.loads(newest.value), names=names), query)
     ]
     return {
         "query": query,
@@ -39,19 +40,20 @@ def tables(look: Look, *, topics: Topics, query: str) -> dict[str, Any]:
     }
 
 
-def entry(look: Look, *, table: str, key: int, query: str) -> dict[str, Any] | None:
+def entry(look: Look, *, table: str, key: int, query: str, names: bool) -> dict[str, Any] | None:
     """One value as JSON and as paths, or None if there is no such key."""
     newest = values_of(look, table).get(key)
     if newest is None:
         return None
-    paths = matching(newest, query)
+    value = shown_state(orjson.loads(newest.value), names=names)
+    paths = matching(value, query)
     return {
         "table": table,
         "key": key,
         "query": query,
         "seen_at": newest.seen_at,
         "bytes": len(newest.value),
-        "value": orjson.loads(newest.value),
+        "value": value,
         "paths": [{"path": path, "value": value} for path, value in paths[:FOUND_MAX]],
         "paths_in_all": len(paths),
     }
@@ -63,19 +65,19 @@ def values_of(look: Look, table: str) -> Mapping[int, Newest]:
     return look.values.get(kind.name, {}) if kind else {}
 
 
-def matching(newest: Newest, query: str) -> list[tuple[str, Any]]:
-    """The paths of a value whose name or content contains the query, in any case."""
+def matching(state: Mapping[str, Any], query: str) -> list[tuple[str, Any]]:
+    """The paths of a state whose name or content contains the query, in any case."""
     wanted = query.casefold()
     return [
         (path, value)
-        for path, value in flattened(orjson.loads(newest.value))
+        for path, value in flattened(state)
         if wanted in path.casefold() or wanted in str(value).casefold()
     ]
 
 
 def flattened(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every leaf of a JSON value with its path, dots between the names."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         for name, inner in value.items():
             yield from flattened(inner, f"{path}.{name}" if path else name)
     elif isinstance(value, list):

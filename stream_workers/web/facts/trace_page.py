@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from contracts import Topics, id_of, milliseconds_of
 from runtime.kafka.clients import Kafka
 from stream_workers.errors import KafkaAwayError
+from stream_workers.kafka.events import Bad, read
 from stream_workers.kafka.reader import batches, bounds
 from stream_workers.web.look.apart import apart
 from stream_workers.web.look.board import Look
@@ -67,6 +68,23 @@ class Traces:
             while len(self._found) > KEPT:
                 self._found.popitem(last=False)
             return found
+
+    async def at(self, partition: int, offset: int) -> UUID | None:
+        """The id of the application at this place; None if none is known to be there."""
+        async with self._one_by_one:
+            try:
+                return await apart(partial(self._at, partition, offset))
+            except (KafkaError, KafkaAwayError, OSError):
+                return None
+
+    async def _at(self, partition: int, offset: int) -> UUID | None:
+        async with asyncio.timeout(SEARCH_SECONDS):
+            start, end = (await bounds(self._kafka, self._topic)).get(partition, (0, 0))
+            place = {partition: (offset, offset + 1 if start <= offset < end else offset)}
+            async for records in batches(self._kafka, self._topic, place):
+                if not isinstance(found := read(records[0]), Bad):
+                    return UUID(found.id)
+        return None
 
     async def _search(self, id_: UUID, known: Found | None) -> Found:
         """From the id's time on, or from where the last search ended; what was read once is not read again."""

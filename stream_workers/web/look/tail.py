@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from contracts import is_replay
@@ -33,6 +34,7 @@ class Event:
     id: str | None = None
     user_name: str | None = None
     created_at: float | None = None
+    description: str | None = None
     size: int = 0
     replayed: bool = False
     reason: str | None = None
@@ -161,6 +163,7 @@ def event_of(record: ConsumerRecord) -> Event:
         id=found.id,
         user_name=found.user_name,
         created_at=found.created_at / 1000,
+        description=orjson.loads(record.value or b"")["description"],
         size=size,
         replayed=is_replay(record.headers),
     )

@@ -27,20 +27,31 @@ _JUDGED = RequestKey("judged", bool)
 class Access:
     """``token`` None: everybody may look, nobody may change anything.
 
+    ``trusted``: without a token names may be seen in full all the same, since nobody else's machine reaches this one.
     ``hosts``: the names by which the view may be opened; None: any, where a token guards it, else the loopback's.
     """
 
     def __init__(
-        self, token: str | None, *, hosts: Collection[str] | None = None, clock: Callable[[], float] = time.time
+        self,
+        token: str | None,
+        *,
+        hosts: Collection[str] | None = None,
+        trusted: bool = True,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._token = token
+        self._trusted = trusted
         self._hosts = hosts
         self._clock = clock
         self._guesses = Guesses()
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        return cls(settings.web_token, hosts=_names(settings.worker_web_hosts))
+        return cls(
+            settings.web_token,
+            hosts=_names(settings.worker_web_hosts),
+            trusted=not settings.worker_web_open,
+        )
 
     @property
     def needed(self) -> bool:
@@ -60,6 +71,16 @@ class Access:
 
     def may_look(self, request: Request) -> bool:
         return self._token is None or self._has_token(request) or self._has_session(request)
+
+    def may_see_names(self, request: Request) -> bool:
+        """Whether what is personal may be seen in full: by whoever is known, or nobody can be who should not."""
+        return self._trusted if self._token is None else self.may_look(request)
+
+    def known_by(self, request: Request) -> str:
+        """By what whoever asks is known, for the log."""
+        if self._token is None:
+            return "loopback"
+        return "token" if self._has_token(request) else "session"
 
     def may_change(self, request: Request) -> bool:
         """Whether whoever asks is known and the request was not made by another site's page."""

@@ -19,6 +19,7 @@ from stream_workers.web.serving.assets import STATIC
 from stream_workers.web.serving.forms import Forms
 from stream_workers.web.serving.protection import add_headers, guarded
 from stream_workers.web.serving.site import Site, below, json_response
+from stream_workers.web.showing.export import FORMS
 
 Ready = Callable[[], str | None]
 Answer = Callable[[Request], Awaitable[StreamResponse]]
@@ -62,6 +63,9 @@ def mount_pages(app: BatchApp, site: Site, forms: Forms) -> None:
         add_page(app, path, get=partial(site.page, name))
         add_page(app, below("/api", path), get=partial(site.json, name))
         add_page(app, below("/events", path), get=partial(site.events, name))
+    for form in FORMS:
+        add_page(app, f"/export/live.{form}", get=partial(site.export, form))
+    add_page(app, "/search", get=site.search)
     add_page(app, "/login", get=forms.show_login, post=forms.login)
     add_page(app, "/logout", post=forms.logout)
     add_page(app, "/preferences", get=forms.show_preferences, post=forms.set_preferences)
@@ -73,7 +77,8 @@ async def _counters(site: Site, request: Request) -> StreamResponse:
     """Every counter there is, as the read model merges them."""
     read_model = site.facts.read_model
     snapshot = read_model.snapshot()
-    users = shown_users(snapshot.active_users, names=in_full(request.query))
+    users = shown_users(snapshot.active_users, names=in_full(site.asked(request)))
+    site.log_names(request, "metrics")
     shown = replace(snapshot, active_users=users)
     return json_response({**asdict(shown), "trend": [asdict(sample) for sample in read_model.trend]})
 

@@ -1,5 +1,6 @@
 """The answers to requests: a page, its JSON, its live updates."""
 
+import logging
 import shlex
 from collections.abc import Mapping
 from functools import cache
@@ -11,13 +12,18 @@ from aiohttp.web import HTTPNotFound, HTTPServiceUnavailable, Request, Response,
 
 from runtime import release
 from stream_workers.web.facts.facts import Facts, NoSuchPageError
+from stream_workers.web.facts.names import NAMES, PERSONAL, in_full
+from stream_workers.web.facts.search import destination
 from stream_workers.web.look.board import Look
 from stream_workers.web.serving.access import Access
 from stream_workers.web.serving.assets import asset
 from stream_workers.web.serving.events import OPEN_STREAMS_MAX, Streams
 from stream_workers.web.serving.protection import for_people
 from stream_workers.web.showing import render
+from stream_workers.web.showing.export import FORMS
 from stream_workers.web.showing.preferences import LANGUAGES, THEMES, Reader, reader_of
+
+log = logging.getLogger(__name__)
 
 NAVIGATION = ("overview", "partitions", "tables", "agents", "live", "dead-letters", "trace", "health")
 # The pages that these belong to, for the navigation.
@@ -35,7 +41,7 @@ class Site:
         self.streams = Streams()
         self.open_streams = Streams(OPEN_STREAMS_MAX)
         self._paths = paths
-        self._rendered: dict[tuple[str, str, str], dict[str, str]] = {}
+        self._rendered: dict[tuple[object, ...], dict[str, str]] = {}
         self._rendered_at: float = 0.0
 
     async def page(self, name: str, request: Request) -> Response:
@@ -43,24 +49,53 @@ class Site:
         look = await self.facts.board.look()
         reader = reader_of(request)
         data = await self._data(name, look, request, reader)
+        self.log_names(request, name)
         return html(render.page(name, reader, self._frame(request, name, look) | {"data": data}), reader=reader)
 
     async def json(self, name: str, request: Request) -> Response:
         """The same facts as JSON."""
         look = await self.facts.board.look()
+        self.log_names(request, name)
         return json_response(await self._data(name, look, request, reader_of(request)))
+
+    async def export(self, form: str, request: Request) -> Response:
+        """What the live tail shows, as a file."""
+        media_type, written = FORMS[form]
+        rows = await self.facts.exported(self.asked(request))
+        self.log_names(request, "live")
+        headers = {"Content-Disposition": f'attachment; filename="applications.{form}"'}
+        return Response(body=written(rows), content_type=media_type, charset="utf-8", headers=headers)
+
+    async def search(self, request: Request) -> Response:
+        """Go to the page that has what was typed into the box."""
+        path = await destination(request.query.get("q", ""), self.facts.traces)
+        return Response(status=303, headers={"Location": path})
+
+    def asked(self, request: Request) -> dict[str, str]:
+        """What an address asks for; names in full only where whoever asks has the right to them."""
+        query = {**request.query, **request.match_info}
+        if not self.access.may_see_names(request):
+            query.pop(NAMES, None)
+        return query
+
+    def log_names(self, request: Request, name: str) -> None:
+        """Each look at names in full is in the log: when, at which page, from where, and by what it was allowed."""
+        if in_full(self.asked(request)):
+            seen = {"page": name, "path": request.path, "reader": request.remote, "by": self.access.known_by(request)}
+            log.info("names were shown in full", extra=seen)
 
     async def events(self, name: str, request: Request) -> StreamResponse:
         """The page's regions as they change."""
         reader = reader_of(request)
         await self._data(name, await self.facts.board.look(), request, reader)
+        self.log_names(request, name)
         streams = self.streams if self.access.may_look(request) else self.open_streams
         if streams.full:
             raise HTTPServiceUnavailable
 
         async def regions() -> Mapping[str, str]:
             look = await self.facts.board.look()
-            return await self._regions((request.path_qs, reader.language, reader.zone), look, request, name)
+            return await self._regions(look, request, name)
 
         return await streams.serve(request, regions)
 
@@ -76,19 +111,20 @@ class Site:
             return self.message(request, "error", status=status, code=status)
         return json_response({"status": status, "see": "/health"}, status=status)
 
-    async def _regions(self, key: tuple[str, str, str], look: Look, request: Request, name: str) -> dict[str, str]:
+    async def _regions(self, look: Look, request: Request, name: str) -> dict[str, str]:
+        reader = reader_of(request)
+        key = (request.path_qs, reader.language, reader.zone, in_full(self.asked(request)))
         if look.at != self._rendered_at or len(self._rendered) > _RENDERED_MAX:
             self._rendered.clear()
             self._rendered_at = look.at
         if key not in self._rendered:
-            reader = reader_of(request)
             data = await self._data(name, look, request, reader)
             self._rendered[key] = render.regions(name, reader, self._frame(request, name, look) | {"data": data})
         return self._rendered[key]
 
     async def _data(self, name: str, look: Look, request: Request, reader: Reader) -> dict[str, Any]:
         try:
-            return await self.facts.of(name, look, {**request.query, **request.match_info}, reader)
+            return await self.facts.of(name, look, self.asked(request), reader)
         except NoSuchPageError:
             raise HTTPNotFound from None
 
@@ -107,6 +143,11 @@ class Site:
             "events": below("/events", path),
             "api": below("/api", path),
             "curl": self._curl(request, below("/api", path)),
+            "personal": name in PERSONAL,
+            "may_see_names": self.access.may_see_names(request),
+            "with_names": str(request.rel_url.update_query({NAMES: "full"})),
+            "without_names": str(request.rel_url.without_query_params(NAMES)),
+            "may_look": self.access.may_look(request),
             "token_needed": self.access.needed,
             "signed_in": self.access.needed and self.access.may_look(request),
             "gateway": gateway_url(look),

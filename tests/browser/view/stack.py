@@ -78,6 +78,9 @@ class Stack:
     def url(self, name: str, path: str = "/") -> str:
         return f"http://127.0.0.1:{self.ports[name]}{path}"
 
+    def log(self, name: str) -> str:
+        return (self.logs / f"{name}.log").read_text()
+
     def api(self, page: str) -> dict[str, Any]:
         """A page's JSON, from the worker without a token."""
         found: dict[str, Any] = httpx.get(self.url(OPEN, f"/api/{page}"), timeout=20).raise_for_status().json()

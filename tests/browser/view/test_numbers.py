@@ -1,11 +1,13 @@
 """What the pages say is what the API and the topic say, live, also about users with hostile names."""
 
+import csv
+import json
 import re
 
 import httpx
 from playwright.sync_api import Page, expect
 
-from tests.browser.view.stack import GUARDED, TOKEN, Stack, until
+from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack, until
 
 HOSTILE = ("<script>document.title='taken'</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}", "Мария", "山田")
 # Plenty for a busy machine; a live update takes a second.
@@ -122,14 +124,84 @@ def test_hostile_names_are_text(page: Page, stack: Stack) -> None:
     assert page.locator("#live img, #live script").count() == 0
 
 
-def test_names_are_masked_unless_asked_for(page: Page, stack: Stack) -> None:
-    stack.submit("Philippa")
+def test_what_is_personal_is_masked_unless_asked_for(page: Page, stack: Stack) -> None:
+    """On every page that has any of it, and in its JSON; the worker's log says that it was looked at."""
+    (id_,) = stack.submit("Philippa")
     stack.until_counted()
-    page.goto("/live")
-    expect(page.locator("#live")).to_contain_text("P***", timeout=SOON)
-    assert "Philippa" not in page.locator("#live").inner_text()
-    page.goto("/live?names=full")
-    expect(page.locator("#live")).to_contain_text("Philippa", timeout=SOON)
+    stack.dead_letter(b'{"user_name": "Philippa of the weir"}', ("said-by", b"Philippa"))
+    letter = stack.api("dead-letters")["letters"][0]
+    pages = [
+        "/",
+        "/live",
+        f"/trace?id={id_}",
+        "/dead-letters",
+        f"/dead-letters/{letter['partition']}/{letter['offset']}",
+    ]
+    for path in pages:
+        page.goto(path)
+        expect(page.locator("#live")).to_contain_text(re.compile(r"P\*\*\*|•{8}"), timeout=SOON)
+        assert "Philippa" not in page.content()
+        assert "Philippa" not in str(stack.api(path.lstrip("/") or "overview"))
+        page.locator(".names a").click()
+        expect(page.locator("#live")).to_contain_text("Philippa", timeout=SOON)
+        page.locator(".names a").click()
+        expect(page.locator("#live")).not_to_contain_text("Philippa", timeout=SOON)
+    looks = [line for line in stack.log(OPEN).splitlines() if "names were shown in full" in line]
+    assert all(
+        any(re.search(rf'page"?[=:] ?"?{kind}\b', line) for line in looks)
+        for kind in ("overview", "live", "trace", "letter")
+    )
+    assert not any("Philippa" in line for line in looks)
+
+
+def test_the_box_on_every_page_goes_to_what_is_typed(page: Page, stack: Stack) -> None:
+    (id_,) = stack.submit("sought")
+    stack.until_counted()
+    stack.dead_letter(b"lost")
+    published = next(step for step in stack.api(f"trace?id={id_}")["steps"] if step["step"] == "published")
+    letter = stack.api("dead-letters")["letters"][0]
+    place = f"{letter['partition']}:{letter['offset']}"
+    for typed, path in (
+        (id_, f"/trace?id={id_}"),
+        (f" http://127.0.0.1:8000/applications/{id_}", f"/trace?id={id_}"),
+        (f"{published['partition']}:{published['offset']}", f"/trace?id={id_}"),
+        (place, f"/dead-letters/{place.replace(':', '/')}"),
+        (place.replace(":", "/"), f"/dead-letters/{place.replace(':', '/')}"),
+        ("SOUGHT", "/live?user=SOUGHT"),
+        ("", "/"),
+    ):
+        page.goto("/health")
+        page.locator("#search").fill(typed)
+        page.locator("#search").press("Enter")
+        page.wait_for_url(stack.url(OPEN, path), timeout=SOON)
+    page.goto("/live?user=SOUGHT")
+    expect(page.locator("#live tbody")).to_contain_text(id_, timeout=SOON)
+    for place in ("0:999999999999999999", "77:0"):
+        assert httpx.get(stack.url(OPEN, "/search"), params={"q": place}).headers["location"] == (
+            f"/dead-letters/{place.replace(':', '/')}"
+        )
+
+
+def test_the_live_tail_keeps_its_place_and_exports_what_it_shows(page: Page, stack: Stack) -> None:
+    ids = stack.submit("=cmd()", "kept place", "kept place")
+    stack.until_counted()
+    page.goto("/live?user=kept place")
+    expect(page.locator("#live tbody tr")).to_have_count(2, timeout=SOON)
+    page.get_by_role("link", name="Keep this place").click()
+    stack.submit("kept place")
+    expect(page.locator("#live")).to_contain_text("newer event", timeout=SOON)
+    expect(page.locator("#live tbody tr")).to_have_count(2)
+    page.get_by_role("link", name="← The newest").click()
+    expect(page.locator("#live tbody tr")).to_have_count(3, timeout=SOON)
+    page.goto("/live?names=full&text=BRIDGE FOR kept")
+    expect(page.locator("#live tbody tr")).to_have_count(3, timeout=SOON)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    rows = list(csv.DictReader(download.value.path().read_text("utf-8-sig").splitlines()))
+    assert {row["user_name"] for row in rows} == {"kept place"}
+    assert stack.api("live?text=bridge")["events"] == []
+    lines = httpx.get(stack.url(OPEN, "/export/live.ndjson?names=full&user=cmd")).text.splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ids[:1]
 
 
 def test_trace_follows_an_application_to_the_counters(page: Page, stack: Stack) -> None:

@@ -102,13 +102,13 @@ def test_what_changed_in_a_pause_is_there_after_it(browser: Browser, stack: Stac
     context = browser.new_context(base_url=stack.url(OPEN), locale="en")
     page = context.new_page()
     stack.dead_letter(b"before the pause")
-    page.goto("/dead-letters")
+    page.goto("/dead-letters?names=full")
     expect(page.locator("#live tbody")).to_contain_text("before the pause")
     with page.expect_event("console", lambda message: message.text == "told", timeout=30_000):
         page.evaluate("document.addEventListener('htmx:sseBeforeMessage', () => console.log('told'))")
     page.locator("#pause").click()
     stack.dead_letter(b"in the pause")
-    until(lambda: "in the pause" in str(stack.api("dead-letters")["letters"]), "the letter is listed")
+    until(lambda: "in the pause" in str(stack.api("dead-letters?names=full")["letters"]), "the letter is listed")
     with page.expect_event("console", lambda message: message.text == "live told", timeout=60_000):
         page.evaluate(
             "document.getElementById('live').addEventListener('htmx:sseBeforeMessage', (event) => {"

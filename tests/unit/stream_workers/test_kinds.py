@@ -90,7 +90,7 @@ def test_the_view_has_words_for_it(kind: Kind, language: Language) -> None:
 
 def test_the_view_shows_the_table_of_each() -> None:
     look: Any = type("Look", (), {"complete": {}, "values": {}})()
-    assert [each["table"] for each in tables(look, topics=TOPICS, query="")["tables"]] == list(OF_TABLE)
+    assert [each["table"] for each in tables(look, topics=TOPICS, query="", names=False)["tables"]] == list(OF_TABLE)
 
 
 def test_no_other_place_names_the_kinds() -> None:

@@ -1,6 +1,7 @@
 """Who may open the view, by which name, and how often a wrong token is looked at: on real sockets, without Kafka."""
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from contracts import Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.settings import Settings
 from stream_workers.web.facts.facts import Facts
+from stream_workers.web.facts.names import in_full
 from stream_workers.web.serving import guesses
 from stream_workers.web.serving.access import Access
 from stream_workers.web.serving.assets import STATIC, asset
@@ -31,8 +33,8 @@ def site_of(settings: Settings) -> Site:
     async def look() -> None:
         return None
 
-    async def of(*_: object) -> dict[str, Any]:
-        return {"page": "x"}
+    async def of(_page: str, _look: object, query: Mapping[str, str], _reader: object) -> dict[str, Any]:
+        return {"page": "x", "names": in_full(query)}
 
     facts = SimpleNamespace(board=SimpleNamespace(look=look), of=of)
     return Site(cast("Facts", facts), Access.of(settings), PATHS)
@@ -221,3 +223,30 @@ def test_streams_that_are_open_to_all_take_no_place_of_the_others() -> None:
     site.open_streams.open = OPEN_STREAMS_MAX
     assert site.open_streams.full
     assert not site.streams.full
+
+
+async def test_each_look_at_names_in_full_is_logged(guarded_view: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """By whom, but not what was looked for: an address may hold a name."""
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    caplog.set_level(logging.INFO)
+    async with guarded_view.get("/api/overview", headers=bearer) as masked:
+        assert not (await masked.json())["names"]
+    assert not caplog.records
+    async with guarded_view.get("/api/overview?names=full&q=ada", headers=bearer) as full:
+        assert (await full.json())["names"]
+    assert await status(guarded_view, "/api/overview?names=full") == 401
+    (seen,) = [record.__dict__ for record in caplog.records if "in full" in record.message]
+    assert (seen["page"], seen["path"], seen["by"]) == ("overview", "/api/overview", "token")
+    assert seen["reader"] == "127.0.0.1"
+    assert "ada" not in str(seen)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_where_nobody_can_be_known_names_stay_masked(shown: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Without a token, whoever is on this machine may see them, and nobody where others reach it."""
+    caplog.set_level(logging.INFO)
+    client = await serve(Settings(worker_web_open=not shown, worker_web_token=None, _env_file=None))
+    async with client.get("/api/overview?names=full") as answer:
+        assert (await answer.json())["names"] is shown
+    assert [record.__dict__["by"] for record in caplog.records if "in full" in record.message] == ["loopback"] * shown
+    await client.close()
