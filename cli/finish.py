@@ -7,13 +7,31 @@ from typing import Any, Protocol, TypeVar
 
 from aiokafka.errors import KafkaError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.errors import CommandError
 from stream_workers.errors import WorkerError
 
 T = TypeVar("T")
+
+
+class Rate(ProgressColumn):
+    """How many a second, over the last half minute or all of it."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f}/s")
 
 
 class Report(Protocol):
@@ -34,10 +52,13 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def progress(what: str) -> Iterator[Report]:
-    """A bar with the time that is left; nothing where nobody looks."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    """A bar with how fast it goes and the time that is left; nothing where nobody looks.
+
+    Before anything is reported it is a bar that moves, with the time that has passed.
+    """
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), Rate(), TimeElapsedColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task(what, total=None)
 
         def report(done: int, total: int) -> None:

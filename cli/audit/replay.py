@@ -18,6 +18,7 @@ from cli.audit.compare import RANGES_AT_ONCE, Pages, Ranges, look_closer, sum_up
 from cli.audit.reach import reach_of
 from cli.audit.sides import Entry
 from cli.errors import CommandError
+from cli.finish import Report
 from contracts import REPLAYED_HEADER, Stored, Topics, first_id, last_id, milliseconds_of, to_headers, to_key, value_of
 from gateway.database.tables import applications, outbox
 from runtime.kafka.clients import Kafka
@@ -57,7 +58,13 @@ class Missing:
 
 
 async def find_missing(
-    connection: AsyncConnection, kafka: Kafka, topics: Topics, choice: Choice, into: IO[bytes]
+    connection: AsyncConnection,
+    kafka: Kafka,
+    topics: Topics,
+    choice: Choice,
+    into: IO[bytes],
+    *,
+    report: Report = lambda _done, _total: None,
 ) -> Missing:
     """Rows that no outbox holds and that are not on the topic, or only as replays; their ids go into a file, in order.
 
@@ -73,8 +80,10 @@ async def find_missing(
     reach = await reach_of(connection, kafka, topics, stretches)
     ranges, count = Ranges(first, last), 0
 
+    total = sum(end - start for start, end in stretches.values())
+
     def events() -> Pages:
-        return _by_id(sides.events(kafka, topics, stretches, reach))
+        return _by_id(_reported(sides.events(kafka, topics, stretches, reach), report, total))
 
     def rows(low: int, high: int) -> Pages:
         return _by_id(sides.told(pages(connection, choice, first=low, last=high), reach))
@@ -87,6 +96,17 @@ async def find_missing(
         into.write(b"".join(id_.to_bytes(16) for id_ in sorted(absent.ids)))
         count += len(absent.ids)
     return Missing(count, held=sum(first <= id_ <= last for id_ in held), untold=counts.untold)
+
+
+async def _reported(
+    pages: AsyncIterator[Sequence[Entry]], report: Report, total: int
+) -> AsyncIterator[Sequence[Entry]]:
+    """Each pass over the topic from its beginning to its end."""
+    done = 0
+    async for page in pages:
+        done += len(page)
+        report(done, total)
+        yield page
 
 
 @dataclass

@@ -49,7 +49,8 @@ def replay(
 async def _missing(settings: Settings, choice: Choice, *, rate: float, dry_run: bool) -> None:
     with TemporaryFile() as ids:
         async with _connected(settings, isolation_level="REPEATABLE READ") as connection:
-            found = await find_missing(connection, settings.kafka, settings.topics, choice, ids)
+            with progress("comparing") as report:
+                found = await find_missing(connection, settings.kafka, settings.topics, choice, ids, report=report)
         if found.held:
             typer.echo(f"{found.held} are in an outbox: a gateway publishes them by itself")
         if found.untold:

@@ -10,7 +10,7 @@ import typer
 from cli import environment
 from cli.audit.trace import Way, way_of
 from cli.errors import CommandError
-from cli.finish import finish
+from cli.finish import finish, progress
 from gateway.database.connection import open_engine
 from gateway.settings import Settings
 
@@ -21,7 +21,8 @@ def trace(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """One application's way: accepted, published (partition and offset), journaled, counted."""
-    way = finish(_look(environment.read(Settings), id_))
+    with progress("searching the topic"):
+        way = finish(_look(environment.read(Settings), id_))
     typer.echo(json.dumps(way.to_fields(), default=str) if as_json else "\n".join(_lines(way)))
     if way.accepted is None and way.removed is None and not way.published:
         raise CommandError(f"there is no application {id_}")

@@ -5,22 +5,20 @@ from typing import Protocol, cast
 
 import httptools
 
-from cli.load.figures import Figures
+from cli.load.figures import GOOD, Figures
 
 _ANSWER_SECONDS = 30.0
 # After an answer other than success: a client that is refused does not hammer.
 _PAUSE_SECONDS = 0.05
-_CREATED = 201
 
 
 class Source(Protocol):
     """Where requests come from and answers go."""
 
-    figures: Figures
-
     def clock(self) -> float: ...
     def next_due(self) -> float | None: ...
-    def request(self) -> bytes: ...
+    def request(self) -> tuple[Figures, bytes]: ...
+    def learn(self, body: bytes) -> None: ...
 
 
 class Connection(asyncio.Protocol):
@@ -48,17 +46,21 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._transport.abort()
 
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser; a short answer comes in one piece."""
+        self._source.learn(body)
+
     def on_message_complete(self) -> None:
         """Called by the parser at the end of an answer."""
         if self._due is None:
             return
         self._stop_timer()
-        figures, status = self._source.figures, self._parser.get_status_code()
-        figures.answer(status, self._source.clock() - self._due)
+        status = self._parser.get_status_code()
+        self._figures.answer(status, self._source.clock() - self._due)
         self._due = None
         if not self._parser.should_keep_alive():
             self._transport.close()
-        elif status == _CREATED:
+        elif status in GOOD:
             self._next()
         else:
             self._timer = self._loop.call_later(_PAUSE_SECONDS, self._next)
@@ -66,7 +68,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- the signature of a protocol
         self._stop_timer()
         if self._due is not None:
-            self._source.figures.fail("no answer")
+            self._figures.fail("no answer")
         if not self.closed.done():
             self.closed.set_result(self._finished)
 
@@ -84,7 +86,8 @@ class Connection(asyncio.Protocol):
 
     def _send(self, due: float) -> None:
         self._due = due
-        self._transport.write(self._source.request())
+        self._figures, request = self._source.request()
+        self._transport.write(request)
         self._timer = self._loop.call_later(_ANSWER_SECONDS, self._transport.abort)
 
     def _stop_timer(self) -> None:

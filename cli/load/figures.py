@@ -1,12 +1,16 @@
 """What a run of the traffic generator has measured, in memory that does not grow with it."""
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 
 _STEP = math.log(1.02)  # buckets of 2 %: a percentile is off by 1 % at most
 _MICROSECOND = 1e-6
-_CREATED = 201
+# What a submission and a reading are answered with.
+GOOD = frozenset({200, 201})
+# The rows of a histogram, in seconds: 1, 2 and 5 µs, 10 µs …
+EDGES = tuple(float(f"{first}e{power}") for power in range(-6, 3) for first in (1, 2, 5))
 
 
 @dataclass
@@ -33,7 +37,7 @@ class Figures:
 
     @property
     def accepted(self) -> int:
-        return self.statuses[_CREATED]
+        return sum(self.statuses[status] for status in GOOD)
 
     @property
     def errors(self) -> int:
@@ -47,3 +51,11 @@ class Figures:
             if left <= 0:
                 return min(_MICROSECOND * math.exp((bucket + 0.5) * _STEP), self.slowest)
         return self.slowest
+
+    def histogram(self) -> list[tuple[float, int]]:
+        """How many answers took longer than the row before and at most so many seconds, by rows without gaps."""
+        counts: Counter[int] = Counter()
+        for bucket, count in self._buckets.items():
+            counts[bisect_left(EDGES, _MICROSECOND * math.exp((bucket + 0.5) * _STEP))] += count
+        rows = range(min(counts), max(counts) + 1) if counts else ()
+        return [(EDGES[row], counts[row]) for row in rows]

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli import environment
 from cli.errors import CommandError
-from cli.finish import finish
+from cli.finish import finish, progress
 from cli.listing import listing
 from cli.recovery import release as step
 from cli.recovery import waiting
@@ -30,7 +30,8 @@ def list_(
     *, as_json: Annotated[bool, typer.Option("--json", help="One JSON list instead of a table.")] = False
 ) -> None:
     """Show the leases that are being drained, and why a drain is stopped."""
-    found = finish(_waiting(environment.read(Settings)))
+    with progress("looking"):
+        found = finish(_waiting(environment.read(Settings)))
     if as_json:
         typer.echo(json.dumps([asdict(one) | {"lease": str(one.lease)} for one in found]))
     elif found:

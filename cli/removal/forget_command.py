@@ -28,8 +28,9 @@ def forget(
     What is still to be published stays until it is: run it again then. The ids are kept, and nothing else.
     """
     settings, name = environment.read(Settings), _name(user)
-    found = finish(_find(settings, name))
-    places = finish(remains(settings.kafka, settings.topics, found.newest or datetime.now(UTC)))
+    with progress("looking"):
+        found = finish(_find(settings, name))
+        places = finish(remains(settings.kafka, settings.topics, found.newest or datetime.now(UTC)))
     if not as_json:
         typer.echo("\n".join(_lines(found, places)))
     erased = 0

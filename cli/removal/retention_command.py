@@ -33,11 +33,13 @@ def retention(
     """
     settings = environment.read(Settings)
     until = _until(keep_months, before)
-    finish(_months_ahead(settings))
+    with progress("months ahead"):
+        finish(_months_ahead(settings))
     if until is None:
         _say({"before": None, "removed": 0}, "RETENTION_MONTHS is 0: everything is kept", as_json=as_json)
         return
-    planned = finish(_plan(settings, until))
+    with progress("looking"):
+        planned = finish(_plan(settings, until))
     if not as_json:
         typer.echo("\n".join(_lines(planned)))
     removed = 0

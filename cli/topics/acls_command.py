@@ -1,7 +1,9 @@
 """`headgate topics acls`: the commands that give each part its rights."""
 
+import json
 import shlex
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import groupby
 from typing import Annotated
 
@@ -16,10 +18,14 @@ def acls(
     *,
     principal: Annotated[str, typer.Option(help="Who gets the rights.")] = "User:headgate",
     part: Annotated[str | None, typer.Option(help="Only of: gateway, 'worker metrics', commands …")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The rights as one JSON list instead of commands.")] = False,
 ) -> None:
     """Print the kafka-acls.sh commands that allow what Headgate needs; nothing is changed."""
     settings = environment.read(Settings)
     wanted = [right for right in rights(settings.topics) if part in (None, right.part)]
+    if as_json:
+        typer.echo(json.dumps([asdict(right) for right in wanted], indent=2))
+        return
     for line in commands(wanted, settings.kafka_bootstrap_servers, principal):
         typer.echo(line)
 

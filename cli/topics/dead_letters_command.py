@@ -10,7 +10,7 @@ import typer
 from cli import environment
 from cli.errors import CommandError
 from cli.finish import Report, finish, progress
-from cli.listing import printable
+from cli.listing import decoded, printable
 from contracts import Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.books import repair
@@ -48,12 +48,21 @@ def list_letters(
 
 
 @app.command()
-def show(origin: Annotated[str, typer.Argument(help="PARTITION/OFFSET, as listed.")]) -> None:
+def show(
+    origin: Annotated[str, typer.Argument(help="PARTITION/OFFSET, as listed.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, with all of its bytes.")] = False,
+) -> None:
     """Show one dead letter: where it was, why it is here, its headers and its bytes."""
     found = _newest(lambda letter: _where(letter.dead) == origin, 1)
     if not found:
         raise CommandError(f"there is no dead letter from {origin}; `headgate dead-letters list` lists them")
     dead = found[0].dead
+    if as_json:
+        content = {"key": decoded(dead.key), "value": decoded(dead.value)}
+        headers = [[name, decoded(value)] for name, value in dead.headers]
+        typer.echo(json.dumps(_fields(found[0]) | content | {"headers": headers}))
+        return
     typer.echo(_line(found[0]))
     typer.echo(f"  detail  {printable(dead.detail)}")
     typer.echo(f"  key     {_bytes(dead.key)}")
@@ -121,7 +130,8 @@ def _newest(wanted: Callable[[Letter], bool], count: int) -> list[Letter]:
     settings = environment.read(Settings)
     limits = Limits(found=count, records=sys.maxsize, size=sys.maxsize, seconds=None)
     reading = newest_letters(settings.kafka, settings.topics, wanted=wanted, limits=limits)
-    return list(finish(reading).letters)
+    with progress("reading"):
+        return list(finish(reading).letters)
 
 
 def _fields(letter: Letter) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """`headgate topics`: create them, let them grow, look at what is on them."""
 
 import asyncio
+import json
 import sys
 from collections.abc import Coroutine
 from typing import Annotated
@@ -16,11 +17,17 @@ app = typer.Typer(no_args_is_help=True, help="The topics: create them, let them 
 
 
 @app.command("create")
-def create_topics() -> None:
+def create_topics(
+    *, as_json: Annotated[bool, typer.Option("--json", help="One JSON object: each topic, whether it is new.")] = False
+) -> None:
     """Create the topics that are missing. Safe to repeat, also twice at once."""
     settings = environment.read(Settings)
     shape = environment.read(TopicSettings).shape()
-    for name, new in asyncio.run(create.create(settings.kafka, settings.topics, shape)).items():
+    created = asyncio.run(create.create(settings.kafka, settings.topics, shape))
+    if as_json:
+        typer.echo(json.dumps(created))
+        return
+    for name, new in created.items():
         typer.echo(f"{name}  {'created' if new else 'was there'}")
 
 
@@ -34,11 +41,17 @@ def tail_topic(
     dead_letters: Annotated[bool, typer.Option("--dead-letters", help="The dead letters instead.")] = False,
     from_beginning: Annotated[bool, typer.Option("--from-beginning", help="From the oldest record on.")] = False,
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many records.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each record, a line each.")] = False,
 ) -> None:
     """Print events with their headers as a consumer sees them, until Ctrl-C."""
     settings = environment.read(Settings)
     topic = settings.topics.dead_letters if dead_letters else settings.topics.applications
-    _until_interrupted(tail.tail(settings.kafka, topic, from_beginning=from_beginning, count=count, show=typer.echo))
+    form = tail.as_json if as_json else tail.printed
+
+    def show(record: tail.Record) -> None:
+        typer.echo(form(record))
+
+    _until_interrupted(tail.tail(settings.kafka, topic, from_beginning=from_beginning, count=count, show=show))
 
 
 def _until_interrupted(work: Coroutine[object, object, None]) -> None:

@@ -2,7 +2,9 @@
 
 import inspect
 import io
+import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,13 +13,14 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 from typer import Typer
 
 from cli.commands import COMMANDS
 from cli.config import masked
 from cli.environment import known_names
+from cli.finish import Rate
 from cli.listing import listing
-from cli.load.figures import Figures
 from cli.stack.screen import screen
 from runtime.release import described
 from stream_workers.kinds import KINDS
@@ -148,6 +151,36 @@ def test_an_id_that_another_command_wants_is_shown_whole(width: int) -> None:
     assert id_ in shown.getvalue()
 
 
+@pytest.mark.parametrize("width", [40, 80, 400])
+def test_nothing_in_a_list_is_cut(width: int) -> None:
+    """A long name without a space too: somebody may have to copy it."""
+    texts = ["gateway-7f9c-" * 8, "applications:read,applications:write,operations", "why it waits, at length"]
+    table = listing("lease", "gateway", "scopes", "why")
+    table.add_row("0" * 36, *texts)
+    console = Console(file=io.StringIO(), width=width)
+    console.print(table)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in shown
+    assert all(sum(map(text.count, set(text))) <= sum(map(shown.count, set(text))) for text in texts)
+
+
+def test_progress_says_how_fast_it_goes() -> None:
+    clock = iter(range(1000))
+    with Progress(Rate(), console=Console(file=io.StringIO()), get_time=lambda: float(next(clock))) as bar:
+        task = bar.add_task("reading", total=1000)
+        assert Rate().render(bar.tasks[0]).plain == ""
+        for done in (100, 200, 300):
+            bar.update(task, completed=done)
+        assert re.fullmatch(r"\d+/s", Rate().render(bar.tasks[0]).plain)
+
+
+def test_config_as_json_hides_secrets_too(tmp_path: Path) -> None:
+    shown = headgate("config", "--json", cwd=tmp_path, DATABASE_URL="postgresql+asyncpg://u:secret@127.0.0.1:1/x")
+    settings = {line["name"]: line for line in json.loads(shown.stdout)}
+    assert settings["DATABASE_URL"]["source"] == "environment"
+    assert "secret" not in shown.stdout
+
+
 def test_the_screen_names_the_form_and_an_address_for_psql(tmp_path: Path) -> None:
     settings = {
         "GATEWAY_PORT": "8000",
@@ -203,17 +236,3 @@ def test_config_tells_value_and_source_and_hides_secrets(tmp_path: Path) -> None
 )
 def test_secrets_are_masked(secret: str, shown: str) -> None:
     assert masked(secret) == shown
-
-
-def test_percentiles_are_close() -> None:
-    figures = Figures()
-    for milliseconds in range(1, 1001):
-        figures.answer(201, milliseconds / 1000)
-    assert figures.percentile(0.5) == pytest.approx(0.5, rel=0.02)
-    assert figures.percentile(0.99) == pytest.approx(0.99, rel=0.02)
-    assert figures.percentile(1) == pytest.approx(1, rel=0.02)
-    assert (figures.accepted, figures.errors) == (1000, 0)
-
-
-def test_no_answers_are_no_latency() -> None:
-    assert Figures().percentile(0.99) == 0
