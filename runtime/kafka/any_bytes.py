@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 
 from runtime.kafka.batch import Record
-from runtime.kafka.fetched import Batches, Fetched, Most
+from runtime.kafka.fetched import TURN_BYTES, Batches, Fetched, Most
 
 _fetched_records: Any = fetcher.Fetcher.fetched_records
 
@@ -45,7 +45,9 @@ async def _answer(
     )
     for at, held in list(self._records.items()):
         fetched = getattr(held, "_partition_records", None)
-        if fetched is not None and fetched.asked and not fetched.amid:
-            fetched.asked = False
+        if fetched is not None and fetched.amid:
+            self._records.move_to_end(at, last=False)
+        elif fetched is not None and fetched.turn >= TURN_BYTES:
+            fetched.turn = 0
             self._records.move_to_end(at)
     return found

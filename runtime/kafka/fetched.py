@@ -17,6 +17,9 @@ from runtime.kafka.batch import Batch, Piece, Record, as_consumed, weighed
 
 # What of all partitions together is handed out at a time.
 PORTION_BYTES = 4 * 1024 * 1024
+# What one partition is handed out of before it is another one's turn: all that is fetched of it at once, where it is
+# events of a gateway. Were they handed out by turns, all would be at their end together, and nothing fetched meanwhile.
+TURN_BYTES = 8 * PORTION_BYTES
 
 _LEGACY_MAGIC_AT, _LEGACY_MAGIC_MAX = 16, 1
 _LEGACY_AT_ONCE = 500
@@ -68,6 +71,7 @@ class Fetched(fetcher.PartitionRecords):
 
     ``amid`` a batch, what that unpacks to is in memory. The partition is asked first then, and gives no more than its
     rest: so this is one partition at a time, and whoever has much in one batch does not hold up the others for long.
+    ``turn`` is how much was handed out since its turn began.
     """
 
     _take_note: Any = fetcher.PartitionRecords._consume_aborted_up_to
@@ -85,7 +89,8 @@ class Fetched(fetcher.PartitionRecords):
         isolation_level: int,
     ) -> None:
         self.next_fetch_offset = self._behind = fetch_offset
-        self.exhausted = self.amid = self.asked = False
+        self.exhausted = self.amid = False
+        self.turn = 0
         self._tp, self._batches = tp, records
         self._aborted_transactions = sorted(aborted_transactions or [], key=lambda each: each[1])
         self._aborted_producers: set[int] = set()
@@ -103,7 +108,6 @@ class Fetched(fetcher.PartitionRecords):
     def take(self, most: Most) -> Portion:
         """What comes next, at most so much."""
         taken, begun = Portion(), self.amid
-        self.asked = True
         while len(taken) < most and most.room > 0 and (self._opened or self._open()):
             left = most - len(taken)
             part, self._opened = self._opened[:left], self._opened[left:]
@@ -115,6 +119,7 @@ class Fetched(fetcher.PartitionRecords):
                 self._close()
                 if begun:
                     break
+        self.turn += taken.weight
         return taken
 
     def _open(self) -> bool:

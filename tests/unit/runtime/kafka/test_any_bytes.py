@@ -17,7 +17,7 @@ from contracts import UNREADABLE_HEADER
 from runtime.kafka import any_bytes
 from runtime.kafka.any_bytes import read_any_bytes
 from runtime.kafka.batch import PIECE_BYTES, UNPACKED_MAX, lost_parts
-from runtime.kafka.fetched import PORTION_BYTES, Fetched
+from runtime.kafka.fetched import PORTION_BYTES, TURN_BYTES, Fetched
 from tests.raw_batches import Raw, RawBatch, gzipped
 
 AT = TopicPartition("applications", 0)
@@ -175,13 +175,24 @@ async def test_of_many_partitions_no_more_is_in_memory_than_of_one() -> None:
     assert peak < 40 << 20
 
 
+async def test_ordinary_partitions_are_read_to_their_ends_one_after_the_other() -> None:
+    """So that the next is fetched of one while others are handed out."""
+    events = b"".join(RawBatch([GOOD] * 500).at(number * 500).to_bytes() for number in range(8))
+    itself = fetching({TopicPartition("applications", number): answer(events)[1] for number in range(3)})
+    order: list[int] = []
+    while itself._records:
+        order += [at.partition for at in await fetcher.Fetcher.fetched_records(itself, (), 0, 500)]
+    assert order == sorted(order)
+    assert len(order) == 24
+
+
 async def test_who_has_much_does_not_hold_up_the_others() -> None:
     many = b"".join(
         RawBatch([Raw(b"e" * 40_000)] * 150, codec=1, packed=gzipped).at(n * 150).to_bytes() for n in range(8)
     )
     busy, calm = (TopicPartition("applications", number) for number in range(2))
     itself = fetching({busy: answer(many)[1], calm: answer(RawBatch().to_bytes())[1]})
-    for _ in range(4):
+    for _ in range(TURN_BYTES // PORTION_BYTES + 2):
         if calm in await fetcher.Fetcher.fetched_records(itself, (), 0, 2_000):
             return
     pytest.fail("nothing of the other partition")
