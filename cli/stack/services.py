@@ -44,6 +44,7 @@ def launch(service: Service, logs: Path) -> Child:
         name=f"the {service.name}",
         log=logs / f"{service.name}.log",
         env=service.environment,
+        pid_file=logs.parent / f"{service.name}.pid",
         when_orphaned=signal.SIGTERM,
     )
 

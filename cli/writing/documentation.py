@@ -1,5 +1,5 @@
 """Writes down what the code says: every setting (docs/settings.md, `.env.template`, the README's tables), OpenAPI,
-and ready requests for people's tools.
+ready requests for people's tools, and drawings.
 
 ``python -m cli.writing.documentation`` in the repository's root writes them anew; ``--check`` and a test compare them.
 """
@@ -9,6 +9,7 @@ import re
 import sys
 from pathlib import Path
 
+from cli.writing import drawings
 from cli.writing.request_examples import http_file, postman
 from cli.writing.settings_pages import page, settings, table, template
 from gateway.app import create_api
@@ -36,6 +37,7 @@ def documents(root: Path) -> dict[Path, str]:
     api = create_api().openapi()
     return {
         root / "docs/settings.md": page(everything),
+        root / "docs/drawings.md": drawings.page(root),
         root / ".env.template": template(everything),
         root / "docs/openapi.json": json.dumps(api, indent=2, ensure_ascii=False) + "\n",
         root / "examples/headgate.postman_collection.json": postman(api),

@@ -1,4 +1,4 @@
-"""Every command of the README works, and answers have the shape that the README shows.
+"""Every command of the README and of the tutorial works, and answers have the shape that those pages show.
 
 A block that cannot run here says so above it: ``<!-- no-test: the reason -->``.
 """
@@ -33,13 +33,13 @@ class Block:
     answer: str
 
 
-def blocks() -> list[Block]:
+def blocks(page: str = "README.md") -> list[Block]:
     pattern = re.compile(
         r"(?:^<!-- no-test: (?P<excuse>[^\n]+) -->\n)?^```sh\n(?P<commands>.*?)^```\n"
         r"(?:\n^```(?P<language>json|http|text)\n(?P<answer>.*?)^```\n)?",
         re.MULTILINE | re.DOTALL,
     )
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / page).read_text()
     return [
         Block(
             line=text.count("\n", 0, found.start("commands")) + 1,
@@ -53,6 +53,7 @@ def blocks() -> list[Block]:
 
 
 RUN = [block for block in blocks() if not block.excuse]
+STEPS = [block for block in blocks("docs/tutorial.md") if not block.excuse]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("block", RUN, ids=lambda block: f"line-{block.line}")
 def test_the_commands_work_and_answer_as_shown(block: Block, stack: dict[str, str]) -> None:
-    commands = block.commands.replace(":8000", f":{stack['GATEWAY_PORT']}")
+    commands = _here(block.commands, stack)
     wanted, deadline = _shape(block.answer, block.language), time.monotonic() + 30
     # Health is of the moment: on a busy machine a lease can be away while one looks.
     while (seen := _shape(_output(commands, stack), block.language)) != wanted and time.monotonic() < deadline:
@@ -80,14 +81,32 @@ def test_the_commands_work_and_answer_as_shown(block: Block, stack: dict[str, st
     assert seen == wanted
 
 
-def _output(commands: str, stack: dict[str, str]) -> str:
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("block", STEPS, ids=lambda block: f"tutorial-{block.line}")
+def test_each_step_of_the_tutorial_works_and_answers_as_shown(block: Block, stack: dict[str, str]) -> None:
+    """In their order, on the stack that the README's commands have left; a step waits by itself for what it needs."""
+    seen = _output(_here(block.commands, stack), stack, seconds=150)
+    if block.language == "text":
+        assert seen == block.answer
+    else:
+        assert _shape(seen, block.language) == _shape(block.answer, block.language)
+
+
+def _here(commands: str, stack: dict[str, str]) -> str:
+    """With the ports and the folder of this stack."""
+    for shown, own in ((":8000", "GATEWAY_PORT"), (":9092", "KAFKA_PORT")):
+        commands = commands.replace(shown, f":{stack[own]}")
+    return commands.replace(".headgate/", f"{stack['HEADGATE_DATA_DIR']}/")
+
+
+def _output(commands: str, stack: dict[str, str], *, seconds: float = 60) -> str:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],
         cwd=ROOT,
         env={**os.environ, **stack},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=seconds,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -102,7 +121,9 @@ def test_the_example_for_curl_works(stack: dict[str, str]) -> None:
 
 def test_there_are_commands_and_every_excuse_has_a_reason() -> None:
     assert len(RUN) >= 10
-    assert all(len(block.excuse) > 10 for block in blocks() if block.excuse)
+    assert len(STEPS) >= 10
+    found = [*blocks(), *blocks("docs/tutorial.md")]
+    assert all(len(block.excuse) > 10 for block in found if block.excuse)
 
 
 def _shape(text: str, language: str) -> object:

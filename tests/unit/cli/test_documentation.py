@@ -26,8 +26,9 @@ def test_a_template_that_is_copied_as_it_is_changes_nothing() -> None:
     assert [line for line in lines if line and not line.startswith("#")] == []
 
 
-def test_both_readmes_have_the_same_sections_and_commands() -> None:
-    english, russian = (_language_free(ROOT / name) for name in ("README.md", "README.ru.md"))
+@pytest.mark.parametrize("page", ["README", "docs/tutorial", "docs/promises"])
+def test_both_languages_have_the_same_sections_and_commands(page: str) -> None:
+    english, russian = (_language_free(ROOT / f"{page}{language}.md") for language in ("", ".ru"))
     assert english
     assert english == russian
 
