@@ -14,7 +14,7 @@ from gateway.api import exception_handlers, exposition, following, health_routes
 from gateway.api.front import Front
 from gateway.database import key_sweep, month_watch
 from gateway.health import Health
-from gateway.pages import docs, events, form, index, problem_pages
+from gateway.pages import docs, events, form, index, problem_pages, status
 from gateway.service import running
 from gateway.settings import Settings
 from runtime import release
@@ -54,6 +54,7 @@ def create_api() -> FastAPI:
         problem_pages.router,
         form.router,
         index.router,
+        status.router,
     ):
         api.include_router(router)
     docs.mount_static(api)

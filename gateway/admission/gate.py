@@ -18,9 +18,9 @@ PROBES = frozenset({"/livez", "/readyz", "/healthz"})
 _OPEN = PROBES | {"/docs", "/redoc", "/openapi.json", "/asyncapi", "/asyncapi.json", "/favicon.ico", "/problems"}
 _OPEN_BELOW = ("/static/", "/problems/", "/.well-known/")
 _METRICS = "/metrics"
-# The form for people cannot carry a key; its page says so and takes nothing while keys are required.
-FORM = "/"
-"""Answers with pages, whatever it is refused with."""
+# Forms for people cannot carry a key; their pages say so and tell nothing while keys are required.
+FORMS = frozenset({"/", "/status"})
+"""Answer with pages, whatever they are refused with."""
 
 _APPLICATIONS, _BATCH = "/applications", "/applications/batch"
 _SCOPES: Mapping[tuple[str, str], Scope] = {
@@ -55,7 +55,7 @@ class Gate:
             key = await self._key(visit, text)
         if path != _METRICS and (key is not None or visit.standing is None):
             await self._charge(visit)
-        if self._auth_required and path != FORM:
+        if self._auth_required and path not in FORMS:
             _check(key, _scope_of(scope["method"], path), presented=text is not None)
 
     async def still_admits(self, visit: Visit) -> bool:

@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 
 from gateway.admission import cors, framing, request_id
 from gateway.admission.crowd import Crowd
-from gateway.admission.gate import FORM, PROBES, Gate
+from gateway.admission.gate import FORMS, PROBES, Gate
 from gateway.admission.joined_writes import answer_whole
 from gateway.admission.visit import Header, Visit
 from gateway.api import reading
@@ -166,7 +166,7 @@ class Front:
                 self._check_load()
             await self.gate.admit(visit, scope)
         except GatewayError as error:
-            if scope["path"] != FORM or scope["method"] not in {*_READS, "POST"}:
+            if scope["path"] not in FORMS or scope["method"] not in {*_READS, "POST"}:
                 raise
             visit.refusal = error
 

@@ -38,6 +38,7 @@ _EXACT = frozenset(
         "/problems/",
         "/readyz",
         "/redoc",
+        "/status",
     }
 )
 _BELOW = {"applications": "/applications/{id}", "problems": "/problems/{code}"}

@@ -19,11 +19,11 @@ from gateway.intake import body
 from gateway.intake.body import DisconnectedError
 from gateway.intake.idempotency import parse
 from gateway.intake.single import accepted_id
-from gateway.pages.html import language_of, page
+from gateway.pages.html import language_of, page, problem_of
 from gateway.pages.index import index
 from gateway.pages.negotiation import wants_json
 from gateway.problems import violations
-from gateway.problems.document import fields_of, texts
+from gateway.problems.document import fields_of
 from gateway.problems.errors import (
     CrossSiteError,
     GatewayError,
@@ -130,9 +130,7 @@ def _said_of(error: GatewayError | None, language: Language) -> dict[str, object
     wrong = {name: text for name, text in told.items() if name in _FIELDS}
     problem = None
     if error is not None and (not found or len(wrong) < len(told)):
-        text = texts()[error.code]
-        detail = text.detail[language].format_map(error.params)
-        problem = {"title": text.title[language], "detail": detail, "mend": text.mend[language]}
+        problem = problem_of(error, language)
     others = {name: text for name, text in told.items() if name not in _FIELDS}
     return {"wrong": wrong, "problem": problem, "others": others}
 

@@ -5,12 +5,15 @@ import tomllib
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
+from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gateway.api.front import visit_of
+from gateway.problems.document import texts
+from gateway.problems.errors import GatewayError
 from gateway.problems.languages import LANGUAGES, Language
 
 # Nothing from elsewhere, no script at all; forms go to this site alone, and no other site may frame the page.
@@ -36,7 +39,7 @@ def page(
         .render(
             language=language,
             asked="lang" in request.query_params,
-            path=request.url.path,
+            languages={code: _in_language(request, code) for code in LANGUAGES},
             words=_words()[language],
             **values,
         )
@@ -54,10 +57,22 @@ def page(
     return answer
 
 
+def problem_of(error: GatewayError, language: Language) -> dict[str, str]:
+    """What is wrong and what to do, in words."""
+    text = texts()[error.code]
+    detail = text.detail[language].format_map(error.params)
+    return {"title": text.title[language], "detail": detail, "mend": text.mend[language]}
+
+
 def language_of(request: Request) -> Language:
     """``?lang=`` if it names a language of ours, else what the browser asks for."""
     asked = request.query_params.get("lang")
     return next((one for one in LANGUAGES if one == asked), visit_of(request).language)
+
+
+def _in_language(request: Request, language: Language) -> str:
+    """The same page, with all that its address asks for."""
+    return f"{request.url.path}?{urlencode(dict(request.query_params) | {'lang': language})}"
 
 
 @cache

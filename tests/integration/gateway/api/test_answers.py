@@ -26,7 +26,7 @@ ADDRESSES = [
         "/metrics",
         "/openapi.json",
     ),
-    *("/docs", "/redoc", "/asyncapi", "/asyncapi.json", "/favicon.ico", "/static/site.css", "/problems/"),
+    *("/docs", "/redoc", "/asyncapi", "/asyncapi.json", "/favicon.ico", "/static/site.css", "/problems/", "/status"),
     "/problems/invalid",
 ]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
