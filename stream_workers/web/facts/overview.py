@@ -10,7 +10,7 @@ from contracts import Topics
 from stream_workers.books.series import HOUR, MINUTE
 from stream_workers.kinds import KINDS
 from stream_workers.web.facts.diagnosis import LAG_SECONDS, WAITING_SECONDS, Level, group_level
-from stream_workers.web.facts.names import shown_name, shown_users, veiled
+from stream_workers.web.facts.names import shown_name, shown_users
 from stream_workers.web.look.board import Look
 from stream_workers.web.look.snapshot import Sample, Snapshot
 from stream_workers.web.look.tail import Event
@@ -106,7 +106,7 @@ def hidden(event: Event, *, names: bool = False) -> dict[str, Any]:
     return {
         "id": event.id,
         "user_name": shown_name(event.user_name, names=names),
-        "description": event.description if names else veiled(event.description),
+        "description": event.description if names else None,
         "partition": event.partition,
         "offset": event.offset,
         "at": event.at,
