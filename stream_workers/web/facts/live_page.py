@@ -85,7 +85,7 @@ def _shown(event: Event, asked: Asked) -> list[str]:
 
 def _reached(look: Look, kept: Sequence[Event]) -> Mapping[int, int]:
     """For each partition the next offset that this page has not seen."""
-    reached = {view.partition: view.end_offset or 0 for view in look.counters.partitions}
+    reached: dict[int, int] = {}
     for event in kept:
         reached[event.partition] = max(reached.get(event.partition, 0), event.offset + 1)
-    return reached
+    return {view.partition: view.end_offset or 0 for view in look.counters.partitions} | reached

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -131,7 +132,8 @@ def test_it_goes_on_until_it_is_asked_to_end(tmp_path: Path) -> None:
         watching.send_signal(signal.SIGTERM)
         rest, _ = watching.communicate(timeout=60)
         assert watching.returncode == 0
-    subjects = [line.split(" ", 3)[2] for line in "".join([*told, rest]).splitlines() if not line.startswith(" ")]
+    subjects = re.findall(r"^\S+ \w+ +([^:]+): ", "".join([*told, rest]), re.MULTILINE)
+    assert "PostgreSQL" in subjects
     assert len(subjects) == len(set(subjects))
     assert "PostgreSQL" in (tmp_path / "ran").read_text()
 

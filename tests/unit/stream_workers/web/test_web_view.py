@@ -32,6 +32,7 @@ from stream_workers.web.look.snapshot import Sample
 from stream_workers.web.serving import events
 from stream_workers.web.serving.events import event
 from stream_workers.web.serving.forms import local
+from stream_workers.web.serving.pages import PATHS
 from stream_workers.web.showing import render
 from stream_workers.web.showing.chart import line, summary, table
 from stream_workers.web.showing.formats import UNKNOWN, Formats, name, number
@@ -65,6 +66,12 @@ def test_every_word_that_a_template_names_exists() -> None:
     for template in TEMPLATES.glob("*.html"):
         for key in re.findall(r'\bt\("([\w.-]+)"[,)]', template.read_text()):
             assert key in texts("en"), f"{template.name}: {key}"
+
+
+def test_a_live_update_knows_all_that_its_block_names() -> None:
+    """It renders a block alone: what a template sets outside of it is not there."""
+    for page in PATHS:
+        assert "{% set" not in (TEMPLATES / f"{page}.html").read_text().partition("{% block")[0], page
 
 
 def test_values_in_words_are_escaped() -> None:
