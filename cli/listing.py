@@ -1,14 +1,22 @@
 """How commands list things: what other commands take is never cut, and a terminal obeys nothing of it."""
 
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Column, Table
 
-_ID_WIDTH = 36
+_ID_WIDTH, _LEAST_WIDTH, _WIDEST = 36, 8, 1_000
 
 
 def listing(key: str, *others: str) -> Table:
     """A table whose first column is an id, on one line; the others give way on a narrow screen, and lose nothing."""
-    folding = [Column(other, overflow="fold") for other in others]
+    folding = [Column(other, overflow="fold", min_width=_LEAST_WIDTH) for other in others]
     return Table(Column(key, no_wrap=True, min_width=_ID_WIDTH), *folding)
+
+
+def show(table: Table, console: Console) -> None:
+    """The whole table: on a terminal that is narrower than it can be, lines go on below themselves."""
+    least = Measurement.get(console, console.options.update(width=_WIDEST), table).minimum
+    console.print(table, width=max(console.width, least), crop=False, soft_wrap=console.width < least)
 
 
 def decoded(raw: bytes | None) -> str | None:

@@ -56,6 +56,7 @@ class Figures:
         """How many answers took longer than the row before and at most so many seconds, by rows without gaps."""
         counts: Counter[int] = Counter()
         for bucket, count in self._buckets.items():
-            counts[bisect_left(EDGES, _MICROSECOND * math.exp((bucket + 0.5) * _STEP))] += count
+            row = bisect_left(EDGES, _MICROSECOND * math.exp(bucket * _STEP) * (1 - 1e-9))
+            counts[min(row, len(EDGES) - 1)] += count
         rows = range(min(counts), max(counts) + 1) if counts else ()
         return [(EDGES[row], counts[row]) for row in rows]

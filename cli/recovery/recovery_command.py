@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cli import environment
 from cli.errors import CommandError
 from cli.finish import finish, progress
-from cli.listing import listing
+from cli.listing import listing, show
 from cli.recovery import release as step
 from cli.recovery import waiting
 from cli.recovery.release import Owed
@@ -45,7 +45,7 @@ def _show(found: Sequence[Waiting]) -> None:
     for one in found:
         why = one.reason or "being drained"
         table.add_row(str(one.lease), one.instance, str(one.rows), str(one.applications), f"{one.age:.0f} s", why)
-    Console().print(table)
+    show(table, Console())
 
 
 @app.command()

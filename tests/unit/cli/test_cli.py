@@ -20,7 +20,7 @@ from cli.commands import COMMANDS
 from cli.config import masked
 from cli.environment import known_names
 from cli.finish import Rate
-from cli.listing import listing
+from cli.listing import listing, show
 from cli.stack.screen import screen
 from runtime.release import described
 from stream_workers.kinds import KINDS
@@ -158,9 +158,10 @@ def test_nothing_in_a_list_is_cut(width: int) -> None:
     table = listing("lease", "gateway", "scopes", "why")
     table.add_row("0" * 36, *texts)
     console = Console(file=io.StringIO(), width=width)
-    console.print(table)
+    show(table, console)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "…" not in shown
+    assert "0" * 36 in shown
     assert all(sum(map(text.count, set(text))) <= sum(map(shown.count, set(text))) for text in texts)
 
 
