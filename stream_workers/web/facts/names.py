@@ -1,7 +1,7 @@
 """What is personal on pages and in their JSON, and one rule for all of it.
 
-A user's name is masked, what nobody could read keeps its shape alone, what a user wrote and the sketch of names are left
-out, unless the address says ``names=full`` and whoever asks has the right to it (``Access.may_see_names``).
+A user's name is masked, what nobody could read keeps its shape alone, what a user wrote and the sketch of names are
+left out, unless the address says ``names=full`` and whoever asks has the right to it (``Access.may_see_names``).
 """
 
 import re
