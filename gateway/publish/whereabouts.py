@@ -18,7 +18,7 @@ from sqlalchemy import Uuid, bindparam, exists, select
 from contracts import created_at_text, first_id, id_of, is_replay, milliseconds_of, to_key
 from gateway.database.connection import Compiled
 from gateway.database.tables import applications, outbox, unpublishable
-from gateway.publish.topic import BROKER_ERRORS
+from gateway.publish.topic import BROKER_ERRORS, brokers, look
 from gateway.read.reads import Reads
 from gateway.settings import Settings
 from runtime.kafka.reading import read
@@ -128,7 +128,8 @@ class Finder:
 
     async def _place(self, consumer: AIOKafkaConsumer, id_: UUID, user_name: str) -> Place | None:
         topic = self._settings.topics.applications
-        numbers = sorted(await consumer._client._wait_on_metadata(topic))
+        async with brokers(self._settings.kafka) as client:
+            numbers = sorted((await look(client, topic)).partitions)
         at = TopicPartition(topic, DefaultPartitioner()(to_key(user_name), numbers, numbers))
         begins = (await consumer.offsets_for_times({at: milliseconds_of(id_)}))[at]
         if begins is None:
