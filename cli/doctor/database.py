@@ -13,11 +13,12 @@ from gateway.commit.statements import CLOCK_BOUND_SECONDS
 from gateway.database.months import PARTITIONS, Partitions, named
 from gateway.settings import Settings
 from migrations import head
+from runtime.postgresql.pooler import through_pooler
 
 OUTBOX_SECONDS = 120.0
 
 _LOOK = """
-SELECT (SELECT version_num FROM alembic_version) AS schema,
+SELECT (SELECT version_num FROM alembic_version) AS schema, current_setting('statement_timeout') AS longest,
        extract(epoch FROM clock_timestamp())::float8 AS now,
        (SELECT count(*) FROM outbox WHERE cardinality(ids) > 0) AS batches,
        (SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8
@@ -56,6 +57,7 @@ async def _inside(connection: Any) -> list[Finding]:
     return [
         _schema(row["schema"]),
         _clock(clock),
+        *_pooler(connection, row["longest"]),
         months,
         _outbox(row),
         _unpublishable(row["unpublishable"]),
@@ -78,6 +80,17 @@ def _clock(difference: float) -> Finding:
     remedy = f"Synchronise both clocks (NTP); gateways refuse to commit from {CLOCK_BOUND_SECONDS} s on."
     tell = failed if abs(difference) >= CLOCK_BOUND_SECONDS else warning
     return tell("clock of this machine", found, remedy)
+
+
+def _pooler(connection: Any, longest: str) -> Iterator[Finding]:
+    """A pooler keeps no session, so what a gateway would ask for in its own must be set where servers are opened."""
+    if not through_pooler(connection):
+        return
+    if longest == "0":
+        remedy = "Set statement_timeout, lock_timeout and jit where it opens its servers: docs/proxies.md"
+        yield warning("pooler", "statements through it may run for ever", remedy)
+    else:
+        yield ok("pooler", f"in between; a statement may take {longest}")
 
 
 async def _months(connection: Any, now: datetime) -> Finding:

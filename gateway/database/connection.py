@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from gateway.settings import Settings
-from runtime.postgresql.pooler import Pooled
+from runtime.postgresql.pooler import through_pooler
 from runtime.postgresql.server import PostgreSQL
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def _backend(driver: "asyncpg.Connection[asyncpg.Record]") -> tuple[int, int] | 
 
     A pooler names no process of the server's.
     """
-    if isinstance(driver, Pooled):
+    if through_pooler(driver):
         return None
     address = driver._transport.get_extra_info("sockname")  # type: ignore[attr-defined]
     return (driver.get_server_pid(), address[1]) if isinstance(address, tuple) else None

@@ -14,6 +14,9 @@ import structlog
 # What a session asks for its own protection. A pooler cannot keep it: docs/proxies.md says where it is set instead.
 _PROTECTION = frozenset({"statement_timeout", "lock_timeout", "jit", "default_transaction_read_only"})
 _REFUSED = "unsupported startup parameter"
+# Where the tables are, which must not be guessed.
+_SCHEMA = "search_path"
+_MEND = 'ALTER ROLE … SET search_path = "{}"'
 
 _log = structlog.get_logger()
 
@@ -28,10 +31,6 @@ class Pooled(asyncpg.Connection):
         super().__init__(*arguments, **more)
         self._described: dict[Any, Any] = {}
 
-    async def prepare(self, query: str, *, name: str | None = None, **more: Any) -> Any:  # noqa: ARG002 -- asyncpg's
-        """As asyncpg's, but nothing has a name at the server."""
-        return await super().prepare(query, name="", **more)
-
     async def fetch(self, query: str, *arguments: Any, timeout: float | None = None, record_class: Any = None) -> Any:
         """As asyncpg's, which would ask for a description each time."""
         what = query, record_class
@@ -41,15 +40,18 @@ class Pooled(asyncpg.Connection):
         return await statement.fetch(*arguments, timeout=timeout)
 
 
+def through_pooler(connection: object) -> bool:
+    """Whether this connection is one of those. asyncpg says of every connection that it is an instance of any class."""
+    return Pooled in type(connection).__mro__
+
+
 class Connector:
     """``connect`` is asyncpg's; behind a pooler its connections are ``Pooled``, from the first one on."""
 
     def __init__(self) -> None:
         self._pooled: set[Any] = set()
 
-    async def connect(
-        self, *, server_settings: Mapping[str, str] | None = None, **arguments: Any
-    ) -> "asyncpg.Connection[asyncpg.Record]":
+    async def connect(self, *, server_settings: Mapping[str, str] | None = None, **arguments: Any) -> Any:
         """A connection on which every statement or transaction can be relied upon by itself."""
         where = tuple(map(arguments.get, ("dsn", "host", "port")))
         wanted = dict(server_settings or {})
@@ -59,27 +61,39 @@ class Connector:
                 return direct
             self._pooled.add(where)
             _log.info("PostgreSQL is behind a pooler, which keeps no session: docs/proxies.md")
-        kept = {name: value for name, value in wanted.items() if name not in _PROTECTION}
-        no_cache = {"statement_cache_size": 0, "connection_class": Pooled}
-        return await asyncpg.connect(server_settings=kept, **arguments | no_cache)
+        return await _through(wanted, arguments)
 
 
-async def _direct(settings: dict[str, str], arguments: dict[str, Any]) -> "asyncpg.Connection[asyncpg.Record] | None":
+async def _direct(settings: dict[str, str], arguments: dict[str, Any]) -> Any:
     """A connection with a server of its own; None where a pooler answers."""
-    connection: asyncpg.Connection[asyncpg.Record]
     try:
         connection = await asyncpg.connect(server_settings=settings, **arguments)
     except asyncpg.ProtocolViolationError as error:
         if _REFUSED not in str(error):
             raise
         return None
-    try:
-        # Without anything that is prepared, which would stay behind at some server.
-        same = await connection.execute(f"SELECT WHERE pg_backend_pid() = {connection.get_server_pid()}")
-    except BaseException:
-        connection.terminate()
-        raise
-    if same == "SELECT 1":
+    if await _holds(connection, f"pg_backend_pid() = {connection.get_server_pid()}"):
         return connection
     await connection.close()
     return None
+
+
+async def _through(settings: dict[str, str], arguments: dict[str, Any]) -> Any:
+    kept = {name: value for name, value in settings.items() if name not in _PROTECTION and name != _SCHEMA}
+    no_cache = {"statement_cache_size": 0, "connection_class": Pooled}
+    connection = await asyncpg.connect(server_settings=kept, **arguments | no_cache)
+    schema = settings.get(_SCHEMA, "").strip('"')
+    quoted = schema.replace("'", "''")
+    if schema and not await _holds(connection, f"current_schema() = '{quoted}'"):
+        connection.terminate()
+        raise ConnectionError(f"behind a pooler the role must be in its schema by itself: {_MEND.format(schema)}")
+    return connection
+
+
+async def _holds(connection: Any, condition: str) -> bool:
+    """Asked without anything that is prepared, which would stay behind at some server."""
+    try:
+        return bool(await connection.execute(f"SELECT WHERE {condition}") == "SELECT 1")
+    except BaseException:
+        connection.terminate()
+        raise

@@ -10,6 +10,7 @@ from sqlalchemy.engine import make_url
 from cli.settings import Shape
 from devstack.kafka.brokers import Brokers
 from tests.support import write_path_faults as faults
+from tests.support.pooler import Pooler, needs_pgbouncer, pooler
 from tests.support.proxy import Proxy, proxy
 from tests.support.verdict import Verdict
 from tests.support.write_path_series import Fault, OpenStack, Stack, run
@@ -81,3 +82,26 @@ async def _cut(one: Stack, *, between: Proxy) -> None:
     for _ in range(5):
         await one.until_accepted(100)
         between.cut_after(b"user ")
+
+
+@needs_pgbouncer
+async def test_a_pooler_killed_costs_nothing(
+    fragile_stack: OpenStack, fragile_database_url: str, tmp_path: Path
+) -> None:
+    async with (
+        pooler(fragile_database_url, tmp_path, servers=8) as between,
+        fragile_stack(seed=5, more={"DATABASE_URL": between.url}) as one,
+    ):
+        verdict = await run(one, functools.partial(_kill, between=between))
+    assert verdict.clean, verdict
+    assert set(one.crowd.outcomes) <= {"201", "503"}, one.crowd.outcomes
+
+
+async def _kill(one: Stack, *, between: Pooler) -> None:
+    """The pooler, thrice; then the database behind it."""
+    for _ in range(3):
+        await one.until_accepted(100)
+        await between.kill()
+        await asyncio.sleep(1)
+        await between.start()
+    await faults.database_killed(one)

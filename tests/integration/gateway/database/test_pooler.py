@@ -6,11 +6,18 @@ from pathlib import Path
 import asyncpg
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
-from gateway.database.connection import open_engine
+from cli.audit.audit import audit
+from cli.doctor.database import examine
+from cli.removal.removal import database, only_one
+from gateway.database.connection import Session, create_engine, open_engine
 from gateway.database.locks import locked
+from gateway.database.partitions import make_months
 from gateway.settings import Settings
 from migrations import migrate
+from runtime.postgresql.server import PostgreSQL
+from stream_workers.web.look.gateways import Database
 from tests.support.http_gateway import NEW, served
 from tests.support.pooler import needs_pgbouncer, pooler
 from tests.support.write_path import eventually, execute, outbox_is_empty, rows
@@ -32,6 +39,9 @@ async def test_a_gateway_works_through_it(more: dict[str, str], http_settings: S
             page = await http.client.get("/applications?size=100")
             ones = await asyncio.gather(*(http.client.get(answer.headers["location"]) for answer in answers))
             await eventually(lambda: outbox_is_empty(direct), what="an empty outbox")
+            assert (await audit(settings, lambda *_: None)).drift == 0
+            async with database(settings) as engine, only_one(engine):
+                assert await make_months(engine) == []
             assert not any(http.front.running.telemetry.metrics.commit_failures.values())
     assert {answer.status_code for answer in (*answers, *keyed)} == {201}
     assert keyed[0].content == keyed[1].content
@@ -58,8 +68,8 @@ async def test_migrations_run_through_it_two_at_once(empty_database_url: str, tm
     async with pooler(empty_database_url, tmp_path, servers=6) as between:
         assert len(set(await asyncio.gather(migrate(between.url), migrate(between.url)))) == 1
         assert await migrate(between.url)
-    assert await rows(empty_database_url, "SELECT FROM pg_tables WHERE tablename = 'outbox'")
-    assert not await rows(empty_database_url, "SELECT FROM pg_locks WHERE locktype = 'advisory'")
+        assert await rows(empty_database_url, "SELECT FROM pg_tables WHERE tablename = 'outbox'")
+        assert not await rows(empty_database_url, "SELECT FROM pg_locks WHERE locktype = 'advisory'")
 
 
 async def test_a_lock_is_one_holder_s_whichever_server_answers(database_url: str, tmp_path: Path) -> None:
@@ -68,6 +78,7 @@ async def test_a_lock_is_one_holder_s_whichever_server_answers(database_url: str
         try:
             async with locked(first, 7) as mine, locked(second, 7) as theirs:
                 assert (mine, theirs) == (True, False)
+            assert not await rows(database_url, "SELECT FROM pg_locks WHERE locktype = 'advisory'")
             async with locked(second, 7) as free:
                 assert free
         finally:
@@ -84,4 +95,50 @@ async def test_a_lock_survives_a_server_that_ends_idle_transactions(database_url
             assert mine
             await asyncio.sleep(0.5)  # what is tried is that nothing happens in this time
     finally:
+        await engine.dispose()
+
+
+async def test_without_one_there_is_no_talk_of_it_and_a_server_is_known_by_its_process(database_url: str) -> None:
+    settings = Settings(_env_file=None, database_url=SecretStr(database_url))
+    assert "pooler" not in {finding.what for finding in await examine(settings)}
+    engine = create_engine(settings, pooled=False)
+    session = Session(engine)
+    [row] = await session.execute(text("SELECT pg_backend_pid() AS pid"), {})
+    assert session._backend is not None
+    assert session._backend[0] == row.pid
+    await session.drop()
+    await engine.dispose()
+
+
+@pytest.mark.parametrize(("connect", "status"), [("", "warning"), ("SET statement_timeout = 3000", "ok")])
+async def test_the_doctor_says_whether_statements_are_bounded(
+    database_url: str, tmp_path: Path, connect: str, status: str
+) -> None:
+    async with pooler(database_url, tmp_path, connect=connect) as between:
+        findings = await examine(Settings(_env_file=None, database_url=SecretStr(between.url)))
+    assert [finding.status for finding in findings if finding.what == "pooler"] == [status]
+
+
+async def test_the_view_reads_through_it(database_url: str, tmp_path: Path) -> None:
+    async with pooler(database_url, tmp_path) as between:
+        view = Database(PostgreSQL.at(between.url))
+        assert (await view.intake()).batches == 0
+        assert await view.stored("01890000-0000-7000-8000-000000000000") is None
+        await view.close()
+
+
+async def test_a_schema_is_the_role_s_own_or_refused(database_url: str, tmp_path: Path) -> None:
+    """A search path that the pooler drops would lead to other tables."""
+    wanted = {"server_settings": {"search_path": '"elsewhere"'}}
+    async with pooler(database_url, tmp_path) as between:
+        engine = open_engine(between.url, connect_args=wanted)
+        with pytest.raises(OSError, match='SET search_path = "elsewhere"'):
+            await engine.connect()
+        await engine.dispose()
+    await execute(database_url, "CREATE SCHEMA elsewhere")
+    (tmp_path / "own").mkdir()
+    async with pooler(database_url, tmp_path / "own", connect="SET search_path = elsewhere") as between:
+        engine = open_engine(between.url, connect_args=wanted)
+        async with engine.connect() as connection:
+            assert await connection.scalar(text("SELECT current_schema()")) == "elsewhere"
         await engine.dispose()
