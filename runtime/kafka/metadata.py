@@ -7,10 +7,15 @@ Source: Apache Kafka protocol guide, Metadata v12 (the first that tells the id i
 from io import BytesIO
 from uuid import UUID
 
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
+
+
+class TooOldError(KafkaError):
+    """These brokers do not know a request that exactness rests on."""
 
 
 class Uuid(AbstractType[UUID]):
@@ -83,6 +88,13 @@ class TopicMetadataRequest(Request[MetadataRequestV12]):
 
     def __init__(self, topic: str, *, with_rights: bool = False) -> None:
         self._topic, self._with_rights = topic, with_rights
+
+    def prepare(self, versions: dict[int, tuple[int, int]]) -> MetadataRequestV12:
+        """For brokers that speak these versions; TooOldError where they tell no ids."""
+        least, most = versions.get(self.API_KEY, (0, 0))
+        if not least <= MetadataRequestV12.API_VERSION <= most:
+            raise TooOldError("this Kafka tells no ids of topics, as those from 3.0 on do: docs/kafka.md")
+        return super().prepare(versions)
 
     def build(self, request_struct_class: type[MetadataRequestV12]) -> MetadataRequestV12:
         return request_struct_class([(_ANY, self._topic, {})], False, self._with_rights, {})

@@ -22,7 +22,7 @@ from stream_workers.kinds import METRICS
 from tests.pipeline.workers import drift, until_booked
 from tests.support.secured import TOPICS, Secured, allow, forbid, secured
 from tests.support.token_server import SECRET, TokenServer
-from tests.support.write_path import eventually
+from tests.support.write_path import eventually, outbox_is_empty, rows
 
 pytestmark = pytest.mark.timeout(500)
 
@@ -141,6 +141,32 @@ def exchange(folder: Path, *, days: int) -> None:
 
 def spoil(folder: Path) -> None:
     (folder / "client.pem").write_text("no certificate")
+
+
+async def test_a_right_taken_away_and_a_broker_rolled_cost_nothing(database_url: str, tmp_path: Path) -> None:
+    """What may not be sent waits in PostgreSQL and is none of the refused; the workers come back to what they owe."""
+    async with secured(ways.scram(tmp_path / "access"), database_url=database_url, folder=tmp_path) as stack:
+        await stack.start()
+        [node] = stack.brokers.nodes
+        write = Right("gateway", "topic", TOPICS.applications, ("Write",))
+        await forbid(node.inner, write)
+
+        async def refused() -> bool:
+            await stack.post([20])
+            return "TopicAuthorizationFailed" in stack.logs()
+
+        await eventually(refused, seconds=60, what="a send that is refused")
+        assert not await outbox_is_empty(database_url)
+        await allow(node.inner, [write])
+        await eventually(lambda: outbox_is_empty(database_url), seconds=120, what="an empty outbox")
+        [set_aside] = await rows(database_url, "SELECT count(*) AS number FROM unpublishable")
+        assert set_aside["number"] == 0
+        await asyncio.to_thread(node.stop)
+        await stack.post(range(20))
+        await asyncio.to_thread(node.start)
+        await eventually(lambda: outbox_is_empty(database_url), seconds=120, what="an empty outbox")
+        [stored] = await rows(database_url, "SELECT count(*) AS number FROM applications")
+        await is_exact(stack, stored["number"])
 
 
 async def test_the_doctor_names_the_right_that_is_missing(database_url: str, tmp_path: Path) -> None:
