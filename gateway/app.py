@@ -43,6 +43,7 @@ def create_api() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        root_path_in_servers=False,
     )
     for router in (
         routes.router,

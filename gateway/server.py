@@ -12,11 +12,14 @@ import uvicorn
 
 from gateway import open_files
 from gateway.admission.connections import Connection, cut_slow_ones
+from gateway.announced import AnnouncedConnection
 from gateway.api.front import Front
 from gateway.app import create_app
+from gateway.doorstep import Doorstep
 from gateway.observability.logs import configure_logs
 from gateway.processes import inherited, siblings, supervise, supervisor
 from gateway.settings import Settings
+from gateway.tls import Certificate, CertificateError
 from runtime import collector
 
 _TICKS_A_SECOND = 10
@@ -38,6 +41,7 @@ class Server(uvicorn.Server):
         self._app, self._settings = app, settings
         self._signals = 0
         self._supervisor = supervisor
+        app.certificate = Certificate.of(settings)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         if self._supervisor is not None:
@@ -71,6 +75,8 @@ class Server(uvicorn.Server):
         if counter % _TICKS_A_SECOND == 0:
             cut_slow_ones(self.server_state.connections, asyncio.get_running_loop().time())
             self._app.crowd.unread.cut(self._settings.write_seconds)
+            if self._app.certificate is not None:
+                self._app.certificate.look()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -100,7 +106,7 @@ def config_for(settings: Settings, app: Front) -> uvicorn.Config:
         host=settings.gateway_host,
         port=settings.gateway_port,
         loop="uvloop",
-        http=Connection,
+        http=_protocol_for(settings),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -108,14 +114,25 @@ def config_for(settings: Settings, app: Front) -> uvicorn.Config:
         server_header=False,
         date_header=True,
         proxy_headers=False,
-        timeout_keep_alive=75,
+        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=int(settings.drain_seconds) + 10,
         backlog=2048,
     )
 
 
+def _protocol_for(settings: Settings) -> type[asyncio.Protocol]:
+    """What a connection begins with."""
+    if settings.gateway_tls_certificate:
+        return Doorstep
+    return AnnouncedConnection if settings.proxy_protocol else Connection
+
+
 def run(settings: Settings) -> None:
     """Serve until a signal comes; several processes share one socket. Exits 1 where the start or a task failed."""
+    try:
+        Certificate.of(settings)
+    except CertificateError as error:
+        sys.exit(f"headgate: {error}")
     listening = inherited() or _bound(settings.gateway_host, settings.gateway_port)
     configure_logs(settings)
     log.info("The address is %s port %d", *listening.getsockname()[:2])

@@ -106,7 +106,7 @@ class Gateway:
             "queued": len(self.writer.queue),
             "publisher": self.publisher.state,
             "version": release.version(),
-            "url": f"http://{self.settings.gateway_host}:{self.settings.gateway_port}",
+            "url": self.settings.url,
             "replica": self.replica.report() if self.replica else None,
             "rate": rate,
             "p99_ms": p99_ms,

@@ -4,12 +4,13 @@ import re
 from collections.abc import Sequence
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
+from gateway.proxies.root_path import checked_root
 from runtime.bounds import Bound
 from runtime.host_names import called
 from runtime.postgresql.server import PostgreSQL
@@ -110,6 +111,20 @@ class Settings(ServiceSettings):
         (), description="`mailto:` or `https:` addresses for security.txt (RFC 9116), with commas; none = no such file"
     )
     gateway_processes: int = Field(1, ge=1, le=64, description="processes that share the port")
+    gateway_tls_certificate: Path | None = Field(
+        None, description="file with the certificate and its chain, for HTTPS by the gateway itself; changes are taken"
+    )
+    gateway_tls_key: Path | None = Field(None, description="file with its key, if that is not in the same file")
+    root_path: Annotated[str, AfterValidator(checked_root)] = Field(
+        "",
+        description="the path below which a proxy shows the gateway, such as `/headgate`; taken off or left",
+    )
+    keep_alive_seconds: int = Field(
+        75,
+        ge=1,
+        le=3600,
+        description="how long an idle connection stays open; longer than a proxy in front keeps it",
+    )
 
     commit_queue_max: int = Field(10_000, ge=1, description="applications that may wait for a commit; past it 503")
     commit_queue_max_bytes: int = Field(16 * 1024 * 1024, ge=64 * 1024, description="bytes that may wait for a commit")
@@ -133,7 +148,16 @@ class Settings(ServiceSettings):
         description="where visitors are counted: each process for itself, or `redis://host:port/db`",
     )
     rate_limit_storage_file: Path | None = Field(None, description="a file that holds RATE_LIMIT_STORAGE")
-    trusted_proxies: Networks = Field((), description="CIDRs of proxies whose X-Forwarded-For is believed")
+    trusted_proxies: Networks = Field(
+        (), description="CIDRs of proxies that are believed who asks, by which name, and whether encrypted"
+    )
+    forwarded_headers: Literal["x-forwarded", "forwarded"] = Field(
+        "x-forwarded",
+        description="the headers by which they say so: `x-forwarded` (-For, -Host, -Proto), or `forwarded` (RFC 7239)",
+    )
+    proxy_protocol: bool = Field(
+        False, description="connections of TRUSTED_PROXIES begin with the PROXY protocol, version 1 or 2"
+    )
     cors_origins: Origins = Field((), description="origins whose pages may call from a browser")
     batch_max_items: int = Field(1_000, ge=1, le=10_000, description="applications in one call of the batch endpoint")
     body_max_bytes: int = Field(1024 * 1024, ge=1024, description="bytes of one request's body")
@@ -165,6 +189,16 @@ class Settings(ServiceSettings):
     deduplicate_seconds: float = Field(0.0, ge=0, description="the same content again is the same application; 0 = off")
 
     @model_validator(mode="after")
+    def _fitting(self) -> "Settings":
+        if self.gateway_tls_key and not self.gateway_tls_certificate:
+            raise ValueError("GATEWAY_TLS_KEY is set: set GATEWAY_TLS_CERTIFICATE as well")
+        if self.proxy_protocol and self.gateway_tls_certificate:
+            raise ValueError("PROXY_PROTOCOL cannot go with GATEWAY_TLS_CERTIFICATE: let the proxy end TLS")
+        if self.proxy_protocol and not self.trusted_proxies:
+            raise ValueError("PROXY_PROTOCOL is set: set TRUSTED_PROXIES to the proxies that speak it")
+        return self
+
+    @model_validator(mode="after")
     def _one_replica(self) -> "Settings":
         if (replica := self.postgresql_replica) and len(replica.hosts) > 1:
             raise ValueError("DATABASE_READ_URL must name one replica, or a proxy in front of several")
@@ -194,3 +228,9 @@ class Settings(ServiceSettings):
     def postgresql_replica(self) -> PostgreSQL | None:
         """The same for the replica, where there is one."""
         return self.server("database_read_url")
+
+    @property
+    def url(self) -> str:
+        """Where this gateway listens, for people."""
+        scheme = "https" if self.gateway_tls_certificate else "http"
+        return f"{scheme}://{self.gateway_host}:{self.gateway_port}{self.root_path}"

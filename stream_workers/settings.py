@@ -29,6 +29,11 @@ class Settings(ServiceSettings):
         None,
         description="names by which the web view may be opened, with commas; without it and a token: the loopback's",
     )
+    worker_web_root_path: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="the path below which a proxy shows the web view, such as `/headgate/view`; the proxy takes it off",
+    )
     worker_web_open: bool = Field(
         False, description="show the web view to other machines without a token; names stay masked then"
     )

@@ -196,7 +196,7 @@ class Connection(HttpToolsProtocol):
             visit = cycle.scope.get("state", {}).get("visit")
             if visit is not None and visit.left is not None:
                 visit.left()
-        return True
+        return self.scheme == "http"  # TLS cannot be half closed
 
     def on_response_complete(self) -> None:
         """As uvicorn's, without a timer for each; who leaves an answer lying gets no other one made meanwhile."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 PROBES_RESERVE = 16
 """Connections past CONNECTIONS_MAX, each of which may ask one probe."""
@@ -36,6 +36,8 @@ class Crowd:
     def __init__(self, answers_max_bytes: int) -> None:
         self.unread = Unread(answers_max_bytes)
         self.reserve = Reserve(PROBES_RESERVE)
+        self.doorstep: dict[Any, Any] = {}
+        """Connections that shake hands, the oldest first, with what aborts them."""
 
 
 class Reserve:

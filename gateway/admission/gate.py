@@ -6,8 +6,8 @@ from typing import Any
 from gateway.admission.api_keys import ApiKey, ApiKeys, Scope
 from gateway.admission.rate_limit import RateLimiter
 from gateway.admission.visit import Visit
-from gateway.admission.visitors import Visitors, name_of
 from gateway.problems.errors import DatabaseAwayError, ForbiddenError, RateLimitedError, UnauthenticatedError
+from gateway.proxies.visitors import name_of
 from gateway.settings import Settings
 
 # An overload must not look like a death: whoever restarts what does not answer would make it worse.
@@ -36,7 +36,6 @@ class Gate:
 
     def __init__(self, settings: Settings, limiter: RateLimiter | None) -> None:
         self._auth_required = settings.auth_required
-        self._visitors = Visitors(settings.trusted_proxies)
         self.limiter = limiter
         self.keys: ApiKeys | None = None
 
@@ -46,8 +45,7 @@ class Gate:
         if path in _OPEN or path.startswith(_OPEN_BELOW):
             return
         client = scope["client"]
-        address = self._visitors.address(client[0] if client else "local", visit.headers.get(b"x-forwarded-for"))
-        visit.client = name_of(address)
+        visit.client = name_of(client[0] if client else "local")
         key = None
         # Where no key is needed none is looked up: an invented one would cost a query each.
         text = _presented(visit.headers) if self._auth_required else None

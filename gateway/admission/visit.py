@@ -22,6 +22,8 @@ class Visit:
     is to say of why the request does not pass; ``head_only`` says that no body is sent, whatever it is.
     ``public`` is the address before problem types, if one is set.
     ``left`` is called once the client sends nothing more, by an answer that would not end by itself.
+    ``root`` stands before every path that the answer names; ``called`` is the name that the client used, where a
+    trusted proxy says it.
     """
 
     request_id: str
@@ -37,6 +39,8 @@ class Visit:
     head_only: bool = False
     left: Callable[[], object] | None = None
     public: str = ""
+    root: str = ""
+    called: str = ""
 
     @property
     def language(self) -> Language:

@@ -26,7 +26,9 @@ ERROR_COUNT: Any = Field(None, ge=1, description="how many there are, where `err
 class Problem(BaseModel):
     """A problem document (RFC 9457). ``type`` is stable and leads to a page about it."""
 
-    type: str = Field(pattern="^(https?://[^/]+)?/problems/[a-z-]+$", description="absolute where PUBLIC_URL is set")
+    type: str = Field(
+        pattern="^(https?://[^/]+)?(/.+)?/problems/[a-z-]+$", description="absolute where PUBLIC_URL is set"
+    )
     title: str
     status: int = Field(ge=400, le=599)
     detail: str

@@ -77,7 +77,7 @@ async def export_applications(request: Request, question: Annotated[Export, Quer
         until = await _now(request)
         if question.created_to is not None:
             until = min(until, first_id(question.created_to))
-        headers = [(b"content-type", NDJSON.encode()), *_AS_IT_COMES, (b"link", _next(question, until))]
+        headers = [(b"content-type", NDJSON.encode()), *_AS_IT_COMES, (b"link", _next(question, until, visit.root))]
         flow = flows.lines(followers, names, question.begins(), until, _leave(request))
         headers.append(forms.VARIES)
         if forms.accepts(visit.headers.get(b"accept-encoding")):
@@ -101,9 +101,9 @@ async def _now(request: Request) -> UUID:
     raise DatabaseAwayError("a gateway does not tell what it still commits: it starts, or is of an older version")
 
 
-def _next(question: Export, until: UUID) -> bytes:
+def _next(question: Export, until: UUID, root: str) -> bytes:
     asked = question.model_dump(mode="json", exclude_none=True, include={"user_name", "created_to"})
-    return f'</applications/export?{urlencode({**asked, "after": str(until)})}>; rel="next"'.encode()
+    return f'<{root}/applications/export?{urlencode({**asked, "after": str(until)})}>; rel="next"'.encode()
 
 
 class Flow(Response):

@@ -25,8 +25,12 @@ from gateway.observability.metrics import route_of
 from gateway.observability.siblings import Siblings
 from gateway.problems import document
 from gateway.problems.errors import GatewayError, OverloadedError, QueryTooLongError
+from gateway.proxies import root_path
+from gateway.proxies.forwarded import Proxies
+from gateway.proxies.visitors import Trusted
 from gateway.service import Gateway
 from gateway.settings import Settings
+from gateway.tls import Certificate
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +63,17 @@ class Front:
         self.gate = gate
         self.gateway: Gateway | None = None
         self.siblings = Siblings()
+        self.certificate: Certificate | None = None
         self.active = 0
         self.bodies = Bodies(settings.bodies_max_bytes)
         self.crowd = Crowd(settings.answers_max_bytes)
         self.api = api
         self._cors = cors.Cors(settings.cors_origins)
         self._names = framing.Names(settings)
-        self._public = settings.public_url or ""
+        self.trusted = Trusted(settings.trusted_proxies)
+        self._proxies = Proxies(self.trusted, settings.forwarded_headers) if settings.trusted_proxies else None
+        self._root = settings.root_path
+        self._public = (settings.public_url or "") + settings.root_path
         self._new_id = request_id.generator()
         self._fast = fast
 
@@ -84,6 +92,8 @@ class Front:
         if scope["type"] != "http":
             await self.api(scope, receive, send)
             return
+        if self._root:
+            scope = root_path.taken_off(self._root, scope)
         visit = self._visit(scope)
         answer: Answer | None
         self.active += 1
@@ -120,7 +130,7 @@ class Front:
     def _named(self, raw: Sequence[Header]) -> Visit:
         headers = dict(raw)
         name = request_id.accepted(headers.get(b"x-request-id")) or self._new_id()
-        visit = Visit(name, headers, raw)
+        visit = Visit(name, headers, raw, root=self._root)
         visit.public = self._public
         visit.answer_headers = [_NOSNIFF, *self._cors.always, (b"x-request-id", name.encode())]
         return visit
@@ -132,6 +142,8 @@ class Front:
         if DEPRECATED:
             visit.answer_headers += _announced(scope)
         request_id.current.set(visit.request_id)
+        if self._proxies is not None:
+            visit.called = self._proxies.believe(scope)
         if self.running.telemetry.tracing is not None:
             visit.span = self.running.telemetry.tracing.serve(scope["method"], scope["path"], visit.headers)
         return visit
@@ -185,7 +197,9 @@ class Front:
 
         scope.setdefault("state", {})["visit"] = visit
         visit.head_only = scope["method"] == "HEAD"
-        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        inner = root_path.put_back(self._root, scope) if self._root else scope
+        if visit.head_only:
+            inner = {**inner, "method": "GET"}
         await self.api(inner, receive, send_with_ours)
 
 

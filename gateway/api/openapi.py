@@ -20,7 +20,6 @@ Times are RFC 3339 in UTC with milliseconds. Messages are in English or Russian 
 """
 
 _WHOSE: dict[str, Any] = {
-    "servers": [{"url": "/", "description": "the gateway that shows this document"}],
     "license_info": {"name": "MIT", "identifier": "MIT"},
     "contact": {"name": "whoever runs this gateway"},
 }
@@ -35,19 +34,21 @@ def install(api: FastAPI) -> None:
 
     def document() -> dict[str, Any]:
         if api.openapi_schema is None:
-            api.openapi_schema = _document(api)
+            front = getattr(api.state, "front", None)
+            api.openapi_schema = _document(api, front.settings.root_path if front else "")
         return api.openapi_schema
 
     api.openapi = document  # type: ignore[method-assign]  # the documented way to extend it
 
 
-def _document(api: FastAPI) -> dict[str, Any]:
+def _document(api: FastAPI, root: str) -> dict[str, Any]:
     document = get_openapi(
         title=api.title,
         version=api.version,
         description=_DESCRIPTION,
         routes=api.routes,
         tags=api.openapi_tags,
+        servers=[{"url": root or "/", "description": "the gateway that shows this document"}],
         **_WHOSE,
     )
     components = document.setdefault("components", {})

@@ -16,6 +16,11 @@ def written(page: Page, search: Search) -> tuple[bytes, bytes]:
     return links.encode(), _body(page, search)
 
 
+def below(root: str, links: bytes) -> bytes:
+    """The same field where a proxy shows the gateway below a path. What is asked is encoded: it has no such bracket."""
+    return links.replace(b"</", b"<%b/" % root.encode())
+
+
 def _body(page: Page, search: Search) -> bytes:
     """The items as their 201 showed them, and where in the list they are."""
     rest = {

@@ -81,6 +81,8 @@ async def page(visit: Visit, search: Search, *, gateway: Gateway) -> Answer:
     links, value = await first_of(
         gateway.reads, replica, lambda reads: reads.written(search, page_document.written, anew=fresh)
     )
+    if visit.root:
+        links = page_document.below(visit.root, links)
     headers: list[Header] = [(b"link", links), _NEVER]
     if len(value) > forms.LEAST_BYTES:
         headers.append(forms.VARIES)

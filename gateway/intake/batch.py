@@ -206,11 +206,13 @@ def _raise_if_all_wait(outcomes: Sequence[Outcome]) -> None:
 def _answer(outcomes: Sequence[Outcome], visit: Visit) -> Answer:
     counts = dict.fromkeys(("created", "duplicate", "invalid", "retry"), 0)
     results = []
+    root = visit.root.encode()
     for outcome in outcomes:
         if isinstance(outcome, Accepted):
             status = "duplicate" if outcome.replayed else "created"
             id_ = accepted_id(outcome)
-            results.append(b'{"status":"%b","id":"%b","location":"/applications/%b"}' % (status.encode(), id_, id_))
+            told = status.encode(), id_, root, id_
+            results.append(b'{"status":"%b","id":"%b","location":"%b/applications/%b"}' % told)
         else:
             status = "invalid" if outcome.retry_after is None else "retry"
             results.append(to_json(_refused(status, outcome, visit)))

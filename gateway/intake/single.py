@@ -43,17 +43,20 @@ async def submit_one(
     elif settings.deduplicate_seconds:
         claim = idempotency.of_content(new, seconds=settings.deduplicate_seconds)
     submission = from_new(new, new_id=writer.new_id, traceparent=traceparent(headers.get(b"traceparent")), claim=claim)
-    return created(await writer.submit(submission))
+    return created(await writer.submit(submission), visit.root)
 
 
-def created(accepted: Accepted) -> Answer:
+def created(accepted: Accepted, root: str) -> Answer:
     """201 with the application, or the first answer again, marked as such."""
     value = accepted.value
+    place = b"/applications/" + value[_ID]
+    if root:
+        place = root.encode() + place
     answer = [
         _JSON_TYPE,
         (b"content-length", b"%d" % len(value)),
-        (b"location", b"/applications/" + value[_ID]),
-        (b"link", b"</applications/" + value[_ID] + b'/status>; rel="status"'),
+        (b"location", place),
+        (b"link", b"<" + place + b'/status>; rel="status"'),
     ]
     if accepted.replayed:
         answer.append(_REPLAYED)

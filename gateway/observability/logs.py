@@ -14,10 +14,13 @@ from runtime import logs
 # Libraries: their chatter is for DEBUG, and what they repeat is told once.
 _LIBRARIES = ("aiokafka", "asyncio", "opentelemetry", "redis", "sqlalchemy", "uvicorn")
 
+# What a peer can bring about with every connection is told once, too.
+_REPEATED = (*_LIBRARIES, "gateway.announced")
+
 
 def configure_logs(settings: Settings) -> None:
     """As the settings say, for the whole process."""
-    logs.configure(settings, quiet=_LIBRARIES, libraries=_LIBRARIES, add=[_request])
+    logs.configure(settings, quiet=_LIBRARIES, libraries=_REPEATED, add=[_request])
 
 
 def _request(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

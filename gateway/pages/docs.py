@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
+from gateway.api.front import visit_of
 from gateway.pages.html import page
 
 router = APIRouter(include_in_schema=False)
@@ -47,9 +48,9 @@ async def redoc(request: Request) -> Response:
 
 
 @router.get("/favicon.ico")
-async def favicon() -> Response:
+async def favicon(request: Request) -> Response:
     """Browsers ask for it by themselves."""
-    return RedirectResponse("/static/favicon.svg", status_code=301)
+    return RedirectResponse(f"{visit_of(request).root}/static/favicon.svg", status_code=301)
 
 
 def mount_static(api: FastAPI) -> None:

@@ -79,7 +79,7 @@ async def submit(request: Request) -> Response:
         return await _page(request, values=values, error=GatewayError(str(error)))
     lang = request.query_params.get("lang")
     place = {"accepted": accepted_id(accepted).decode()} | ({"lang": lang} if lang else {})
-    return RedirectResponse("/?" + urlencode(place), status_code=303)
+    return RedirectResponse(f"{visit_of(request).root}/?{urlencode(place)}", status_code=303)
 
 
 async def _store(request: Request, values: dict[str, str]) -> Accepted:
@@ -191,7 +191,8 @@ def _refuse(request: Request) -> None:
             raise CrossSiteError
         return
     origin = request.headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
+    host = visit_of(request).called or request.headers.get("host")
+    if origin is not None and origin.partition("://")[2] != host:
         raise CrossSiteError
 
 

@@ -40,6 +40,7 @@ def page(
             language=language,
             asked="lang" in request.query_params,
             languages={code: _in_language(request, code) for code in LANGUAGES},
+            root=visit_of(request).root,
             words=_words()[language],
             **values,
         )

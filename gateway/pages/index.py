@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 from starlette.responses import PlainTextResponse
 
-from gateway.api.front import front_of
+from gateway.api.front import front_of, visit_of
 from gateway.intake.body import JSON
 from gateway.problems.errors import NotFoundError
 from runtime import release
@@ -32,7 +32,7 @@ _PLACES = {
 
 def index(request: Request) -> Response:
     """The root for programs."""
-    public = front_of(request).settings.public_url or ""
+    public = visit_of(request).public
     value: dict[str, Any] = {
         "name": "headgate",
         "version": release.version(),
@@ -52,5 +52,5 @@ async def security(request: Request) -> Response:
     lines = [*(f"Contact: {one}" for one in settings.security_contact), f"Expires: {expires}"]
     lines.append("Preferred-Languages: en, ru")
     if settings.public_url:
-        lines.append(f"Canonical: {settings.public_url}/.well-known/security.txt")
+        lines.append(f"Canonical: {visit_of(request).public}/.well-known/security.txt")
     return PlainTextResponse("\n".join([*lines, ""]))

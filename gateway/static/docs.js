@@ -1,6 +1,6 @@
 // Starts Swagger UI; a file of its own, because the Content-Security-Policy allows no inline script.
 window.ui = SwaggerUIBundle({
-  url: "/openapi.json",
+  url: "openapi.json",
   dom_id: "#docs",
   deepLinking: true,
   tryItOutEnabled: true,

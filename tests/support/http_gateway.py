@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -74,16 +75,18 @@ async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]
 
 
 @asynccontextmanager
-async def served(settings: Settings, *, fast: bool = True) -> AsyncIterator[Served]:
+async def served(
+    settings: Settings, *, fast: bool = True, verify: ssl.SSLContext | bool = True
+) -> AsyncIterator[Served]:
     """Serve on a free port until the block ends; starts when the gateway is ready."""
     front = create_app(settings, fast=fast)
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     server = Server(config_for(settings, front), front, settings)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
-    address = f"http://127.0.0.1:{port}"
+    address = f"{'https' if settings.gateway_tls_certificate else 'http'}://127.0.0.1:{port}"
     try:
-        async with httpx.AsyncClient(base_url=address, timeout=60, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=address, timeout=60, trust_env=False, verify=verify) as client:
             await eventually(lambda: _ready(client), what="a ready gateway")
             yield Served(client, port, front, settings, server)
     finally:

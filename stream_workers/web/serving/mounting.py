@@ -55,5 +55,5 @@ def mount(
         missing=ready,
         started_at=time.time(),
     )
-    site = Site(facts, Access.of(settings), PATHS)
+    site = Site(facts, Access.of(settings), PATHS, settings.worker_web_root_path)
     mount_pages(app, site, Forms(site, kafka=kafka, topics=topics))

@@ -56,7 +56,7 @@ def mount_pages(app: BatchApp, site: Site, forms: Forms) -> None:
     """Everything that people see, on a metrics worker."""
     server: Any = app.web
     server.web_app.middlewares.append(guarded(site.access, site.error))
-    server.web_app.on_response_prepare.append(add_headers)
+    server.web_app.on_response_prepare.append(partial(add_headers, site.root))
     server.web_app.on_shutdown.append(_closing(site))
     server.add_static("/static", Path(str(STATIC)))
     for name, path in PATHS.items():

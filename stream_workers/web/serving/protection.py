@@ -34,9 +34,11 @@ _PROBES = frozenset({"/livez", "/readyz"})
 _OPEN = frozenset({"/livez", "/readyz", "/health", "/api/health", "/events/health", "/login", "/preferences"})
 
 
-async def add_headers(request: Request, response: StreamResponse) -> None:
-    """Called before the head of each response is sent."""
+async def add_headers(root: str, request: Request, response: StreamResponse) -> None:
+    """Called before the head of each response is sent; a place on this site is one below its root."""
     response.headers.update(HEADERS)
+    if root and response.headers.get("Location", "").startswith("/"):
+        response.headers["Location"] = root + response.headers["Location"]
     lasting = response.status in {200, 206, 304} and is_current(request.path_qs)
     response.headers.setdefault("Cache-Control", "public, max-age=31536000, immutable" if lasting else "no-store")
 

@@ -33,9 +33,10 @@ _RENDERED_MAX = 64
 
 
 class Site:
-    """Answers for one worker; ``paths`` are the addresses of the pages by name."""
+    """Answers for one worker; ``paths`` are the addresses of the pages by name, ``root`` stands before all of them."""
 
-    def __init__(self, facts: Facts, access: Access, paths: Mapping[str, str]) -> None:
+    def __init__(self, facts: Facts, access: Access, paths: Mapping[str, str], root: str = "") -> None:
+        self.root = root
         self.facts = facts
         self.access = access
         self.streams = Streams()
@@ -135,6 +136,7 @@ class Site:
         path = "/" if address.startswith("/overview") or request.method == "POST" else address
         return {
             "name": name,
+            "root": self.root,
             "look": look,
             "findings": self.facts.findings(look) if look else [],
             "navigation": [(page, self._paths[page]) for page in NAVIGATION],
@@ -159,7 +161,7 @@ class Site:
 
     def _curl(self, request: Request, path: str) -> str:
         token = ' -H "Authorization: Bearer $WORKER_WEB_TOKEN"' if self.access.needed else ""
-        return f"curl -s{token} {shlex.quote(f'{request.scheme}://{request.host}{path}')}"
+        return f"curl -s{token} {shlex.quote(f'{request.scheme}://{request.host}{self.root}{path}')}"
 
 
 def below(prefix: str, path: str) -> str:

@@ -1,5 +1,6 @@
 """Pages from templates: one for each page, whose block ``live`` is also what a live update replaces."""
 
+import re
 from functools import cache
 from typing import Any
 
@@ -12,22 +13,31 @@ from stream_workers.web.showing.preferences import Reader
 from stream_workers.web.showing.told import told
 from stream_workers.web.showing.wording import Words
 
+# Addresses in templates are those of a view that has its host for itself.
+_ADDRESS = re.compile(r'((?:href|src|action|sse-connect)=")(?=/)')
+
 MARKS = {"ok": "●", "note": "◆", "warn": "▲", "bad": "■", "unknown": "○"}
 
 
 def page(name: str, reader: Reader, values: dict[str, Any]) -> str:
-    """The whole page."""
-    return _environment().get_template(f"{name}.html").render(context(reader, values))
+    """The whole page; ``root`` among the values is put before every address."""
+    return _below(values["root"], _environment().get_template(f"{name}.html").render(context(reader, values)))
 
 
 def regions(name: str, reader: Reader, values: dict[str, Any]) -> dict[str, str]:
     """What a live update replaces, by region."""
     template, shown = _environment().get_template(f"{name}.html"), context(reader, values)
+    live = "".join(template.blocks["live"](template.new_context(shown)))
     return {
-        "status": _environment().get_template("status.html").render(shown),
-        "live": "".join(template.blocks["live"](template.new_context(shown))),
+        "status": _below(values["root"], _environment().get_template("status.html").render(shown)),
+        "live": _below(values["root"], live),
         "zone": Markup("<span>{}</span>").format(shown["t"]("base.zone", zone=reader.zone)),
     }
+
+
+def _below(root: str, text: str) -> str:
+    """What people wrote has no quotation marks any more, so that only addresses of ours are found."""
+    return _ADDRESS.sub(rf"\g<1>{root}", text) if root else text
 
 
 def context(reader: Reader, values: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Who may open the view, by which name, and how often a wrong token is looked at: on real sockets, without Kafka."""
 
 import logging
+import re
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -37,7 +39,7 @@ def site_of(settings: Settings) -> Site:
         return {"page": "x", "names": in_full(query)}
 
     facts = SimpleNamespace(board=SimpleNamespace(look=look), of=of)
-    return Site(cast("Facts", facts), Access.of(settings), PATHS)
+    return Site(cast("Facts", facts), Access.of(settings), PATHS, settings.worker_web_root_path)
 
 
 async def serve(settings: Settings) -> Client:
@@ -45,7 +47,7 @@ async def serve(settings: Settings) -> Client:
     site = site_of(settings)
     forms = Forms(site, kafka=Kafka(""), topics=Topics())
     app = web.Application(middlewares=[guarded(site.access, site.error)])
-    app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.append(partial(add_headers, site.root))
 
     async def live(_request: web.Request) -> web.Response:
         return web.Response(text="alive")
@@ -56,6 +58,7 @@ async def serve(settings: Settings) -> Client:
     app.router.add_static("/static", str(STATIC))
     app.router.add_get("/livez", live)
     app.router.add_get("/api/overview", overview)
+    app.router.add_get("/login", forms.show_login)
     app.router.add_post("/login", forms.login)
     app.router.add_post("/preferences", forms.set_preferences)
     client: Client = TestClient(TestServer(app))
@@ -223,6 +226,26 @@ def test_streams_that_are_open_to_all_take_no_place_of_the_others() -> None:
     site.open_streams.open = OPEN_STREAMS_MAX
     assert site.open_streams.full
     assert not site.streams.full
+
+
+async def test_below_a_path_every_address_leads_back_below_it() -> None:
+    """As behind a proxy that takes the path off."""
+    root = "/headgate/view"
+    client = await serve(Settings(worker_web_token=SecretStr(TOKEN), worker_web_root_path=root, _env_file=None))
+    try:
+        asked = {"Accept": "text/html"}
+        login = await client.get("/api/overview?a=b", headers=asked, allow_redirects=False)
+        assert login.headers["Location"] == f"{root}/login?next=/api/overview%3Fa%3Db"
+        page = await (await client.get("/login?next=/live")).text()
+        addresses = re.findall(r'(?:href|src|action|sse-connect)="(/[^"]*)"', page)
+        assert addresses
+        assert [address for address in addresses if not address.startswith(f"{root}/")] == []
+        assert 'value="/live"' in page
+        sent = {"token": TOKEN, "next": "/live"}
+        signed_in = await client.post("/login", data=sent, allow_redirects=False)
+        assert (signed_in.status, signed_in.headers["Location"]) == (303, f"{root}/live")
+    finally:
+        await client.close()
 
 
 async def test_each_look_at_names_in_full_is_logged(guarded_view: Client, caplog: pytest.LogCaptureFixture) -> None:

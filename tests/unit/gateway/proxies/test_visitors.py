@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.admission.visitors import Visitors, name_of
+from gateway.proxies.visitors import Trusted, name_of
 
 PROXIES = ["10.0.0.0/8", "fd00::/8"]
 
@@ -27,11 +27,12 @@ PROXIES = ["10.0.0.0/8", "fd00::/8"]
     ],
 )
 def test_the_first_address_from_the_right_that_is_no_proxy(peer: str, forwarded: bytes | None, address: str) -> None:
-    assert Visitors(PROXIES).address(peer, forwarded) == address
+    entries = forwarded.decode("latin-1").split(",") if forwarded is not None else []
+    assert Trusted(PROXIES).first_stranger(peer, entries)[0] == address
 
 
 def test_without_trusted_proxies_the_field_means_nothing() -> None:
-    assert Visitors([]).address("10.0.0.1", b"198.51.100.1") == "10.0.0.1"
+    assert Trusted([]).first_stranger("10.0.0.1", ["198.51.100.1"])[0] == "10.0.0.1"
 
 
 @pytest.mark.parametrize(
