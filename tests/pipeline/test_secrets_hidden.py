@@ -24,10 +24,7 @@ pytestmark = pytest.mark.timeout(420)
 NAMES = ("database", "redis", "view", "wrong", "collector")
 # Each with characters that must be encoded, so that both forms are looked for.
 HIDDEN = {name: f"{secrets.token_hex(8)}@{name}/{secrets.token_hex(8)}" for name in NAMES}
-COMMANDS = (
-    "config", "doctor --json", "migrate", "audit", "keys list", "recovery list", "retention --dry-run --keep-months 3",
-    "topics tail --from-beginning --count 1", "trace 01a20a25-985c-75ec-970b-debf602dc5ea", "metrics --help",
-)  # fmt: skip
+COMMANDS = ("config", "doctor --json", "migrate", "audit", "keys list", "recovery list")
 
 
 def found_in(text: str) -> list[str]:
@@ -115,18 +112,11 @@ PLACE = "127.0.0.1:1/name"
 FAILING = {
     "wrong_password": {"DATABASE_URL": f"postgres://headgate:{WRONG}@{{server}}"},
     "unreachable": {"DATABASE_URL": f"postgres://ann:{WRONG}@{PLACE}"},
-    "not_encoded": {"DATABASE_URL": f"postgres://ann:{HIDDEN['wrong']}@{PLACE}"},
     "another_scheme": {"DATABASE_URL": f"mysql://ann:{WRONG}@{PLACE}"},
-    "unknown_parameter": {"DATABASE_URL": f"postgres://ann:{WRONG}@{PLACE}?keepalives=1"},
-    "two_passwords": {"DATABASE_URL": f"postgres://ann:{WRONG}@{PLACE}", "DATABASE_PASSWORD": HIDDEN["wrong"]},
     "printed_by_the_command": {
         "DATABASE_URL": f"postgres://ann@{PLACE}",
         "DATABASE_PASSWORD_COMMAND": "sh -c 'cat {file}; cat {file} >&2; exit 1'",
     },
-    "no_redis": {"RATE_LIMIT_STORAGE": f"http://:{WRONG}@{PLACE}"},
-    "no_scheme_of_a_collector": {"OTEL_EXPORTER_OTLP_ENDPOINT": f"ftp://ann:{WRONG}@{PLACE}"},
-    "a_key_for_a_certificate": {"KAFKA_SSL_CERTIFICATE": f"-----BEGIN PRIVATE KEY-----{HIDDEN['wrong']}"},
-    "an_unencrypted_password": {"KAFKA_SASL_PASSWORD": HIDDEN["wrong"]},
 }
 PROGRAMS = (("gateway",), ("cli", "migrate"))
 # Those that look at all servers, once: they take their time where one is away.
@@ -183,4 +173,4 @@ async def test_nor_where_the_start_fails(database_url: str, tmp_path: Path) -> N
     assert {way: words for way, words in said.items() if found_in(words)} == {}
     assert "DATABASE_PASSWORD_COMMAND printed nothing or failed (exit code 1)" in said["printed_by_the_command"]
     assert "password authentication failed" in said["wrong_password"]
-    assert "keepalives is no parameter that can be honoured" in said["unknown_parameter"]
+    assert "must look like postgresql://user:password@host:5432/name" in said["another_scheme"]

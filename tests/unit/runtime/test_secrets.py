@@ -96,6 +96,10 @@ def test_what_is_wrong_in_a_file_is_said(
         ),
         ({"database_schema": 'x"y'}, "DATABASE_SCHEMA: has not the form"),
         ({"rate_limit_storage": f"http://:{HIDDEN}@first"}, "RATE_LIMIT_STORAGE: must be memory:// or"),
+        ({"database_url": f"postgres://ann:x/{HIDDEN}@first/n"}, "DATABASE_URL: must look like postgresql://"),
+        ({"database_url": f"postgres://ann:{HIDDEN}℀@first:x/n"}, "DATABASE_URL: port must be a number"),
+        ({"kafka_sasl_password": HIDDEN}, "KAFKA_SASL_PASSWORD is set, but KAFKA_SECURITY_PROTOCOL is PLAINTEXT"),
+        ({"kafka_ssl_certificate": f"-----BEGIN PRIVATE KEY-----{HIDDEN}"}, "KAFKA_SSL_CERTIFICATE is set, but"),
         ({"otel_exporter_otlp_endpoint": f"ftp://ann:{HIDDEN}@first"}, "OTEL_EXPORTER_OTLP_ENDPOINT: has not the form"),
     ],
 )

@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from asyncpg.connect_utils import _parse_connect_dsn_and_args  # type: ignore[attr-defined]
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from cli.config import masked
+from runtime.postgresql.pooler import Connector
 from runtime.postgresql.server import PostgreSQL
 from runtime.postgresql.settings import DatabaseUrl
 from runtime.postgresql.url import read
@@ -32,10 +32,10 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the driver was asked to connect with."""
     asked: list[dict[str, Any]] = []
 
-    async def connect(**arguments: Any) -> None:
+    async def connect(_: Connector, **arguments: Any) -> None:
         asked.append(arguments)
 
-    monkeypatch.setattr(asyncpg, "connect", connect)
+    monkeypatch.setattr(Connector, "connect", connect)
     return asked
 
 
