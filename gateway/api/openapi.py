@@ -10,6 +10,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from contracts import Application, NewApplication
 from gateway.api.documents import ApplicationPage, BatchAnswer, Problem, Status
 from gateway.api.health_routes import Alive, Ready, Report
+from gateway.deprecation import DEPRECATED
 from gateway.intake.batch_items import BatchItem
 
 _DESCRIPTION = """
@@ -58,6 +59,8 @@ def _document(api: FastAPI, root: str) -> dict[str, Any]:
     for operation in (one for path in document["paths"].values() for one in path.values()):
         if "HTTPValidationError" in str(operation["responses"].get("422")):
             del operation["responses"]["422"]
+    for method, route in DEPRECATED:
+        document["paths"][route][method.lower()]["deprecated"] = True
     # Keys are optional unless the operator requires them: an empty requirement says so.
     document["security"] = [{}, {"bearer": []}, {"apiKey": []}]
     return document

@@ -16,6 +16,7 @@ from devstack.postgresql.standby import Standby
 from gateway.read import statements
 from gateway.settings import Settings
 from runtime.kafka.clients import Kafka
+from tests.support.following import caught_up, difference, followed
 from tests.support.http_gateway import NEW, Served, served, settings_for
 from tests.support.proxy import proxy
 from tests.support.write_path import eventually, rows
@@ -109,6 +110,32 @@ async def test_lists_are_the_replicas_and_an_id_is_never_missed(http: Served, st
     await eventually(lambda: usable(http), what="a replica that has caught up")
     assert await listed(http) == 2
     assert (await http.client.get("/applications/0198f3a0-0000-7000-8000-000000000000")).status_code == 404
+
+
+async def test_a_stream_goes_on_between_replica_and_primary_without_a_gap(http: Served, standby: Standby) -> None:
+    """From the replica; then from the primary, because the replica stands still for too long; then from the replica."""
+    url = http.settings.database_url.get_secret_value()
+    async with followed([http.port], seed=1) as both:
+        for _ in range(5):
+            await submitted(http)
+        for follower in both:
+            await caught_up(follower, url)
+        answered = reads(http)["answered"]
+        standby.query("SELECT pg_wal_replay_pause()")
+        try:
+            await submitted(http)
+            await eventually(lambda: usable(http, wanted=False), what="a replica that is too far behind")
+            await submitted(http)
+            for follower in both:
+                await caught_up(follower, url)
+        finally:
+            standby.query("SELECT pg_wal_replay_resume()")
+        await eventually(lambda: usable(http), what="a replica that has caught up")
+        await submitted(http)
+        for follower in both:
+            await caught_up(follower, url)
+            assert await difference(follower, url) == ""
+        assert reads(http)["answered"] > answered
 
 
 async def test_without_news_a_replica_is_not_behind(http: Served) -> None:

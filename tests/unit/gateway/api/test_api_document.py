@@ -2,9 +2,15 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from gateway.admission import gate
+from gateway.api import openapi
+from gateway.app import create_api
+from gateway.deprecation import Deprecation
 from gateway.problems.document import texts
 from tests.support.commands import ROOT
 
@@ -53,6 +59,15 @@ def test_every_call_says_what_it_may_be_refused_with_and_by_which_fields() -> No
         assert "Allow" in answers["405"]["headers"]
         for status in {"401", "403"} & set(answers):
             assert "WWW-Authenticate" in answers[status]["headers"]
+
+
+def test_a_call_that_will_go_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    day = datetime(2027, 1, 1, tzinfo=UTC)
+    call = ("GET", "/applications/{id}")
+    monkeypatch.setattr(openapi, "DEPRECATED", {call: Deprecation(day, day, "/docs")})
+    paths = create_api().openapi()["paths"]
+    assert paths["/applications/{id}"]["get"]["deprecated"] is True
+    assert "deprecated" not in paths["/applications"]["get"]
 
 
 def test_the_document_says_where_whose_and_on_what_terms() -> None:
