@@ -1,10 +1,9 @@
 """How commands list things: what other commands take is never cut, and a terminal obeys nothing of it."""
 
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Column, Table
 
-_ID_WIDTH, _LEAST_WIDTH, _WIDEST = 36, 8, 1_000
+_ID_WIDTH, _LEAST_WIDTH = 36, 8
 
 
 def listing(key: str, *others: str) -> Table:
@@ -15,8 +14,9 @@ def listing(key: str, *others: str) -> Table:
 
 def show(table: Table, console: Console) -> None:
     """The whole table: on a terminal that is narrower than it can be, lines go on below themselves."""
-    least = Measurement.get(console, console.options.update(width=_WIDEST), table).minimum
-    console.print(table, width=max(console.width, least), crop=False, soft_wrap=console.width < least)
+    least = _ID_WIDTH + 4 + (len(table.columns) - 1) * (_LEAST_WIDTH + 3)
+    console.width = max(console.width, least)
+    console.print(table, crop=False)
 
 
 def decoded(raw: bytes | None) -> str | None:

@@ -8,14 +8,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from contracts import created_at_text, milliseconds_of
 from gateway.api.front import front_of, visit_of
 from gateway.pages.html import language_of, page, problem_of
 from gateway.problems.document import fields_of
 from gateway.problems.errors import GatewayError
-from gateway.read.first_answer import first_of
+from gateway.publish.whereabouts import to_fields
 from gateway.service import Gateway
-from runtime.instants import instant
 
 router = APIRouter(include_in_schema=False)
 
@@ -47,13 +45,13 @@ async def status(request: Request) -> Response:
 
 
 async def standing_of(gateway: Gateway, id_: UUID) -> Standing | None:
-    """What the database tells; None if no application has this id. DatabaseAwayError."""
-    stored = await first_of(gateway.reads, gateway.replica, lambda reads: reads.one(id_))
-    at = instant(milliseconds_of(id_) / 1000)
-    if stored is None or at is None:
+    """What is known of it; None if no application has this id. DatabaseAwayError."""
+    found = await gateway.whereabouts.find(id_)
+    if found is None:
         return None
-    text = created_at_text(at)
-    return Standing("stored", text, f"{text[:10]} {text[11:19]} UTC")
+    fields = to_fields(id_, found)
+    at = fields["stored"]["at"]
+    return Standing(fields["state"], at, f"{at[:10]} {at[11:19]} UTC")
 
 
 def _page(

@@ -1,15 +1,20 @@
 """The page for whoever submitted something: what became of it, by its id, as a browser without JavaScript sees it."""
 
+import re
+from datetime import UTC, datetime
+from uuid import UUID
+
 import pytest
 
 from gateway.problems.errors import DatabaseAwayError
+from gateway.publish.whereabouts import Place, Whereabouts
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, served
 
 NOBODY = "019f0000-0000-7000-8000-000000000000"
 
 
-@pytest.mark.parametrize(("language", "word"), [("en", "Accepted and stored."), ("ru", "Принята и сохранена.")])
+@pytest.mark.parametrize(("language", "word"), [("en", "Accepted"), ("ru", "Принята")])
 async def test_what_became_of_an_application(http: Served, language: str, word: str) -> None:
     """Reached from the form, without a word of what is in it; in the other language it is the same page."""
     made = (await http.client.post("/applications", json=NEW)).json()
@@ -17,7 +22,7 @@ async def test_what_became_of_an_application(http: Served, language: str, word: 
     assert f"/status?id={made['id']}&amp;lang={language}" in form.text
     shown = await http.client.get(f"/status?id={made['id'].upper()}&lang={language}")
     assert (shown.status_code, shown.headers["cache-control"]) == (200, "no-store")
-    assert word in shown.text
+    assert re.search(rf"<strong>{word}(, | и | and )", shown.text)
     assert f'datetime="{made["created_at"]}"' in shown.text
     assert NEW["user_name"] not in shown.text
     assert NEW["description"] not in shown.text
@@ -59,7 +64,7 @@ async def test_a_refusal_is_a_page_too(http_settings: Settings, monkeypatch: pyt
         async def away(_: object) -> None:
             raise DatabaseAwayError(retry_after=2)
 
-        monkeypatch.setattr(http.front.running.reads, "one", away)
+        monkeypatch.setattr(http.front.running.whereabouts, "find", away)
         answer = await http.client.get(f"/status?id={NOBODY}&lang=ru")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
         assert "<form" in answer.text
@@ -68,3 +73,28 @@ async def test_a_refusal_is_a_page_too(http_settings: Settings, monkeypatch: pyt
         assert refused.status_code == 429
         assert "Слишком много запросов" in refused.text
         assert NOBODY in refused.text
+
+
+NOW = datetime(2026, 11, 29, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("found", "word"),
+    [
+        (Whereabouts(NOW, None, None, None, None), "Accepted and stored."),
+        (Whereabouts(NOW, NOW, None, None, None), "stored and passed on."),
+        (Whereabouts(NOW, NOW, Place(0, 7), NOW, None), "passed on and taken over."),
+        (Whereabouts(NOW, None, None, None, "too <large>"), "but held up."),
+    ],
+)
+async def test_each_state_has_its_words(
+    http: Served, monkeypatch: pytest.MonkeyPatch, found: Whereabouts, word: str
+) -> None:
+    async def find(_: UUID) -> Whereabouts:
+        return found
+
+    monkeypatch.setattr(http.front.running.whereabouts, "find", find)
+    page = (await http.client.get(f"/status?id={NOBODY}")).text
+    assert word in page
+    assert "2026-11-29 03:04:05 UTC" in page
+    assert "large" not in page
