@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from contracts import is_replay
 from stream_workers.books import breaker
-from stream_workers.books.histogram import added, latency_bucket, size_bucket, with_recent
+from stream_workers.books.histogram import RECENT_WIDTH, added, latency_bucket, size_bucket, with_recent
 from stream_workers.books.series import DAY, HOUR, KEPT, MINUTE, with_times
+from stream_workers.books.sketches.latencies import turned
 from stream_workers.books.state import State
 from stream_workers.kafka.events import Bad, KafkaRecord, Seen, read
 
@@ -75,6 +76,9 @@ def with_applications(state: State, seen: Sequence[Seen], *, consumed_at: int) -
     minutes = _summed((instant // MINUTE * MINUTE, count) for instant, count in past.items())
     latency = _summed((latency_bucket(consumed_at - instant), count) for instant, count in at.items())
     sizes = _summed((size_bucket(size), count) for size, count in Counter([each.size for each in seen]).items())
+    latencies, recent, window = state.latencies, state.recent, consumed_at // RECENT_WIDTH
+    if recent and window > max(recent):
+        latencies, recent = turned(latencies, recent, window)
     return replace(
         state,
         total=state.total + len(seen),
@@ -86,7 +90,8 @@ def with_applications(state: State, seen: Sequence[Seen], *, consumed_at: int) -
         days=with_times(state.days, DAY, minutes),
         sizes=added(state.sizes, sizes),
         latency=added(state.latency, latency),
-        recent=with_recent(state.recent, consumed_at, latency),
+        recent=with_recent(recent, consumed_at, latency),
+        latencies=latencies,
         users=state.users.seen(Counter([each.user_name for each in seen])),
     )
 

@@ -67,10 +67,16 @@ def since(recent: Recent, instant: int) -> Histogram:
 
 def quantile(histogram: Histogram, q: float) -> float | None:
     """An upper bound of the q-quantile of latencies in milliseconds; None of nothing."""
+    bucket = bucket_at(histogram, q)
+    return None if bucket is None else latency_bound(bucket)
+
+
+def bucket_at(histogram: Histogram, q: float) -> int | None:
+    """The bucket that the q-quantile is in; None of nothing."""
     total = sum(histogram.values())
     seen = 0
     for bucket in sorted(histogram):
         seen += histogram[bucket]
         if seen >= q * total:
-            return latency_bound(bucket)
+            return bucket
     return None

@@ -8,11 +8,13 @@ import orjson
 
 from stream_workers.books.histogram import Histogram, Recent
 from stream_workers.books.series import Series
+from stream_workers.books.sketches.latencies import Latencies
 from stream_workers.books.users import Users
 from stream_workers.errors import LaterVersionError
 from stream_workers.kinds import METRICS
 
 # 1: the first. 2: latencies of the last quarter of an hour beside those of all time. 3: offsets without a record.
+# What an earlier version may lose without harm (the latencies of the past) has none, so that it can still take over.
 VERSION = 3
 
 # A value on the changelog stays below this, whatever is sent.
@@ -51,6 +53,7 @@ class State:
     sizes: Histogram = field(default_factory=dict)
     latency: Histogram = field(default_factory=dict)
     recent: Recent = field(default_factory=dict)
+    latencies: Latencies = field(default_factory=Latencies)
     users: Users = field(default_factory=Users)
 
     @property
@@ -117,6 +120,7 @@ def to_json(state: State) -> bytes:
     fields |= {name: getattr(state, name) for name in _PLAIN + _COUNTS}
     fields |= {
         "recent": state.recent,
+        "latencies": state.latencies.to_fields(),
         "reasons": state.reasons,
         "outcomes": f"{state.outcomes:x}",
         "distinct": distinct,
@@ -135,6 +139,7 @@ def from_json(value: bytes) -> State:
         **plain,
         **counts,
         recent={int(window): _counts(held) for window, held in fields["recent"].items()},
+        latencies=Latencies.from_fields(fields.get("latencies", {})),
         reasons=_whole(fields["reasons"]),
         outcomes=int(fields["outcomes"], 16),
         users=Users.from_text(fields["distinct"], fields["active"]),

@@ -27,6 +27,15 @@ from stream_workers.books.histogram import (
 )
 from stream_workers.books.recount import recount
 from stream_workers.books.series import DAY, HOUR, KEPT, MINUTE
+from stream_workers.books.sketches.latencies import (
+    FIVE_MINUTES,
+    WINDOWS,
+    Latencies,
+    Past,
+    longest,
+    thinned,
+    turned,
+)
 from stream_workers.books.state import VALUE_LIMIT, State, fresh, from_json, to_json
 from stream_workers.books.users import distinct_users, most_active_users, short_name
 from stream_workers.exact.ledger import following
@@ -144,7 +153,10 @@ def test_a_state_survives_the_changelog(records: list[Record]) -> None:
 
 
 def test_the_worst_that_can_be_sent_stays_below_the_limit() -> None:
-    """Full series, all buckets, as many names as the sketch holds, each as long as it keeps, in 4-byte characters."""
+    """Full series, all buckets, as many names as the sketch holds, each as long as it keeps, in 4-byte characters.
+
+    Of the windows that are over, recent ones too, a few buckets are left: only the open one has all of them.
+    """
     state = fresh("f" * 36, 2**60)
     offset = 2**60
     widest = [chr(0x1F600 + index) * 28 for index in range(192)]
@@ -163,6 +175,8 @@ def test_the_worst_that_can_be_sent_stays_below_the_limit() -> None:
         ).state
         offset += 1
     huge = 10**12
+    all_buckets = dict.fromkeys(range(161), huge)
+    full = Past(10**7, b"\xa1" * 8 * WINDOWS[FIVE_MINUTES])
     state = replace(
         state,
         owner="o" * 200,
@@ -170,7 +184,9 @@ def test_the_worst_that_can_be_sent_stays_below_the_limit() -> None:
         hours=dict.fromkeys(state.hours, huge),
         days=dict.fromkeys(state.days, huge),
         latency=dict.fromkeys(range(161), huge),
-        recent={window: dict.fromkeys(range(161), huge) for window in range(10**7, 10**7 + RECENT_KEPT)},
+        recent={10**7 + RECENT_KEPT - 1: all_buckets}
+        | {10**7 + closed: thinned(all_buckets) for closed in range(RECENT_KEPT - 1)},
+        latencies=Latencies(full, Past(10**7, b"\xa1" * 8 * WINDOWS[HOUR]), Past(10**7, b"\xa1" * 8 * WINDOWS[DAY])),
         outcomes=(1 << breaker.WINDOW) - 1,
     )
     assert len(state.minutes) == KEPT[MINUTE]
@@ -312,9 +328,86 @@ def test_a_state_of_the_released_version_is_counted_on_and_knows_its_users() -> 
     again = [good(1510 + index, user_name=f"user {index}") for index in range(1, 50)]
     after = apply(state, again, consumed_at=NOW_MS).state
     assert (after.exact, after.total) == (True, 1_519)
+    assert len(after.recent) == len(state.recent)
+    assert [sum(held.values()) for held in after.recent.values()] == [1_519]
+    assert max(map(len, after.recent.values())) > 30
+    later = with_latencies(after, NOW_MS + FIVE_MINUTES, 8)
+    assert [len(held) <= 7 for held in later.recent.values()] == [True, True]
+    assert sorted(with_latencies(later, NOW_MS + HOUR, 8).latencies.over(HOUR, 0, {})) == [NOW_MS // HOUR]
     assert after.users.distinct == state.users.distinct
     assert after.users.active.total == 1_519
     assert from_json(to_json(after)) == after
+
+
+def with_latencies(state: State, at: int, *latencies: int) -> State:
+    first = state.last_offset + 1
+    records = [good(first + index, at_ms=at - latency) for index, latency in enumerate(latencies)]
+    return apply(state, records, consumed_at=at).state
+
+
+def test_latencies_of_the_past_stay_by_five_minutes_hours_and_days() -> None:
+    midnight = NOW_MS // DAY * DAY
+    state = fresh("topic", 0)
+    for hour in range(50):
+        for five in range(12):
+            slow = 60_000 if hour == 30 and five == 4 else 16
+            state = with_latencies(state, midnight + hour * HOUR + five * FIVE_MINUTES + 1_000, *[8] * 98, 16, slow)
+    first = midnight // HOUR
+    hours = state.latencies.over(HOUR, first, state.recent)
+    assert sorted(hours) == list(range(first, first + 50))
+    assert {quantile(held, 0.5) for held in hours.values()} == {8.0}
+    assert [at - first for at, held in hours.items() if longest(held) > 50_000] == [30]
+    days = state.latencies.over(DAY, 0, state.recent)
+    assert {at - midnight // DAY: quantile(held, 0.99) for at, held in days.items()} == {0: 16.0, 1: 16.0, 2: 16.0}
+    assert [longest(held) > 50_000 for held in days.values()] == [False, True, False]
+    assert len(state.latencies.over(FIVE_MINUTES, 0, state.recent)) == WINDOWS[FIVE_MINUTES] + 1
+    assert from_json(to_json(state)) == state
+
+
+def test_hours_and_days_in_which_nothing_came_are_empty_and_old_ones_go() -> None:
+    state = fresh("topic", 0)
+    for day in (0, 3, 3 + WINDOWS[DAY]):
+        state = with_latencies(state, NOW_MS + day * DAY, 8)
+    last = with_latencies(state, NOW_MS + (3 + WINDOWS[DAY]) * DAY + FIVE_MINUTES, 8)
+    days = last.latencies.over(DAY, NOW_MS // DAY + 4, last.recent)
+    assert [at - NOW_MS // DAY for at in days] == [3 + WINDOWS[DAY]]
+    next_day = with_latencies(last, NOW_MS + (4 + WINDOWS[DAY]) * DAY, 8).latencies
+    assert len(next_day.days.slots) == 8 * WINDOWS[DAY]
+    assert [at - NOW_MS // DAY for at in next_day.over(DAY, 0, {})] == [3 + WINDOWS[DAY]]
+    hours = last.latencies.over(HOUR, NOW_MS // HOUR + 99, last.recent)
+    assert [at - NOW_MS // HOUR for at in hours] == [24 * (3 + WINDOWS[DAY])]
+
+
+def test_a_clock_that_went_back_loses_nothing_of_the_past() -> None:
+    state = with_latencies(fresh("topic", 0), NOW_MS, 8)
+    state = with_latencies(state, NOW_MS + HOUR, 8)
+    back = with_latencies(state, NOW_MS, 64)
+    assert back.latencies == state.latencies
+    assert back.total == 3
+
+
+@given(st.dictionaries(st.integers(0, 160), st.integers(1, 10**9), min_size=1))
+def test_a_window_that_is_over_keeps_its_count_and_the_quantiles_that_are_shown(histogram: Histogram) -> None:
+    thin = thinned(histogram)
+    assert len(thin) <= 7
+    assert sum(thin.values()) == sum(histogram.values())
+    kept = Past().with_window(7, histogram, kept=9).windows(0, 9)[7]
+    for q in (0.5, 0.99):
+        assert quantile(thin, q) == quantile(kept, q) == quantile(histogram, q)
+    assert longest(kept) == longest(histogram)
+
+
+def test_what_is_over_is_closed_once() -> None:
+    latencies, recent = turned(Latencies(), {5: {3: 2}, 6: {4: 1}}, 8)
+    again, _ = turned(latencies, recent, 8)
+    assert (latencies, sorted(latencies.fives.windows(0, 99))) == (again, [5, 6])
+
+
+@pytest.mark.parametrize("junk", [["x", ""], [1, "AAA="], [1, "?"], [1], 5, [1, None]])
+def test_what_is_no_past_is_no_state(junk: object) -> None:
+    fields = json.loads(to_json(fresh("topic", 0))) | {"latencies": {"hours": junk}}
+    with pytest.raises((ValueError, TypeError)):
+        from_json(json.dumps(fields).encode())
 
 
 def test_recent_latencies_are_those_of_the_last_windows() -> None:
