@@ -1,7 +1,7 @@
 """Latencies of the past, a few bytes for each window: its count, and where seven shares of it end.
 
 The shares are those that people ask for, so p50 and p99 of one window are what its full histogram said. Of several
-windows together, or of several partitions, a quantile is an upper bound: what lies between two ends counts as the later.
+windows together, or of several partitions, a quantile is an upper bound: what is between two ends goes up to the later.
 """
 
 import binascii

@@ -21,6 +21,7 @@ from stream_workers.web.facts.trace_page import Traces, parsed, trace
 from stream_workers.web.look.board import Board, Look
 from stream_workers.web.look.read_model import ReadModel
 from stream_workers.web.showing.preferences import Reader
+from stream_workers.web.trends.history import History
 
 Query = Mapping[str, str]
 
@@ -38,6 +39,7 @@ class Facts:
     traces: Traces
     letters: Letters
     read_model: ReadModel
+    history: History
     worker: Partitions[Any]
     owner: str
     missing: Callable[[], str | None]
@@ -62,6 +64,9 @@ class Facts:
 
     async def _overview(self, look: Look, query: Query, reader: Reader) -> dict[str, Any]:
         return overview(look, zone=reader.tzinfo, topics=self.topics, names=in_full(query))
+
+    async def _history(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
+        return self.history.facts(look, query.get("range", ""))
 
     async def _partitions(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
         sort = query.get("sort", "")

@@ -7,16 +7,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from contracts import Topics
-from stream_workers.books.series import HOUR, MINUTE
+from stream_workers.books.series import HOUR
 from stream_workers.kinds import KINDS
 from stream_workers.web.facts.diagnosis import LAG_SECONDS, WAITING_SECONDS, Level, group_level
 from stream_workers.web.facts.names import shown_name, shown_users
 from stream_workers.web.look.board import Look
-from stream_workers.web.look.snapshot import Sample, Snapshot
+from stream_workers.web.look.snapshot import Snapshot
 from stream_workers.web.look.tail import Event
+from stream_workers.web.trends.history import rate_points
 
 LATEST = 10
-CHART_SECONDS = 900
 
 
 def overview(look: Look, *, topics: Topics, zone: ZoneInfo, names: bool = False) -> dict[str, Any]:
@@ -84,15 +84,6 @@ def counted_today(hours: Mapping[int, int], now: float, zone: ZoneInfo) -> tuple
         midnight, name = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0), "UTC"
     first = int(midnight.timestamp() * 1000) // HOUR
     return sum(count for hour, count in hours.items() if hour >= first), name
-
-
-def rate_points(trend: Sequence[Sample], minutes: Mapping[int, int], now: float) -> list[tuple[float, float]]:
-    """Events per second over the last 15 minutes: what this worker sampled, and averages over minutes before that."""
-    sampled = [(sample.at, sample.rate) for sample in trend if sample.rate is not None]
-    first = sampled[0][0] if sampled else now
-    starts = range(int(now - CHART_SECONDS) * 1000 // MINUTE, int(first) * 1000 // MINUTE)
-    before = [((minute + 0.5) * MINUTE / 1000, minutes.get(minute, 0) / 60) for minute in starts] if minutes else []
-    return [point for point in before if point[0] < first] + sampled
 
 
 def _latest(look: Look, *, names: bool) -> list[dict[str, Any]]:

@@ -5,7 +5,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
 from stream_workers.books import histogram, series
+from stream_workers.books.histogram import Histogram
 from stream_workers.books.series import DAY, HOUR, MINUTE
+from stream_workers.books.sketches.latencies import WINDOWS
 from stream_workers.books.state import State, from_json
 from stream_workers.books.users import distinct_users, most_active_users
 from stream_workers.exact.changelog import Follower, Newest
@@ -60,6 +62,15 @@ class ReadModel:
                 if known is not None and known[1].owner not in {"", self._decoded[partition][1].owner}:
                     self.handovers[partition] += 1
         return {partition: state for partition, (_, state) in self._decoded.items()}
+
+    def latencies(self, width: int) -> dict[int, Histogram]:
+        """The latencies of all partitions in every window of one width that is kept, by its number."""
+        first = int(self._clock() * 1000) // width - WINDOWS[width]
+        merged: dict[int, list[Histogram]] = {}
+        for state in self.states().values():
+            for number, held in state.latencies.over(width, first, state.recent).items():
+                merged.setdefault(number, []).append(held)
+        return {number: histogram.summed(many) for number, many in merged.items()}
 
     def sample(self) -> None:
         """Take a point of the trend; called after each look at the broker."""

@@ -18,6 +18,7 @@ from stream_workers.web.serving.access import Access
 from stream_workers.web.serving.forms import Forms
 from stream_workers.web.serving.pages import PATHS, Ready, mount_health, mount_pages
 from stream_workers.web.serving.site import Site
+from stream_workers.web.trends.history import History
 
 
 def mount(
@@ -50,6 +51,7 @@ def mount(
         traces=Traces(kafka, topics),
         letters=Letters(kafka, topics, broker),
         read_model=read_model,
+        history=History(read_model),
         worker=partitions,
         owner=owner,
         missing=ready,

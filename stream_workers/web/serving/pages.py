@@ -26,6 +26,7 @@ Answer = Callable[[Request], Awaitable[StreamResponse]]
 
 PATHS = {
     "overview": "/",
+    "history": "/history",
     "partitions": "/partitions",
     "tables": "/tables",
     "entry": "/tables/{table}/{key}",
@@ -70,6 +71,7 @@ def mount_pages(app: BatchApp, site: Site, forms: Forms) -> None:
     add_page(app, "/logout", post=forms.logout)
     add_page(app, "/preferences", get=forms.show_preferences, post=forms.set_preferences)
     add_page(app, "/redrive", post=forms.redrive)
+    add_page(app, "/api/history.csv", get=site.history_csv)
     add_page(app, "/api/metrics", get=partial(_counters, site))
 
 

@@ -22,10 +22,11 @@ from stream_workers.web.serving.protection import for_people
 from stream_workers.web.showing import render
 from stream_workers.web.showing.export import FORMS
 from stream_workers.web.showing.preferences import LANGUAGES, THEMES, Reader, reader_of
+from stream_workers.web.trends.csv_table import csv_text
 
 log = logging.getLogger(__name__)
 
-NAVIGATION = ("overview", "partitions", "tables", "agents", "live", "dead-letters", "trace", "health")
+NAVIGATION = ("overview", "history", "partitions", "tables", "agents", "live", "dead-letters", "trace", "health")
 # The pages that these belong to, for the navigation.
 _UNDER = {"entry": "tables", "letter": "dead-letters"}
 # Renderings kept for other browsers that look at the same page in the same second.
@@ -84,6 +85,12 @@ class Site:
         if in_full(self.asked(request)):
             seen = {"page": name, "path": request.path, "reader": request.remote, "by": self.access.known_by(request)}
             log.info("names were shown in full", extra=seen)
+
+    async def history_csv(self, request: Request) -> Response:
+        """The history as a table for other programs."""
+        facts = await self._data("history", await self.facts.board.look(), request, reader_of(request))
+        name = f'attachment; filename="headgate-{facts["range"]}.csv"'
+        return Response(text=csv_text(facts), content_type="text/csv", headers={"Content-Disposition": name})
 
     async def events(self, name: str, request: Request) -> StreamResponse:
         """The page's regions as they change."""

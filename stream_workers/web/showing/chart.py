@@ -1,11 +1,14 @@
-"""A chart without a script: a line, a summary in numbers, and a table by the minute."""
+"""A chart without a script: lines, a summary in numbers, and a table by minutes, hours or days.
+
+A point is an instant and one value for each line; None is a value that nobody knows.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 600, 120
 
-Points = Sequence[tuple[float, float | None]]
+Points = Sequence[tuple[float, *tuple[float | None, ...]]]
 
 
 class Summary(NamedTuple):
@@ -16,27 +19,41 @@ class Summary(NamedTuple):
     high: float
 
 
-def summary(points: Points) -> Summary | None:
-    """None where nothing is known."""
-    values = [value for _, value in points if value is not None]
+def summary(points: Points, column: int = 1) -> Summary | None:
+    """Of one line; None where nothing is known."""
+    values = [value for point in points if (value := point[column]) is not None]
     return Summary(values[-1], min(values), max(values)) if values else None
 
 
-def line(points: Points, *, now: float, seconds: float) -> str:
-    """The points of an SVG polyline over the last ``seconds``, in a box of WIDTH by HEIGHT."""
-    known = [(at, value) for at, value in points if value is not None]
-    top = max((value for _, value in known), default=0) * 1.1 or 1
+def line(points: Points, *, now: float, seconds: float, column: int = 1) -> str:
+    """The points of an SVG polyline over the last ``seconds``, in a box of WIDTH by HEIGHT that has room for all."""
+    top = max((value for _, *values in points for value in values if value is not None), default=0) * 1.1 or 1
     return " ".join(
-        f"{(1 - (now - at) / seconds) * WIDTH:.1f},{HEIGHT - value / top * HEIGHT:.1f}"
-        for at, value in known
-        if now - at <= seconds
+        f"{place(point[0], now=now, seconds=seconds):.1f},{HEIGHT - value / top * HEIGHT:.1f}"
+        for point in points
+        if (value := point[column]) is not None and now - point[0] <= seconds
     )
 
 
-def table(points: Points) -> list[tuple[float, float]]:
-    """The highest value of each minute, newest first; instants are the minutes' beginnings."""
-    minutes: dict[int, float] = {}
-    for at, value in points:
-        if value is not None:
-            minutes[int(at // 60)] = max(value, minutes.get(int(at // 60), 0.0))
-    return [(minute * 60.0, value) for minute, value in sorted(minutes.items(), reverse=True)]
+def place(at: float, *, now: float, seconds: float) -> float:
+    """Where an instant is in the box, from the left."""
+    return (1 - (now - at) / seconds) * WIDTH
+
+
+def table(points: Points, width: int = 60) -> list[tuple[float, *tuple[float | None, ...]]]:
+    """The highest values of each ``width`` seconds, newest first; instants are their beginnings."""
+    rows: dict[int, list[float | None]] = {}
+    for at, *values in points:
+        if any(value is not None for value in values):
+            known = rows.setdefault(int(at // width), [None] * len(values))
+            rows[int(at // width)] = [_higher(*pair) for pair in zip(known, values, strict=True)]
+    return [(float(number * width), *highest) for number, highest in sorted(rows.items(), reverse=True)]
+
+
+def table_width(seconds: int) -> int:
+    """How much time a row of the table covers, for a chart of so much."""
+    return 60 if seconds <= 7_200 else 3_600 if seconds <= 7 * 86_400 else 86_400
+
+
+def _higher(one: float | None, other: float | None) -> float | None:
+    return max((value for value in (one, other) if value is not None), default=None)

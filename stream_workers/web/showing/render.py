@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from stream_workers.web.showing.chart import line, summary, table
+from stream_workers.web.showing.chart import line, summary, table, table_width
 from stream_workers.web.showing.formats import UNKNOWN, Formats, name, number
 from stream_workers.web.showing.preferences import Reader
 from stream_workers.web.showing.told import told
@@ -55,6 +55,7 @@ def context(reader: Reader, values: dict[str, Any]) -> dict[str, Any]:
         "line": line,
         "chart_summary": summary,
         "chart_table": table,
+        "chart_table_width": table_width,
     }
     return known | {"p": _environment().get_template("parts.html").make_module(known)}
 

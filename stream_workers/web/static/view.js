@@ -134,6 +134,11 @@
     return new Intl.DateTimeFormat(document.documentElement.lang, style).format(seconds * 1000);
   }
 
+  function day(seconds, zone) {
+    const style = { day: "numeric", month: "short", timeZone: zone };
+    return new Intl.DateTimeFormat(document.documentElement.lang, style).format(seconds * 1000);
+  }
+
   function offerPause() {
     const button = document.getElementById("pause");
     button.hidden = false;
@@ -165,7 +170,8 @@
   function drawCharts() {
     for (const plot of document.querySelectorAll(".plot")) {
       const points = JSON.parse(plot.dataset.points);
-      const series = [points.map((point) => point[0]), points.map((point) => point[1])];
+      const lines = JSON.parse(plot.dataset.lines);
+      const series = ["", ...lines].map((_, column) => points.map((point) => point[column]));
       const now = Number(plot.dataset.now);
       const range = { min: now - Number(plot.dataset.seconds), max: now };
       const look = getComputedStyle(plot);
@@ -181,12 +187,14 @@
       const state = { key, range };
       plot.classList.add("drawn");
       plot.replaceChildren();
-      state.chart = new uPlot(options(plot, state, look), series, plot);
+      state.chart = new uPlot(options(plot, state, look, lines), series, plot);
       charts.set(plot, state);
     }
   }
 
-  function options(plot, state, look) {
+  const TWO_DAYS = 172_800;
+
+  function options(plot, state, look, lines) {
     const root = getComputedStyle(document.body);
     const probe = (name) => {
       const element = document.createElement("i");
@@ -197,7 +205,13 @@
       return found;
     };
     const axis = { stroke: probe("--muted"), grid: { stroke: probe("--rule"), width: 1 }, ticks: { show: false }, font: `12px ${root.fontFamily}` };
-    const short = (at) => clock(at, plot.dataset.zone).slice(0, 5);
+    const long = Number(plot.dataset.seconds) > TWO_DAYS;
+    const short = (at) => (long ? day(at, plot.dataset.zone) : clock(at, plot.dataset.zone).slice(0, 5));
+    const [muted, former] = [probe("--muted"), "former" in plot.dataset ? lines.length - 1 : -1];
+    const drawn = (_, place) =>
+      place === former
+        ? { stroke: muted, width: 1, points: { show: false } }
+        : { stroke: look.color, width: 1.5, dash: place ? [4, 3] : [], points: { show: false } };
     const numbers = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 });
     return {
       width: plot.clientWidth,
@@ -210,17 +224,19 @@
         { ...axis, space: 80, size: 24, grid: { show: false }, values: (_, splits) => splits.map((at) => short(at)) },
         { ...axis, size: 44, space: 36, values: (_, splits) => splits.map((value) => numbers.format(value)) },
       ],
-      series: [{}, { stroke: look.color, width: 1.5, points: { show: false }, fill: "transparent" }],
-      hooks: { setCursor: [(chart) => point(chart, plot, numbers)] },
+      series: [{}, ...lines.map(drawn)],
+      hooks: { setCursor: [(chart) => point(chart, plot, numbers, lines)] },
     };
   }
 
   // What is under the pointer, in words.
-  function point(chart, plot, numbers) {
+  function point(chart, plot, numbers, lines) {
     let tip = plot.querySelector(".tip");
     const index = chart.cursor.idx;
-    const value = index == null ? null : chart.data[1][index];
-    if (value == null || chart.cursor.left < 0) {
+    const values = lines
+      .map((name, place) => [name, index == null ? null : chart.data[place + 1][index]])
+      .filter(([, value]) => value != null);
+    if (!values.length || chart.cursor.left < 0) {
       tip?.remove();
       return;
     }
@@ -229,7 +245,9 @@
       tip.className = "tip";
       plot.append(tip);
     }
-    tip.textContent = `${clock(chart.data[0][index], plot.dataset.zone)} · ${numbers.format(value)}${plot.dataset.unit}`;
+    const [at, zone] = [chart.data[0][index], plot.dataset.zone];
+    const when = Number(plot.dataset.seconds) > TWO_DAYS / 2 ? `${day(at, zone)} ${clock(at, zone).slice(0, 5)}` : clock(at, zone);
+    tip.textContent = [when, ...values.map(([name, value]) => `${name} ${numbers.format(value)}${plot.dataset.unit}`.trim())].join(" · ");
     const left = chart.cursor.left + 56;
     tip.style.left = left + 160 > plot.clientWidth ? "auto" : `${left}px`;
     tip.style.right = left + 160 > plot.clientWidth ? "0" : "auto";

@@ -62,6 +62,7 @@ def test_every_page(browser: Browser, busy: Stack, look: str) -> None:
     letter = busy.api("dead-letters")["letters"][0]
     pages = {
         "overview": "/",
+        "history": "/history?range=24h",
         "partitions": "/partitions",
         "tables": "/tables",
         "entry": "/tables/counters/0?q=total",

@@ -217,7 +217,16 @@ def test_trace_follows_an_application_to_the_counters(page: Page, stack: Stack) 
 def test_every_page_has_its_json(page: Page, stack: Stack) -> None:
     stack.submit("json")
     stack.until_counted()
-    for path in ("/", "/partitions?sort=lag", "/tables?q=owner", "/tables/counters/0", "/agents", "/live", "/health"):
+    for path in (
+        "/",
+        "/history?range=7d",
+        "/partitions?sort=lag",
+        "/tables?q=owner",
+        "/tables/counters/0",
+        "/agents",
+        "/live",
+        "/health",
+    ):
         page.goto(path)
         address = page.locator("footer .twin a").get_attribute("href") or ""
         facts = httpx.get(stack.url("metrics-1", address), timeout=20).raise_for_status().json()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
@@ -12,6 +13,9 @@ from tests.browser.view.test_numbers import HOSTILE
 
 PAGES = (
     "/",
+    "/history",
+    "/history?range=15m",
+    "/history?range=13mo",
     "/partitions",
     "/tables",
     "/tables?q=owner",
@@ -144,6 +148,21 @@ def test_complete_without_javascript(plain: Page, filled: Stack) -> None:
     assert plain.locator("#live tbody tr").count() == len(filled.topic_ends())
     plain.get_by_role("link", name="lag", exact=True).click()
     assert plain.url.endswith("?sort=lag")
+
+
+def test_the_history_is_chosen_by_links_and_is_the_same_as_json_and_csv(plain: Page, filled: Stack) -> None:
+    plain.goto("/")
+    plain.get_by_role("link", name="24 hours").click()
+    assert plain.url.endswith("/history?range=24h")
+    expect(plain.locator("nav.ranges [aria-current]")).to_have_text("24 hours")
+    assert plain.locator(".chart svg polyline.first").count() == 3
+    facts = filled.api("history?range=24h")
+    assert sum(row[1] or 0 for row in facts["rate"]) > 0
+    table = httpx.get(filled.url(OPEN, "/api/history.csv?range=24h"), timeout=20).raise_for_status()
+    assert table.headers["content-type"].startswith("text/csv")
+    assert table.text.startswith("series,time,value\nrate_per_second,")
+    plain.get_by_role("link", name="7 days").click()
+    expect(plain.locator("nav.ranges [aria-current]")).to_have_text("7 days")
 
 
 def test_language_theme_and_zone_are_remembered_without_javascript(plain: Page) -> None:

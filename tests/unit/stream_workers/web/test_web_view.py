@@ -22,7 +22,7 @@ from stream_workers.letters.letters import Letter, Stretch
 from stream_workers.web.facts import letters_page
 from stream_workers.web.facts.diagnosis import Finding
 from stream_workers.web.facts.letters_page import Letters, instant, positions_of, pretty, shown, text_of, whole
-from stream_workers.web.facts.overview import counted_today, rate_points
+from stream_workers.web.facts.overview import counted_today
 from stream_workers.web.facts.partitions_page import at_least
 from stream_workers.web.facts.tables_page import flattened
 from stream_workers.web.facts.trace_page import Found, Traces, parsed
@@ -38,6 +38,7 @@ from stream_workers.web.showing.chart import line, summary, table
 from stream_workers.web.showing.formats import UNKNOWN, Formats, name, number
 from stream_workers.web.showing.preferences import LANGUAGES, Language, Reader
 from stream_workers.web.showing.wording import Words, plural, texts
+from stream_workers.web.trends.history import rate_points
 
 TEMPLATES = Path(stream_workers.web.__file__).parent / "templates"
 THIN = "\u202f"
