@@ -30,6 +30,10 @@ COMMANDS = {
         "cli.doctor.doctor_command:doctor",
         "Look at everything that Headgate needs, and say what is wrong and how to mend it. Exit code 1 if anything is.",
     ),
+    "events": Command(
+        "cli.topics.events_command:events",
+        "What happened: gateways and workers that came and went, outages, dead letters, deployments.",
+    ),
     "forget": Command(
         "cli.removal.forget_command:forget",
         "Erase a person's applications from PostgreSQL, and say what remains elsewhere and until when. "

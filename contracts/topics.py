@@ -14,5 +14,10 @@ class Topics:
         return f"{self.prefix}applications"
 
     @property
+    def happened(self) -> str:
+        """What happened to the parts of Headgate, kept by a metrics worker: nothing of any application."""
+        return f"{self.prefix}headgate-events"
+
+    @property
     def dead_letters(self) -> str:
         return f"{self.prefix}applications-dead-letters"

@@ -11,6 +11,7 @@ from faust import StreamT
 from faust.types import EventT
 
 from stream_workers.books.shelf import BOOKS
+from stream_workers.chronicle.topic import Chronicle
 from stream_workers.errors import KafkaAwayError, ReplacedError
 from stream_workers.exact.changelog import Follower
 from stream_workers.exact.lag import Lag
@@ -28,9 +29,11 @@ from stream_workers.kinds import Kind
 from stream_workers.letters.dead_letters import TOPIC_BYTES
 from stream_workers.parts import Worker
 from stream_workers.settings import Settings
+from stream_workers.web.look.gateways import Database
 from stream_workers.web.look.read_model import ReadModel
 from stream_workers.web.serving.metrics_page import mount_metrics
 from stream_workers.web.serving.mounting import mount
+from stream_workers.web.trends.keeper import Keeper
 
 # Records handed over at once: more than a portion holds of any gateway's events, so that it ends with a batch. Then
 # the bytes in memory that may wait for the agent, or be in its hands, before no more are fetched.
@@ -51,7 +54,8 @@ STATIC_SESSION_SECONDS = 30.0
 
 def create_app(settings: Settings, kind: Kind, *, broker: Broker, partition_count: int) -> Worker:
     """A Faust app with its agent; ``partition_count`` is what the source topic and the changelog have today."""
-    worker = _worker(settings, kind, broker=broker, partition_count=partition_count)
+    chronicle = Chronicle(settings.kafka, settings.topics, broker)
+    worker = _worker(settings, kind, chronicle, broker=broker, partition_count=partition_count)
     _answer_the_group(worker, settings)
     _add_agent(worker)
     mount(
@@ -62,13 +66,14 @@ def create_app(settings: Settings, kind: Kind, *, broker: Broker, partition_coun
         follower=worker.follower,
         partitions=worker.partitions,
         read_model=worker.read_model,
+        chronicle=chronicle,
         owner=owner_name(settings, kind),
     )
     mount_metrics(worker, settings)
     return worker
 
 
-def _worker(settings: Settings, kind: Kind, *, broker: Broker, partition_count: int) -> Worker:
+def _worker(settings: Settings, kind: Kind, chronicle: Chronicle, *, broker: Broker, partition_count: int) -> Worker:
     app = _app(settings, kind, partition_count)
     table = app.state_table(kind.table, partition_count)
     telemetry = Telemetry(settings, kind)
@@ -86,6 +91,7 @@ def _worker(settings: Settings, kind: Kind, *, broker: Broker, partition_count: 
     )
     backlog = Backlog(broker, app.source)
     lag = Lag(follower, backlog)
+    read_model = ReadModel(follower, backlog, lag) if kind.serves_view else None
     return Worker(
         kind=kind,
         app=app,
@@ -94,7 +100,18 @@ def _worker(settings: Settings, kind: Kind, *, broker: Broker, partition_count: 
         follower=follower,
         backlog=backlog,
         watchdog=Watchdog(app, partitions, backlog, stuck_seconds=settings.worker_stuck_seconds),
-        read_model=ReadModel(follower, backlog, lag) if kind.serves_view else None,
+        read_model=read_model,
+        keeper=Keeper(
+            kafka=settings.kafka,
+            topics=settings.topics,
+            chronicle=chronicle,
+            backlog=backlog,
+            partitions=partitions,
+            read_model=read_model,
+            database=Database(settings.postgresql) if settings.postgresql else None,
+        )
+        if read_model
+        else None,
         lag=lag,
         telemetry=telemetry,
         failed=asyncio.get_running_loop().create_future(),

@@ -14,6 +14,7 @@ from stream_workers.kafka.backlog import POLL_SECONDS, Backlog
 from stream_workers.kafka.batches import BatchApp, StateTable
 from stream_workers.kinds import Kind
 from stream_workers.web.look.read_model import ReadModel
+from stream_workers.web.trends.keeper import Keeper
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Worker:
     backlog: Backlog
     watchdog: Watchdog
     read_model: ReadModel | None
+    keeper: Keeper | None
     lag: Lag
     telemetry: Telemetry
     failed: "asyncio.Future[BaseException]"
@@ -40,6 +42,7 @@ class Worker:
             self.follower.run(),
             self._look(),
             self.watchdog.run(),
+            *([self.keeper.run()] if self.keeper else []),
         ]
 
     async def _look(self) -> None:

@@ -1,6 +1,7 @@
 """Kafka: brokers that answer, topics of the right shape, partitions with leaders, and how far the workers are."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -38,7 +39,7 @@ async def examine(settings: Settings) -> list[Finding]:
             allowed = await examine_rights(client, topics)
             if any(finding.status == "failed" for finding in allowed):
                 return allowed
-            shapes, configs = await shapes_of(client, _names(topics)), await _configs(client, topics)
+            shapes, configs = await _shapes(client, topics), await _configs(client, topics)
     except (CommandError, OSError, TimeoutError) as error:
         remedy = "Start Kafka, or set KAFKA_BOOTSTRAP_SERVERS to where it listens."
         return [failed("Kafka", str(error) or f"{kafka} does not answer", remedy)]
@@ -46,6 +47,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ok("Kafka", f"{brokers} broker{'s' * (brokers != 1)} at {kafka}"),
         *allowed,
         *_topics(topics, shapes, configs),
+        *_happened(topics, shapes),
     ]
     if said := exposed(kafka):
         found.append(warning("encryption", said, "See docs/kafka.md."))
@@ -63,6 +65,24 @@ async def _configs(client: AIOKafkaAdminClient, topics: Topics) -> dict[str, dic
         for resource in answer.resources
         if resource[0] == 0
     }
+
+
+async def _shapes(client: AIOKafkaAdminClient, topics: Topics) -> dict[str, list[dict[str, Any]]]:
+    """Of the last one nothing is concluded where Kafka does not tell of it: everything works without."""
+    shapes = await shapes_of(client, _names(topics))
+    with suppress(CommandError):
+        shapes |= await shapes_of(client, [topics.happened])
+    return shapes
+
+
+def _happened(topics: Topics, shapes: Mapping[str, list[dict[str, Any]]]) -> Iterator[Finding]:
+    if topics.happened not in shapes:
+        return
+    what = f"topic {topics.happened}"
+    if shapes[topics.happened]:
+        yield ok(what, "what happens is kept")
+    else:
+        yield warning(what, "is not there: what happens is not kept", "Run `headgate topics create`.")
 
 
 def _names(topics: Topics) -> list[str]:

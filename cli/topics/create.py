@@ -1,5 +1,6 @@
 """Creates the topics: one step of every installation, since brokers and services create none by themselves."""
 
+from dataclasses import replace
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -9,6 +10,7 @@ from cli.settings import Shape
 from cli.topics.admin import admin, shapes_of
 from contracts import Topics
 from runtime.kafka.clients import Kafka
+from stream_workers.chronicle.topic import CONFIG
 from stream_workers.kinds import KINDS
 from stream_workers.letters.dead_letters import TOPIC_BYTES
 
@@ -30,7 +32,8 @@ async def create(kafka: Kafka, topics: Topics, shape: Shape) -> dict[str, bool]:
             if code not in {0, _ALREADY_EXISTS}:
                 raise CommandError(f"the brokers did not create the topic {name}: {message or f'error {code}'}")
             created[name] = code == 0
-        await _refuse_other_partitions(client, [topic for topic in wanted if topic.name != topics.dead_letters])
+        grown = [topic for topic in wanted if topic.name not in {topics.dead_letters, topics.happened}]
+        await _refuse_other_partitions(client, grown)
     return created
 
 
@@ -43,6 +46,7 @@ def new_topics(topics: Topics, shape: Shape) -> list[NewTopic]:
         _new_topic(topics.applications, shape, {"retention.ms": retention}),
         _new_topic(topics.dead_letters, shape, {"retention.ms": forever, "max.message.bytes": str(TOPIC_BYTES)}),
         *(_new_topic(kind.changelog(topics), shape, compacted) for kind in KINDS.values()),
+        _new_topic(topics.happened, replace(shape, partitions=1), CONFIG),
     ]
 
 

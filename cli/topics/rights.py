@@ -55,6 +55,7 @@ def _workers(topics: Topics) -> Iterator[Right]:
         yield Right(part, "group", kind.group(topics), ("Describe", "Read"))
     metrics = f"worker {METRICS.name}"
     yield Right(metrics, "topic", topics.dead_letters, ("Describe", "Read", "Write"))
+    yield Right(metrics, "topic", topics.happened, ("Describe", "Read", "Write"), "what happens is not kept")
     for kind in KINDS.values():
         if kind is not METRICS:
             unseen = f"the web view does not know the {kind.name} worker"
@@ -64,6 +65,7 @@ def _workers(topics: Topics) -> Iterator[Right]:
 
 def _commands(topics: Topics) -> Iterator[Right]:
     changelogs = [kind.changelog(topics) for kind in KINDS.values()]
+    yield Right("commands", "topic", topics.happened, ("Describe", "Read", "Create"), "`headgate events` shows none")
     for name in (topics.applications, topics.dead_letters, *changelogs):
         made = "create the topics by hand, as `headgate topics create` would"
         yield Right("commands", "topic", name, ("Describe", "Read", "Write"))

@@ -1,6 +1,7 @@
 """The facts of each page: what its template shows, and what its JSON twin answers."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from stream_workers.web.facts.trace_page import Traces, parsed, trace
 from stream_workers.web.look.board import Board, Look
 from stream_workers.web.look.read_model import ReadModel
 from stream_workers.web.showing.preferences import Reader
+from stream_workers.web.trends.happenings import WORRIES, happenings, marks
 from stream_workers.web.trends.history import History
 
 Query = Mapping[str, str]
@@ -66,7 +68,11 @@ class Facts:
         return overview(look, zone=reader.tzinfo, topics=self.topics, names=in_full(query))
 
     async def _history(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
-        return self.history.facts(look, query.get("range", ""))
+        facts = self.history.facts(look, query.get("range", ""))
+        return facts | {"events": marks(look, facts["seconds"])}
+
+    async def _events(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
+        return happenings(look, before=seconds(query.get("before", "")), worries=query.get("level") in WORRIES)
 
     async def _partitions(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
         sort = query.get("sort", "")
@@ -168,6 +174,11 @@ def asked_of(query: Query) -> Asked:
 def whole_number(text: str) -> int | None:
     """A number as people write offsets, or None."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def seconds(text: str) -> float | None:
+    """An instant in seconds since 1970 as an address has it, or None."""
+    return float(text) if re.fullmatch(r"\d{1,12}(\.\d{1,9})?", text, re.ASCII) else None
 
 
 async def _nothing() -> None:

@@ -14,7 +14,9 @@ from stream_workers.web.facts.names import shown_name, shown_users
 from stream_workers.web.look.board import Look
 from stream_workers.web.look.snapshot import Snapshot
 from stream_workers.web.look.tail import Event
+from stream_workers.web.trends.happenings import marks
 from stream_workers.web.trends.history import rate_points
+from stream_workers.web.trends.spans import CHART_SECONDS
 
 LATEST = 10
 
@@ -31,6 +33,7 @@ def overview(look: Look, *, topics: Topics, zone: ZoneInfo, names: bool = False)
         "today_zone": today_zone,
         "rate_chart": rate_points(look.trend, counters.minutes, look.at),
         "lag_chart": [(sample.at, sample.lag_seconds) for sample in look.trend],
+        "events": marks(look, CHART_SECONDS),
         "latest": _latest(look, names=names),
         "latest_freshness": look.newest.freshness,
         "gateways": look.intake.value.gateways if look.intake and look.intake.value else [],

@@ -9,6 +9,7 @@ from contracts import Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.books.journal import Position, position_from_json
 from stream_workers.books.shelf import BOOKS
+from stream_workers.chronicle.topic import Chronicle, Known
 from stream_workers.exact.changelog import Follower, Newest
 from stream_workers.kafka.broker import Broker
 from stream_workers.kinds import JOURNAL, KINDS, METRICS, Kind
@@ -43,6 +44,7 @@ class Look:
     intake: Reading[Intake] | None
     groups: Reading[Mapping[str, Group]]
     newest: Reading[Tailed]
+    happened: Reading[Known]
     rates: Mapping[int, float]
     values: Mapping[str, Mapping[int, Newest]]
     complete: Mapping[str, bool]
@@ -73,6 +75,7 @@ class Board:
         read_model: ReadModel,
         follower: Follower,
         database: Database | None,
+        chronicle: Chronicle,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.database = database
@@ -88,6 +91,7 @@ class Board:
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._polled_groups = Polled(self._groups.ask, every=2.0)
         self._polled_tail = Polled(self._tail.read, every=1.0)
+        self._polled_happened = Polled(chronicle.read, every=3.0)
         self._polled_intake = Polled(database.intake, every=2.0) if database else None
         self._closing: asyncio.Task[None] | None = None
         self._look: Look | None = None
@@ -119,7 +123,7 @@ class Board:
             self._followers |= fresh
             following = [asyncio.create_task(follower.run()) for follower in fresh.values()]
             self._tasks = (*following, asyncio.create_task(self._close_when_idle()))
-        sources = (self._polled_groups, self._polled_tail, self._polled_intake)
+        sources = (self._polled_groups, self._polled_tail, self._polled_happened, self._polled_intake)
         asking = {task for source in sources if source and (task := source.refresh())}
         if asking:
             await asyncio.wait(asking, timeout=PATIENCE_SECONDS)
@@ -138,6 +142,7 @@ class Board:
             intake=self._polled_intake.seen() if self._polled_intake else None,
             groups=self._polled_groups.seen(),
             newest=self._polled_tail.seen(),
+            happened=self._polled_happened.seen(),
             rates=self._rates.of(self._clock(), {view.partition: view.last_offset for view in counters.partitions}),
             values={name: dict(follower.newest) for name, follower in self._followers.items()},
             complete={name: follower.complete for name, follower in self._followers.items()},

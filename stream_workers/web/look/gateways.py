@@ -64,6 +64,7 @@ class GatewayRow:
     published: int | None
     publisher: str | None
     replica: Mapping[str, Any] | None
+    lease_seconds: float
 
 
 @dataclass(frozen=True)
@@ -150,5 +151,6 @@ def _gateway(fields: Mapping[str, Any]) -> GatewayRow:
         state="drained" if fields["claimed"] else "silent" if overdue else "running",
         age=fields["age"],
         started_at=fields["started_at"],
+        lease_seconds=fields["seconds"],
         **{name: figures.get(name) for name in _SHOWN},
     )

@@ -12,11 +12,12 @@ from runtime.kafka.clients import Kafka
 
 @dataclass(frozen=True)
 class Member:
-    """One worker; ``name`` is what it calls itself."""
+    """One worker; ``name`` is what it calls itself, ``id`` what the group calls it, anew each time that it joins."""
 
     name: str
     host: str
     partitions: Sequence[int]
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,4 +76,5 @@ class Groups:
             partitions=sorted(at.partition for at in decoded.partitions() if at.topic == self._source)
             if decoded
             else [],
+            id=fields["member_id"],
         )

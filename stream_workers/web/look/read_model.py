@@ -39,6 +39,11 @@ class ReadModel:
         self._decoded: dict[int, tuple[Newest, State]] = {}
         self._made: tuple[object, Snapshot] | None = None
 
+    @property
+    def complete(self) -> bool:
+        """Whether all states were read once: before that every count is too low."""
+        return self._follower.complete
+
     def snapshot(self) -> Snapshot:
         """The counters of all partitions as of the last word from Kafka."""
         states = self.states()

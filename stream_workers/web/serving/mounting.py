@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from stream_workers.chronicle.topic import Chronicle
 from stream_workers.exact.changelog import Follower
 from stream_workers.exact.partitions import Partitions
 from stream_workers.kafka.batches import BatchApp
@@ -30,6 +31,7 @@ def mount(
     follower: Follower,
     partitions: Partitions[Any],
     read_model: ReadModel | None,
+    chronicle: Chronicle,
     owner: str,
 ) -> None:
     """Health on every worker; the pages where there is a ``read_model``, which is on metrics workers."""
@@ -44,6 +46,7 @@ def mount(
         read_model=read_model,
         follower=follower,
         database=Database(settings.postgresql) if settings.postgresql else None,
+        chronicle=chronicle,
     )
     facts = Facts(
         topics=topics,

@@ -34,6 +34,7 @@ PATHS = {
     "live": "/live",
     "dead-letters": "/dead-letters",
     "letter": "/dead-letters/{partition}/{offset}",
+    "events": "/events",
     "trace": "/trace",
     "health": "/health",
 }

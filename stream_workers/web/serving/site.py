@@ -26,7 +26,18 @@ from stream_workers.web.trends.csv_table import csv_text
 
 log = logging.getLogger(__name__)
 
-NAVIGATION = ("overview", "history", "partitions", "tables", "agents", "live", "dead-letters", "trace", "health")
+NAVIGATION = (
+    "overview",
+    "history",
+    "partitions",
+    "tables",
+    "agents",
+    "live",
+    "dead-letters",
+    "events",
+    "trace",
+    "health",
+)
 # The pages that these belong to, for the navigation.
 _UNDER = {"entry": "tables", "letter": "dead-letters"}
 # Renderings kept for other browsers that look at the same page in the same second.
@@ -138,7 +149,8 @@ class Site:
 
     def _frame(self, request: Request, name: str, look: Look | None) -> dict[str, Any]:
         """What is round every page."""
-        address = request.path_qs.removeprefix("/events")
+        live = request.path.startswith("/events/")  # "/events" is a page
+        address = request.path_qs.removeprefix("/events") if live else request.path_qs
         # What a form was sent to is no page to come back to.
         path = "/" if address.startswith("/overview") or request.method == "POST" else address
         return {

@@ -7,8 +7,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from stream_workers.web.showing.chart import line, summary, table, table_width
+from stream_workers.web.showing.chart import line, place, summary, table, table_width
 from stream_workers.web.showing.formats import UNKNOWN, Formats, name, number
+from stream_workers.web.showing.happening import told as happening
 from stream_workers.web.showing.preferences import Reader
 from stream_workers.web.showing.told import told
 from stream_workers.web.showing.wording import Words
@@ -53,6 +54,8 @@ def context(reader: Reader, values: dict[str, Any]) -> dict[str, Any]:
         "marks": MARKS,
         "unknown": UNKNOWN,
         "line": line,
+        "place": place,
+        "told_of": lambda kind, values: happening(kind, values, reader.language),
         "chart_summary": summary,
         "chart_table": table,
         "chart_table_width": table_width,

@@ -70,6 +70,7 @@ def test_every_page(browser: Browser, busy: Stack, look: str) -> None:
         "live": "/live",
         "dead-letters": "/dead-letters",
         "letter": f"/dead-letters/{letter['partition']}/{letter['offset']}",
+        "events": "/events",
         "trace": f"/trace?id={id_}",
         "health": "/health",
         "preferences": "/preferences",

@@ -86,6 +86,10 @@ class Stack:
         found: dict[str, Any] = httpx.get(self.url(OPEN, f"/api/{page}"), timeout=20).raise_for_status().json()
         return found
 
+    def happened(self) -> list[str]:
+        """The kinds of what happened, the newest first."""
+        return [event["kind"] for event in self.api("events")["events"]]
+
     def submit(self, *names: str) -> list[str]:
         """One application for each user name; their ids."""
         items = [{"user_name": name, "description": f"a bridge for {name}"} for name in names]

@@ -220,6 +220,7 @@ def test_every_page_has_its_json(page: Page, stack: Stack) -> None:
     for path in (
         "/",
         "/history?range=7d",
+        "/events",
         "/partitions?sort=lag",
         "/tables?q=owner",
         "/tables/counters/0",

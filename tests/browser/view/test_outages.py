@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from devstack.kafka.broker import Broker
 from tests.browser.view.conftest import Opened
-from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack
+from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack, until
 from tests.browser.view.test_numbers import shown_total
 
 # A broker that comes back, and groups that settle, on a busy machine.
@@ -71,6 +71,7 @@ def test_the_owner_of_partitions_is_gone(watching: Page, own_stack: Stack) -> No
     own_stack.wait_ready(GUARDED)
     watching.goto("/agents")
     expect(watching.locator("#live")).to_contain_text(GUARDED, timeout=LONG)
+    until(lambda: {"worker-gone", "worker-came", "rebalance"} <= set(own_stack.happened()), "it is told", seconds=90)
 
 
 @pytest.mark.timeout(600)
@@ -97,3 +98,6 @@ def test_the_broker_is_away(watching: Page, own_stack: Stack, own_broker: Broker
         timeout=LONG,
     )
     assert watching.evaluate("window.marker") == "the same page"
+    until(lambda: {"kafka-away", "kafka-back"} <= set(own_stack.happened()), "it is told", seconds=90)
+    watching.goto("/events")
+    expect(watching.locator("#live")).to_contain_text("Kafka was away for", timeout=LONG)

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack
+from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack, until
 from tests.browser.view.test_numbers import HOSTILE
 
 PAGES = (
@@ -29,6 +29,8 @@ PAGES = (
     "/dead-letters?before=0.0.0.0",
     "/dead-letters/{letter}",
     "/dead-letters/{letter}?names=full",
+    "/events",
+    "/events?level=warn",
     "/trace",
     "/trace?id={id}",
     "/trace?id=no-id",
@@ -45,6 +47,7 @@ def filled(stack: Stack) -> Stack:
     stack.submit(*HOSTILE, *(f"user-{number}" for number in range(60)))
     stack.dead_letter(b"\xff\x00<script>alert(1)</script>")
     stack.until_counted()
+    until(lambda: "dead-letters" in stack.happened(), "it is among the events")
     return stack
 
 
@@ -163,6 +166,17 @@ def test_the_history_is_chosen_by_links_and_is_the_same_as_json_and_csv(plain: P
     assert table.text.startswith("series,time,value\nrate_per_second,")
     plain.get_by_role("link", name="7 days").click()
     expect(plain.locator("nav.ranges [aria-current]")).to_have_text("7 days")
+
+
+def test_what_happened_is_under_the_charts_and_on_its_page(plain: Page) -> None:
+    plain.goto("/")
+    assert plain.locator("#rate .marks line.warn").count() > 0
+    expect(plain.locator(".happened")).to_contain_text("dead letter")
+    plain.get_by_role("link", name="All events").click()
+    expect(plain.locator("h1")).to_have_text("Events")
+    expect(plain.locator("#live tbody")).to_contain_text("dead letter")
+    plain.get_by_role("link", name="what needed attention").click()
+    expect(plain.locator("#live tbody")).not_to_contain_text("From here on")
 
 
 def test_language_theme_and_zone_are_remembered_without_javascript(plain: Page) -> None:

@@ -23,6 +23,7 @@ async def test_topics_are_created_once(kafka: Kafka, topics: Topics) -> None:
         topics.dead_letters,
         JOURNAL.changelog(topics),
         METRICS.changelog(topics),
+        topics.happened,
     }
     assert not any(again.values())
 
