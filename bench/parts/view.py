@@ -22,7 +22,7 @@ EVENTS, QUICK_EVENTS = 1_500_000, 300_000
 PAGES = 50
 # Joining the group; the first look of a page, and what it connects to.
 _SETTLE_SECONDS = 10.0
-_PATHS = ("overview", "history", "partitions", "tables", "agents", "live", "dead-letters", "events", "health")
+_PATHS = ("overview", "history", "partitions", "groups", "tables", "agents", "live", "dead-letters", "events", "health")
 
 
 async def run(stage: Stage) -> Finding:

@@ -13,13 +13,13 @@ import typer
 
 from cli import environment
 from cli.finish import finish
+from cli.listing import printable
 from runtime.instants import instant
 from stream_workers.chronicle.happened import Happened
 from stream_workers.chronicle.topic import Chronicle, Known
 from stream_workers.errors import KafkaAwayError
 from stream_workers.kafka.broker import Broker
 from stream_workers.settings import Settings
-from stream_workers.web.showing.formats import UNSEEN
 from stream_workers.web.showing.happening import told
 from stream_workers.web.showing.render import MARKS
 from stream_workers.web.trends.happenings import all_of, fields_of
@@ -78,4 +78,4 @@ def line(each: Happened) -> str:
     at = instant(each.at)
     when = at.isoformat(timespec="seconds").replace("+00:00", "Z") if at else str(each.at)
     text = told(each.kind, each.values, "en").unescape()
-    return f"{when}  {MARKS[each.level]} {UNSEEN.sub(lambda sign: ascii(sign[0])[1:-1], text)}"
+    return f"{when}  {MARKS[each.level]} {printable(text)}"

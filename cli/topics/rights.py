@@ -56,6 +56,8 @@ def _workers(topics: Topics) -> Iterator[Right]:
     metrics = f"worker {METRICS.name}"
     yield Right(metrics, "topic", topics.dead_letters, ("Describe", "Read", "Write"))
     yield Right(metrics, "topic", topics.happened, ("Describe", "Read", "Write"), "what happens is not kept")
+    unknown = "the web view does not know when a consumer group is too late"
+    yield Right(metrics, "topic", topics.applications, ("DescribeConfigs",), unknown)
     for kind in KINDS.values():
         if kind is not METRICS:
             unseen = f"the web view does not know the {kind.name} worker"

@@ -10,7 +10,7 @@ import typer
 
 from cli import environment
 from cli.settings import Settings as TopicSettings
-from cli.topics import acls_command, create, grow_command, tail
+from cli.topics import acls_command, create, groups_command, grow_command, tail
 from gateway.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The topics: create them, let them grow, look at what is on them.")
@@ -32,6 +32,7 @@ def create_topics(
 
 
 app.command("grow")(grow_command.grow)
+app.command("groups")(groups_command.groups)
 app.command("acls")(acls_command.acls)
 
 

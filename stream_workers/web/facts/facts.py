@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts import Topics
+from stream_workers.consumers.watched import Consumers
 from stream_workers.exact.partitions import Partitions
 from stream_workers.letters.dead_letters import Origin
 from stream_workers.web.facts.agents_page import agents
@@ -20,10 +21,12 @@ from stream_workers.web.facts.partitions_page import SORTS, partitions
 from stream_workers.web.facts.tables_page import entry, tables
 from stream_workers.web.facts.trace_page import Traces, parsed, trace
 from stream_workers.web.look.board import Board, Look
+from stream_workers.web.look.polled import Polled
 from stream_workers.web.look.read_model import ReadModel
 from stream_workers.web.showing.preferences import Reader
 from stream_workers.web.trends.happenings import WORRIES, happenings, marks
 from stream_workers.web.trends.history import History
+from stream_workers.web.trends.reading import looked_at, reading
 
 Query = Mapping[str, str]
 
@@ -42,6 +45,7 @@ class Facts:
     letters: Letters
     read_model: ReadModel
     history: History
+    consumers: Polled[Consumers]
     worker: Partitions[Any]
     owner: str
     missing: Callable[[], str | None]
@@ -70,6 +74,9 @@ class Facts:
     async def _history(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
         facts = self.history.facts(look, query.get("range", ""))
         return facts | {"events": marks(look, facts["seconds"])}
+
+    async def _groups(self, _look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
+        return reading(await looked_at(self.consumers), self.topics, group=query.get("group", ""))
 
     async def _events(self, look: Look, query: Query, _reader: Reader) -> dict[str, Any]:
         return happenings(look, before=seconds(query.get("before", "")), worries=query.get("level") in WORRIES)

@@ -28,6 +28,7 @@ PATHS = {
     "overview": "/",
     "history": "/history",
     "partitions": "/partitions",
+    "groups": "/groups",
     "tables": "/tables",
     "entry": "/tables/{table}/{key}",
     "agents": "/agents",

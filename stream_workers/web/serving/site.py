@@ -30,6 +30,7 @@ NAVIGATION = (
     "overview",
     "history",
     "partitions",
+    "groups",
     "tables",
     "agents",
     "live",

@@ -13,7 +13,7 @@ from stream_workers.web.showing.wording import texts
 UNKNOWN = "\u2013"
 _THIN = "\u202f"
 # Control characters, and those that change the direction of what follows (Unicode Standard Annex 9).
-UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def number(value: float | None) -> str:
@@ -23,7 +23,7 @@ def number(value: float | None) -> str:
 
 def name(text: str) -> Markup:
     """What somebody chose to be called, kept to itself: it turns no other text round, and hides nothing."""
-    return Markup("<bdi>{}</bdi>").format("".join(repr(sign)[1:-1] if UNSEEN.match(sign) else sign for sign in text))
+    return Markup("<bdi>{}</bdi>").format("".join(repr(sign)[1:-1] if _UNSEEN.match(sign) else sign for sign in text))
 
 
 class Formats:

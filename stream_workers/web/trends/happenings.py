@@ -19,10 +19,11 @@ def happenings(look: Look, *, before: float | None, worries: bool) -> dict[str, 
     found = [each for each in (known.happened if known else ()) if not worries or each.level in WORRIES]
     found = sorted(found, key=lambda each: each.at, reverse=True)
     found = found if before is None else [each for each in found if each.at < before]
-    shown = found[:PAGE]
+    # What one look found has one time, and stays on one page.
+    shown = [each for each in found if each.at >= found[PAGE - 1].at] if len(found) > PAGE else found
     return {
         "events": [fields_of(each) for each in shown],
-        "older": shown[-1].at if len(found) > PAGE else None,
+        "older": shown[-1].at if len(found) > len(shown) else None,
         "before": before,
         "worries": worries,
         "freshness": look.happened.freshness,

@@ -64,6 +64,7 @@ def test_every_page(browser: Browser, busy: Stack, look: str) -> None:
         "overview": "/",
         "history": "/history?range=24h",
         "partitions": "/partitions",
+        "groups": "/groups",
         "tables": "/tables",
         "entry": "/tables/counters/0?q=total",
         "agents": "/agents",

@@ -221,6 +221,7 @@ def test_every_page_has_its_json(page: Page, stack: Stack) -> None:
         "/",
         "/history?range=7d",
         "/events",
+        "/groups",
         "/partitions?sort=lag",
         "/tables?q=owner",
         "/tables/counters/0",

@@ -17,6 +17,8 @@ PAGES = (
     "/history?range=15m",
     "/history?range=13mo",
     "/partitions",
+    "/groups",
+    "/groups?group={group}",
     "/tables",
     "/tables?q=owner",
     "/tables/counters/0",
@@ -57,7 +59,8 @@ def places(filled: Stack) -> dict[str, str]:
     letters = filled.api("dead-letters")
     newest = letters["letters"][0]
     (id_,) = filled.submit("traced")
-    return {"letter": f"{newest['partition']}/{newest['offset']}", "here": letters["here"], "id": id_}
+    letter = f"{newest['partition']}/{newest['offset']}"
+    return {"letter": letter, "here": letters["here"], "id": id_, "group": f"{filled.topics.prefix}metrics"}
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
@@ -166,6 +169,18 @@ def test_the_history_is_chosen_by_links_and_is_the_same_as_json_and_csv(plain: P
     assert table.text.startswith("series,time,value\nrate_per_second,")
     plain.get_by_role("link", name="7 days").click()
     expect(plain.locator("nav.ranges [aria-current]")).to_have_text("7 days")
+
+
+def test_our_groups_are_among_those_that_read_the_applications(plain: Page, filled: Stack) -> None:
+    plain.goto("/groups")
+    prefix = filled.topics.prefix
+    for kind in ("metrics", "journal"):
+        row = plain.locator("#live tbody tr", has=plain.get_by_role("link", name=f"{prefix}{kind}", exact=True))
+        expect(row).to_contain_text("ours")
+    found = {group["group"]: group for group in filled.api("groups")["groups"]}
+    assert (found[f"{prefix}metrics"]["ours"], len(found[f"{prefix}metrics"]["members"])) == ("metrics", 2)
+    plain.get_by_role("link", name=f"{prefix}journal", exact=True).click()
+    assert plain.locator("[aria-labelledby=of-group] tbody tr").count() == len(filled.topic_ends())
 
 
 def test_what_happened_is_under_the_charts_and_on_its_page(plain: Page) -> None:

@@ -182,6 +182,14 @@ def test_the_page_has_the_newest_first_and_goes_on_where_it_ends() -> None:
     assert page(*many, Happened(NOW, "kafka-away"), worries=True)["events"][0]["kind"] == "kafka-away"
 
 
+def test_what_has_one_time_stays_on_one_page() -> None:
+    many = [Happened(NOW - number // 3, "rebalance") for number in range(250)]
+    first = page(*many)
+    assert (len(first["events"]), first["older"]) == (102, NOW - 33)
+    assert len(first["events"]) + len(page(*many, before=first["older"])["events"]) == 204
+    assert page(*many[:100])["older"] is page(*many[:101])["older"] is None
+
+
 def test_under_a_chart_is_what_happened_in_its_time() -> None:
     look: Any = SimpleNamespace(
         at=NOW, happened=Reading(Known([Happened(NOW - s, "rebalance") for s in (5, 95, -3)], 3, SEEN), NOW)
