@@ -71,3 +71,5 @@ async def _until_all_know(one: Stack, partition: int, end: int, *, seconds: floa
         if knowing >= {str(row["id"]) for row in living}:
             return
         await asyncio.sleep(0.2)
+    # What retention removes now, a drain could not tell from what it owes: it would stop, and be right.
+    raise AssertionError(f"a gateway does not know after {seconds} s how far partition {partition} goes")
