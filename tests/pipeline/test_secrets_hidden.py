@@ -145,7 +145,7 @@ async def said_at_start(way: str, server: str, folder: Path) -> str:
         async def all_have_spoken() -> bool:
             return all(process.poll() is not None or log.stat().st_size > 200 for log, process in started.items())
 
-        await eventually(all_have_spoken, seconds=90, what=f"{way}: an end, or a word of each")
+        await eventually(all_have_spoken, seconds=200, what=f"{way}: an end, or a word of each")
         lines = command_lines()
     finally:
         for process in started.values():

@@ -31,9 +31,6 @@ SELECT a.user_name, extract(epoch FROM a.created_at) AS created_at,
 FROM applications a WHERE a.id = $1
 """
 
-# What people see of the figures: the other two are its clocks.
-_SHOWN = LeaseFigures.__required_keys__ - {"at", "monotonic"}
-
 _SECONDS = 3.0
 _KEPT_SECONDS = 60.0
 _SESSION = {
@@ -65,6 +62,10 @@ class GatewayRow:
     publisher: str | None
     replica: Mapping[str, Any] | None
     lease_seconds: float
+
+
+# Of the figures; the others are clocks, and what gateways tell each other.
+_SHOWN = LeaseFigures.__required_keys__ & GatewayRow.__dataclass_fields__.keys()
 
 
 @dataclass(frozen=True)

@@ -119,8 +119,10 @@ async def test_the_whole_way_with_the_least_rights(
         id_ = answers[0].json()["id"]
         batch = [{"user_name": "Ann", "description": str(number)} for number in range(5)]
         assert (await http.client.post("/applications/batch", json=batch, headers=headers)).status_code == 200
-        for path in (f"/applications/{id_}", "/applications", "/applications?user_name__like=nn", "/healthz"):
-            assert (await http.client.get(path, headers=headers)).status_code == 200
+        one = f"/applications/{id_}"
+        lists = ("/applications", "/applications?user_name__like=nn", "/applications/export")
+        for path in (one, f"{one}/status", *lists, "/healthz"):
+            assert (await http.client.get(path, headers=headers)).status_code == 200, path
 
         async def published() -> bool:
             return len(await ids_on_topic(kafka, topics.applications)) == 6
