@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from gateway.admission.rate_limit import RateLimiter
 from gateway.admission.window import SlidingWindow
@@ -89,7 +90,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("patient")
 async def test_two_gateways_share_a_limit_in_redis(http_settings: Settings, tmp_path: Path) -> None:
     async with redis_server(tmp_path) as redis:
-        settings = limited(http_settings, 20, rate_limit_storage=redis.uri)
+        settings = limited(http_settings, 20, rate_limit_storage=SecretStr(redis.uri))
         async with served(settings) as one, served(settings) as other:
             found = await asyncio.gather(statuses(one, 30), statuses(other, 30))
             assert [http.front.gate.limiter.fallbacks for http in (one, other) if http.front.gate.limiter] == [0, 0]
@@ -102,7 +103,7 @@ async def test_two_gateways_share_a_limit_in_redis(http_settings: Settings, tmp_
 async def test_a_batch_takes_from_redis_what_is_left(http_settings: Settings, tmp_path: Path) -> None:
     async with (
         redis_server(tmp_path) as redis,
-        served(limited(http_settings, 10, rate_limit_storage=redis.uri)) as http,
+        served(limited(http_settings, 10, rate_limit_storage=SecretStr(redis.uri))) as http,
     ):
         answer = await http.client.post("/applications/batch", json=[NEW] * 14)
         assert answer.json()["counts"] == {"created": 10, "duplicate": 0, "invalid": 0, "retry": 4}
@@ -116,7 +117,7 @@ async def test_without_redis_memory_counts_with_the_full_limit_and_says_so_once(
     caplog.set_level(logging.WARNING)
     async with (
         redis_server(tmp_path) as redis,
-        served(limited(http_settings, 10, rate_limit_storage=redis.uri)) as http,
+        served(limited(http_settings, 10, rate_limit_storage=SecretStr(redis.uri))) as http,
     ):
         assert await statuses(http, 5) == [200] * 5
         await redis.stop()
