@@ -15,6 +15,8 @@ from gateway.problems.errors import BodyTooLargeError, MalformedEncodingError
 # So much is unpacked at a time, and other requests have their turn between.
 _PIECE_BYTES = 64 * 1024
 _GZIP = zlib.MAX_WBITS | 16
+# Nobody packs a body in more members than that; each costs as much as a small body, however little is in it.
+_MEMBERS_MAX = 16
 
 
 def unpacked(receive: Receive, *, limit: int) -> Receive:
@@ -28,6 +30,7 @@ class _Unpacking:
         self._inflate = zlib.decompressobj(_GZIP)
         self._packed = b""
         self._received = 0
+        self._members = 1
         self._more = True
 
     async def receive(self) -> Mapping[str, Any]:
@@ -43,13 +46,19 @@ class _Unpacking:
     def _next(self) -> bytes:
         """What the bytes at hand give, at most a piece; a member that ends may be followed by another one."""
         if self._inflate.eof and self._packed:
-            self._inflate = zlib.decompressobj(_GZIP)
+            self._begin_another()
         try:
             piece = self._inflate.decompress(self._packed, _PIECE_BYTES)
         except zlib.error:
             raise MalformedEncodingError from None
         self._packed = self._inflate.unused_data or self._inflate.unconsumed_tail
         return piece
+
+    def _begin_another(self) -> None:
+        self._members += 1
+        if self._members > _MEMBERS_MAX:
+            raise MalformedEncodingError
+        self._inflate = zlib.decompressobj(_GZIP)
 
     def _ended(self) -> bool:
         return not self._more and not self._packed and self._inflate.eof
