@@ -45,7 +45,7 @@ COMMANDS = {
     ),
     "keys": Command(
         "cli.keys_command:app",
-        "API keys: create, list, revoke.",
+        "API keys: create, rotate, list, revoke.",
     ),
     "load": Command(
         "cli.load.load_command:load",

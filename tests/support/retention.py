@@ -63,13 +63,18 @@ async def _others_write(kafka: Kafka, at: TopicPartition) -> int:
 
 
 async def _until_all_know(one: Stack, partition: int, end: int, *, seconds: float) -> None:
+    """Every gateway runs and has committed with a position as far as ``end``, and nothing older is owed by anybody.
+
+    What retention removes before, a drain could not tell from what it owes: it would stop, and be right.
+    """
     deadline, knowing = time.monotonic() + seconds, set[str]()
+    position = f"coalesce((positions -> 'next' ->> '{partition}')::bigint, 0)"
     while time.monotonic() < deadline:
-        reached = f"SELECT lease FROM outbox WHERE (positions -> 'next' ->> '{partition}')::bigint >= {end}"
-        knowing |= {str(row["lease"]) for row in await rows(one.database_url, reached)}
+        owed = await rows(one.database_url, f"SELECT lease, {position} >= {end} AS known FROM outbox")
+        knowing |= {str(row["lease"]) for row in owed if row["known"]}
         living = await rows(one.database_url, "SELECT id FROM gateway_leases WHERE claimed_by IS NULL")
-        if knowing >= {str(row["id"]) for row in living}:
+        all_run = len(living) == len(one.gateways) and knowing >= {str(row["id"]) for row in living}
+        if all_run and all(row["known"] for row in owed):
             return
         await asyncio.sleep(0.2)
-    # What retention removes now, a drain could not tell from what it owes: it would stop, and be right.
-    raise AssertionError(f"a gateway does not know after {seconds} s how far partition {partition} goes")
+    raise AssertionError(f"after {seconds} s not all that is owed knows how far partition {partition} goes")
