@@ -125,13 +125,13 @@ async def test_memory_stays_flat_while_the_broker_is_away(series: Series) -> Non
     assert max(curve) < 150 * 1024 * 1024
 
 
-def _emptied(*, times: int, kept_seconds: float) -> Fault:
+def _emptied(*, times: int, kept_seconds: float | None = None) -> Fault:
     idle = idle_partition((f"user {number}" for number in range(64)), _PARTITIONS)
     return functools.partial(idle_partition_emptied, partition=idle, times=times, kept_seconds=kept_seconds)
 
 
 async def test_retention_empties_an_idle_partition(series: Series) -> None:
-    fault = _emptied(times=5, kept_seconds=150)
+    fault = _emptied(times=5)
     shape = Shape(partitions=_PARTITIONS)
     verdict = await series.run("idle partition emptied 5", fault, seed=SEED, shape=shape)
     assert verdict.clean, verdict

@@ -13,6 +13,7 @@ from tests.support.write_path import rows
 from tests.support.write_path_series import Stack
 
 _EVERY = 100
+_KNOWN_SECONDS = 200
 
 
 def idle_partition(users: Iterable[str], partitions: int) -> int:
@@ -21,16 +22,21 @@ def idle_partition(users: Iterable[str], partitions: int) -> int:
     return min(set(range(partitions)) - busy)
 
 
-async def idle_partition_emptied(one: Stack, *, partition: int, times: int = 1, kept_seconds: float = 150) -> None:
+async def idle_partition_emptied(
+    one: Stack, *, partition: int, times: int = 1, kept_seconds: float | None = None
+) -> None:
     """Others write to it, retention removes that, and a gateway that owes something dies while the broker is silent.
 
-    Retention is long: each gateway has read its positions again before, or ``kept_seconds`` have passed.
+    Retention is long: each gateway has read its positions again before; or it comes after ``kept_seconds``.
     """
     at = TopicPartition(one.topics.applications, partition)
     for _ in range(times):
         await one.until_accepted(200)
         end = await _others_write(Kafka(one.broker.bootstrap), at)
-        await _until_all_know(one, partition, end, seconds=kept_seconds)
+        if kept_seconds is None:
+            await _until_all_know(one, partition, end)
+        else:
+            await asyncio.sleep(kept_seconds)
         await emptied(Kafka(one.broker.bootstrap), [at])
         one.broker.pause()
         try:
@@ -62,19 +68,24 @@ async def _others_write(kafka: Kafka, at: TopicPartition) -> int:
         await producer.stop()
 
 
-async def _until_all_know(one: Stack, partition: int, end: int, *, seconds: float) -> None:
+async def _until_all_know(one: Stack, partition: int, end: int) -> None:
     """Every gateway runs and has committed with a position as far as ``end``, and nothing older is owed by anybody.
 
     What retention removes before, a drain could not tell from what it owes: it would stop, and be right.
     """
-    deadline, knowing = time.monotonic() + seconds, set[str]()
-    position = f"coalesce((positions -> 'next' ->> '{partition}')::bigint, 0)"
+    deadline = time.monotonic() + _KNOWN_SECONDS
+    known: dict[str, int] = {}
     while time.monotonic() < deadline:
-        owed = await rows(one.database_url, f"SELECT lease, {position} >= {end} AS known FROM outbox")
-        knowing |= {str(row["lease"]) for row in owed if row["known"]}
+        position = f"coalesce((positions -> 'next' ->> '{partition}')::bigint, 0)"
+        owed = await rows(one.database_url, f"SELECT lease, {position} AS position FROM outbox")
+        for row in owed:
+            known[str(row["lease"])] = max(known.get(str(row["lease"]), 0), row["position"])
         living = await rows(one.database_url, "SELECT id FROM gateway_leases WHERE claimed_by IS NULL")
-        all_run = len(living) == len(one.gateways) and knowing >= {str(row["id"]) for row in living}
-        if all_run and all(row["known"] for row in owed):
+        reached = [known.get(str(row["id"]), 0) >= end for row in living]
+        if len(living) == len(one.gateways) and all(reached) and all(row["position"] >= end for row in owed):
             return
         await asyncio.sleep(0.2)
-    raise AssertionError(f"after {seconds} s not all that is owed knows how far partition {partition} goes")
+    ids = [str(row["id"]) for row in living]
+    raise AssertionError(
+        f"after {_KNOWN_SECONDS} s partition {partition} is known as far as {known}, by {ids}, of {end}"
+    )
