@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 
+import httpx
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 from aiokafka.partitioner import murmur2
@@ -76,6 +78,7 @@ async def _until_all_know(one: Stack, partition: int, end: int) -> None:
     deadline = time.monotonic() + _KNOWN_SECONDS
     known: dict[str, int] = {}
     while time.monotonic() < deadline:
+        await asyncio.gather(*(_speak(gateway.port) for gateway in one.gateways))
         position = f"coalesce((positions -> 'next' ->> '{partition}')::bigint, 0)"
         owed = await rows(one.database_url, f"SELECT lease, {position} AS position FROM outbox")
         for row in owed:
@@ -89,3 +92,11 @@ async def _until_all_know(one: Stack, partition: int, end: int) -> None:
     raise AssertionError(
         f"after {_KNOWN_SECONDS} s partition {partition} is known as far as {known}, by {ids}, of {end}"
     )
+
+
+async def _speak(port: int) -> None:
+    """How far a gateway knows is seen in what it commits, and the crowd may have left it alone since it came back."""
+    async with httpx.AsyncClient(timeout=5) as client:
+        with suppress(httpx.HTTPError):
+            said = {"user_name": "position", "description": "how far?"}
+            await client.post(f"http://127.0.0.1:{port}/applications", json=said)
