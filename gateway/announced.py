@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from gateway.admission.connections import Connection
+from gateway.admission.connections.connection import Connection
 from gateway.problems.errors import RequestError
 from gateway.proxies.proxy_protocol import NotAnnouncedError, read
 from gateway.proxies.visitors import Trusted

@@ -8,8 +8,8 @@ import logging
 import ssl
 from typing import Any
 
-from gateway.admission.connections import Connection
-from gateway.admission.crowd import PROBES_RESERVE
+from gateway.admission.connections.connection import Connection
+from gateway.admission.connections.crowd import PROBES_RESERVE
 
 log = logging.getLogger(__name__)
 

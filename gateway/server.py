@@ -11,7 +11,7 @@ from types import FrameType
 import uvicorn
 
 from gateway import open_files
-from gateway.admission.connections import Connection, cut_slow_ones
+from gateway.admission.connections.connection import Connection, cut_slow_ones
 from gateway.announced import AnnouncedConnection
 from gateway.api.front import Front
 from gateway.app import create_app

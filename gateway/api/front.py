@@ -12,9 +12,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 
 from gateway.admission import cors, framing, request_id
-from gateway.admission.crowd import Crowd
+from gateway.admission.connections.crowd import Crowd
+from gateway.admission.connections.joined_writes import answer_whole
 from gateway.admission.gate import FORMS, PROBES, Gate
-from gateway.admission.joined_writes import answer_whole
 from gateway.admission.visit import Header, Visit
 from gateway.api import reading
 from gateway.deprecation import DEPRECATED

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from gateway.admission import connections
-from gateway.admission.connections import Connection
-from gateway.admission.crowd import PROBES_RESERVE
+from gateway.admission.connections import connection
+from gateway.admission.connections.connection import Connection
+from gateway.admission.connections.crowd import PROBES_RESERVE
 from gateway.api import front
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, count, hold_submissions, read_answer, served
@@ -103,7 +103,7 @@ async def test_the_reserve_is_bounded(http_settings: Settings) -> None:
 
 
 async def test_who_says_nothing_keeps_no_probe_out(http_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_RESERVE_SECONDS", 120.0)
+    monkeypatch.setattr(connection, "_RESERVE_SECONDS", 120.0)
     patient = http_settings.model_copy(update={"connections_max": 1 + _OTHERS, "head_seconds": 120.0})
     async with served(patient) as http:
         crowd = await _fill(http, _OTHERS + PROBES_RESERVE, b"")
@@ -225,7 +225,7 @@ async def test_a_request_says_once_whom_it_is_for_and_where_it_ends(http: Served
 
 
 _VARIES = re.compile(
-    rb'(date: |x-request-id: |location: |"default";|"id":"|"created_at":"|"request_id":")(?!q=)[^\r"]+', re.ASCII
+    rb'(date: |x-request-id: |location: |link: |"default";|"id":"|"created_at":"|"request_id":")(?!q=)[^\r"]+', re.ASCII
 )
 
 ASKED = (

@@ -1,4 +1,4 @@
-"""connections.py reaches into uvicorn and httptools: whoever takes other versions reads it again, then writes these."""
+"""gateway/admission/connections reaches into uvicorn and httptools: read other versions before writing them here."""
 
 import hashlib
 import inspect

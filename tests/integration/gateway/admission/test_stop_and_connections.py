@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gateway.admission.connections import Connection
+from gateway.admission.connections.connection import Connection
 from gateway.settings import Settings
 from tests.support.http_gateway import Served, read_answer, served
 from tests.support.write_path import eventually
@@ -61,6 +61,20 @@ async def test_what_was_begun_when_the_port_closes_is_answered(http_settings: Se
         to_body.write(_BODY[5:])
         to_new.write(_GET)
         assert [(await read_answer(reader))[0] for reader in (head, body, new)] == [200, 201, 200]
+
+
+async def test_what_has_arrived_on_an_idle_connection_is_read_before_it_is_closed(http_settings: Settings) -> None:
+    async with served(http_settings) as http, connected(http) as (idle, to_idle):
+        to_idle.write(_GET)
+        await read_answer(idle)
+        await eventually(lambda: _phases(http, "idle"), what="a connection that is kept")
+        # In one turn of the loop: the kernel has the request when the connection is told to close.
+        to_idle.write(_POST % len(_BODY) + _BODY)
+        for one in list(http.server.server_state.connections):
+            one.shutdown()
+        status, headers, _ = await read_answer(idle)
+        assert (status, headers["connection"]) == (201, "close")
+        assert await idle.read() == b""
 
 
 async def test_a_head_that_never_ends_does_not_hold_the_stop(http_settings: Settings) -> None:

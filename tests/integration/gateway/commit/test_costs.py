@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from contracts import Topics, time_of, to_headers, to_key
-from gateway.admission.joined_writes import JoinedWrites
+from gateway.admission.connections.joined_writes import JoinedWrites
 from gateway.database.ids import Ids
 from gateway.service import Gateway, running
 from gateway.settings import Settings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.admission.crowd import PROGRESS, Reserve, Unread
+from gateway.admission.connections.crowd import PROGRESS, Reserve, Unread
 
 MIB = 1024 * 1024
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from gateway.admission.crowd import Unread
+from gateway.admission.connections.crowd import Unread
 from gateway.admission.visit import Header
 
 _CLOSE: Header = (b"connection", b"close")
