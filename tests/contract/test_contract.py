@@ -153,9 +153,11 @@ async def _broken(http: Served, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> No
     writer = http.front.running.writer
     for error in (KeyInFlightError(), DatabaseAwayError(), RuntimeError("on purpose")):
         with monkeypatch.context() as patch:
-            for target, name in ((writer, "submit"), (Reads, "page"), (Reads, "one"), (Reads, "rows")):
+            for target, name in ((writer, "submit"), (Reads, "written"), (Reads, "one"), (Reads, "rows")):
                 patch.setattr(target, name, raising(error))
+            patch.setattr(writer, "submit_group", raising(error))
             await ask(http, "POST", "/applications", json=NEW)
+            await ask(http, "POST", "/applications/batch", json=[NEW], params={"atomic": "true"})
             if isinstance(error, KeyInFlightError):
                 continue
             patch.setattr(writer, "submit_all", raising(error))

@@ -203,6 +203,10 @@ async def test_a_rotated_key_works_beside_the_former_for_the_overlap(
         assert (await http.client.get("/applications", headers=new)).status_code == 200
         assert await rotate_key(engine, id_, ends_at=ends) is None
         assert await rotate_key(engine, UUID(int=0), ends_at=ends) is None
+        soon = datetime.now(UTC) + timedelta(minutes=1)
+        id_, _ = await made(http, "applications:read", expires_at=soon)
+        await rotate_key(engine, id_, ends_at=ends)
+        assert [one.expires_at for one in await list_keys(engine)][:2] == [soon, soon]
 
 
 async def test_keys_are_made_listed_and_revoked_by_command(locked: Settings) -> None:
