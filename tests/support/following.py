@@ -121,13 +121,13 @@ async def followed(ports: Sequence[int], *, seed: int) -> AsyncIterator[tuple[Fo
 
 
 async def caught_up(one: Follower | Exporter, database_url: str, *, seconds: float = 60) -> None:
-    """Returns once it was shown what is the newest in PostgreSQL."""
+    """Returns once it was told that there is nothing more up to what is the newest in PostgreSQL, shown or not."""
     [newest] = await rows(database_url, "SELECT max(id::text) AS id FROM applications")
 
     async def reached() -> bool:
-        return newest["id"] in one.seen[-10:]
+        return one.place >= str(newest["id"])
 
-    await eventually(reached, seconds=seconds, what="the newest application in what is followed")
+    await eventually(reached, seconds=seconds, what="a place at the newest application")
 
 
 async def difference(one: Follower | Exporter, database_url: str) -> str:
