@@ -15,7 +15,7 @@ from stream_workers.kafka.broker import Broker
 
 # A sample a minute, or as often as somebody looks; a quarter of an hour of them.
 SAMPLE_SECONDS = 60.0
-_LEAST_SECONDS = 2.0
+_LEAST_SECONDS = 1.0
 _TREND_SECONDS = 900.0
 _TREND_MAX = 450
 

@@ -13,6 +13,7 @@ from typing import Any
 from contracts import Topics
 from runtime import release
 from runtime.kafka.clients import Kafka
+from runtime.postgresql.server import CONNECTION_ERRORS
 from stream_workers.chronicle.happened import Entry
 from stream_workers.chronicle.seen import Seen
 from stream_workers.chronicle.topic import Chronicle
@@ -114,7 +115,7 @@ class Keeper:
             version=release.version(),
             brokers_away=self._backlog.brokers.away,
             kafka_away=self._kafka_away,
-            dead=sum((Counter(state.reasons) for state in states), Counter()),
+            dead=dict(sum((Counter(state.reasons) for state in states), Counter())),
             missing=sum(state.missing for state in states),
         )
 
@@ -125,7 +126,7 @@ class Keeper:
         try:
             async with asyncio.timeout(_ASK_SECONDS):
                 found = await self._database.intake()
-        except Exception as error:  # noqa: BLE001 -- that is what is to be told
+        except CONNECTION_ERRORS as error:  # a time-out is one of them; anything else is no outage
             self._misses += 1
             known = self._seen is not None and self._seen.database_away is not None
             return None, (str(error) or repr(error)) if known or self._misses >= _DATABASE_MISSES else None

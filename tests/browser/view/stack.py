@@ -109,7 +109,7 @@ class Stack:
             producer = self.kafka.producer()
             await producer.start()
             try:
-                await producer.send_and_wait(topic, value, key=key, headers=headers)
+                await producer.send_and_wait(topic, value, key=key, headers=list(headers))
             finally:
                 await producer.stop()
 

@@ -47,6 +47,7 @@ PAGES = (
 def filled(stack: Stack) -> Stack:
     """With applications and a dead letter to show."""
     stack.submit(*HOSTILE, *(f"user-{number}" for number in range(60)))
+    until(lambda: "watching" in stack.happened(), "somebody watches what happens")
     stack.dead_letter(b"\xff\x00<script>alert(1)</script>")
     stack.until_counted()
     until(lambda: "dead-letters" in stack.happened(), "it is among the events")

@@ -35,6 +35,7 @@ async def junk(kafka: Kafka, topic: str, *values: bytes) -> None:
 
 async def test_what_is_added_is_read_by_others_and_junk_is_passed_over(kafka: Kafka, topics: Topics) -> None:
     async with await Broker.connected(kafka) as broker:
+        await broker.known_partitions(topics.happened)  # made just now, it may show a bit later
         ours, other = Chronicle(kafka, topics, broker), Chronicle(kafka, topics, broker)
         assert (await ours.read()).seen is None
         await ours.add(happened("rebalance", ago=60, worker="metrics", n=1, partitions="0"))

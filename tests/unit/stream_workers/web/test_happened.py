@@ -218,7 +218,9 @@ class Written:
     async def add(self, entry: Entry) -> None:
         if self.error:
             raise self.error
-        self.entries.append(entry)
+        read = from_json(to_json(entry))
+        assert read is not None
+        self.entries.append(read)
 
 
 @pytest.fixture
@@ -273,6 +275,21 @@ async def test_an_outage_of_kafka_is_written_down_once_it_is_over(parts: Any) ->
     assert [[each.kind for each in entry.happened] for entry in parts.chronicle.entries][1:] == [
         ["kafka-away", "kafka-back"]
     ]
+
+
+@pytest.mark.parametrize(("error", "told"), [(OSError("refused"), ["database-away"]), (TypeError("ours"), [])])
+async def test_only_what_the_database_does_is_an_outage_of_it(parts: Any, error: Exception, told: list[str]) -> None:
+    await parts.keeper.look()
+
+    async def intake() -> Intake:
+        raise error
+
+    async def close() -> None: ...
+
+    parts.keeper._database = SimpleNamespace(intake=intake, close=close)
+    for _ in range(3):
+        await parts.keeper.look()
+    assert [each.kind for entry in parts.chronicle.entries[1:] for each in entry.happened] == told
 
 
 async def test_what_could_not_be_written_is_written_the_next_time(parts: Any) -> None:
