@@ -7,12 +7,18 @@ from stream_workers.errors import KafkaAwayError
 from stream_workers.kafka.broker import Broker, Brokers
 
 POLL_SECONDS = 2.0
+# Asked every two seconds, its silence is told after this long.
+SILENT_SECONDS = 7.0
 # The topic's id, its number of partitions and the brokers change rarely.
 DESCRIBE_EVERY = 3
 
 
 class Backlog:
-    """``ends`` is what the broker said at ``as_of`` (seconds since 1970); ``away_since`` is set while it is silent."""
+    """``ends`` is what the broker said at ``as_of`` (seconds since 1970); ``away_since`` is set while it is silent.
+
+    ``silence``: the last one that is over and was worth telling, from when to when; also where no question failed, but
+    its answer took so long.
+    """
 
     def __init__(self, broker: Broker, topic: str, *, clock: Callable[[], float] = time.time) -> None:
         self.ends: dict[int, int] = {}
@@ -20,6 +26,7 @@ class Backlog:
         self.brokers = Brokers()
         self.as_of: float | None = None
         self.away_since: float | None = None
+        self.silence: tuple[float, float] | None = None
         self._broker = broker
         self._topic = topic
         self._clock = clock
@@ -38,5 +45,7 @@ class Backlog:
             self.away_since = self.away_since or self._clock()
         else:
             self._asked += 1
-            self.as_of = self._clock()
+            heard, self.as_of = self.as_of, self._clock()
             self.away_since = None
+            if heard is not None and self.as_of - heard > SILENT_SECONDS:
+                self.silence = (heard, self.as_of)

@@ -11,6 +11,7 @@ from stream_workers.books.journal import Position, position_from_json
 from stream_workers.books.shelf import BOOKS
 from stream_workers.chronicle.topic import Chronicle, Known
 from stream_workers.exact.changelog import Follower, Newest
+from stream_workers.kafka.backlog import SILENT_SECONDS
 from stream_workers.kafka.broker import Broker
 from stream_workers.kinds import JOURNAL, KINDS, METRICS, Kind
 from stream_workers.web.look.gateways import Database, Intake
@@ -22,8 +23,6 @@ from stream_workers.web.look.snapshot import Sample, Snapshot
 from stream_workers.web.look.tail import Tail, Tailed
 
 LOOK_SECONDS = 1.0
-# The broker is asked every two seconds; its silence is told after this long.
-SILENT_SECONDS = 7.0
 # A page waits this long for answers that are due; what comes later is in the next look.
 PATIENCE_SECONDS = 1.2
 # After this long without a look, every connection of this module is closed.

@@ -37,7 +37,7 @@ _ASK_SECONDS = 4.0
 
 
 class Keeper:
-    """One on every metrics worker; those that do not own partition 0 only remember when Kafka was away."""
+    """One on every metrics worker; those that do not own partition 0 do nothing."""
 
     def __init__(
         self,
@@ -58,8 +58,6 @@ class Keeper:
         self._damping = Damping()
         self._seen: Seen | None = None
         self._begun = False
-        self._away_since: float | None = None
-        self._kafka_away: tuple[float, float] | None = None
         self._misses = 0
         self._told_at = 0.0
 
@@ -74,7 +72,6 @@ class Keeper:
 
     async def look(self) -> None:
         """Once; nothing that goes wrong with it is worth a worker."""
-        self._watch_kafka()
         if self._backlog.away_since is not None:
             return
         try:
@@ -86,12 +83,6 @@ class Keeper:
         except Exception as error:  # noqa: BLE001 -- see above
             self._begun = False
             self._tell(error)
-
-    def _watch_kafka(self) -> None:
-        away = self._backlog.away_since
-        if away is None and self._away_since is not None:
-            self._kafka_away = (self._away_since, self._clock())
-        self._away_since = away
 
     async def _look(self) -> None:
         if not self._begun:
@@ -114,7 +105,7 @@ class Keeper:
             groups=await self._told_groups(),
             version=release.version(),
             brokers_away=self._backlog.brokers.away,
-            kafka_away=self._kafka_away,
+            kafka_away=self._backlog.silence,
             dead=dict(sum((Counter(state.reasons) for state in states), Counter())),
             missing=sum(state.missing for state in states),
         )

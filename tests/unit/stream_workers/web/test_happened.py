@@ -238,7 +238,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(keeping, "Groups", Groups)
     parts = SimpleNamespace(
         chronicle=Written(),
-        backlog=SimpleNamespace(away_since=None, brokers=SimpleNamespace(away=())),
+        backlog=SimpleNamespace(away_since=None, silence=None, brokers=SimpleNamespace(away=())),
         partitions=SimpleNamespace(owned={0: None}),
         read_model=SimpleNamespace(complete=True, states=dict),
         now=NOW,
@@ -270,6 +270,7 @@ async def test_an_outage_of_kafka_is_written_down_once_it_is_over(parts: Any) ->
     parts.backlog.away_since = parts.now = NOW + 10
     await parts.keeper.look()
     parts.backlog.away_since, parts.now = None, NOW + 70
+    parts.backlog.silence = (NOW + 8, NOW + 68)
     for _ in range(2):
         await parts.keeper.look()
     assert [[each.kind for each in entry.happened] for entry in parts.chronicle.entries][1:] == [
