@@ -36,7 +36,7 @@ async def run(stage: Stage) -> Finding:
         chosen = [subject for subject in subjects if subject.name in shots]
         found[what] = await alternate(stage, chosen, shots, connections=1 if what == ALONE else CONNECTIONS)
         lines = [_line(name, many) for name, many in found[what].items()]
-        finding.tables.append(Table(f"GET, {what}, {rows:,} rows".replace(",", " "), _COLUMNS, lines))
+        finding.tables.append(Table(f"GET, {what}, {rows:_} rows".replace("_", " "), _COLUMNS, lines))
         finding.figures[what] = plain(found[what])
     stage.end(*(subject.server for subject in subjects))
     _judge(finding, found)
