@@ -25,7 +25,7 @@ from stream_workers.web.serving.access import Access
 from stream_workers.web.serving.assets import STATIC
 from stream_workers.web.serving.pages import PATHS
 from stream_workers.web.serving.protection import guarded
-from stream_workers.web.serving.site import Site
+from stream_workers.web.serving.site import NAVIGATION, Site
 from stream_workers.web.showing.preferences import Language
 from stream_workers.web.showing.wording import texts
 from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack
@@ -142,7 +142,7 @@ def whole(page: Page, status: int, code: int) -> None:
     expect(page.locator("html")).to_have_attribute("lang", language)
     expect(page.locator("h1")).to_have_text(f"{title} {code}")
     expect(page).to_have_title(f"{title} · Headgate")
-    expect(page.locator("nav a")).to_have_count(8)
+    expect(page.locator("nav a")).to_have_count(len(NAVIGATION))
     expect(page.locator(".ways a[href='/']")).to_be_visible()
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
