@@ -68,8 +68,8 @@ class Latencies:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, tuple[int, str]]) -> "Latencies":
-        """What ``to_fields`` made; ValueError or TypeError for anything else."""
-        return cls(**{name: _past(*fields[name]) for name in ("fives", "hours", "days") if name in fields})
+        """What ``to_fields`` made, or nothing; ValueError, TypeError or AttributeError for anything else."""
+        return cls(**{name: _past(*windows) for name, windows in fields.items()})
 
     def to_fields(self) -> dict[str, tuple[int, str]]:
         """For JSON."""
