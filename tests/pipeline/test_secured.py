@@ -179,7 +179,7 @@ async def test_the_doctor_names_the_right_that_is_missing(database_url: str, tmp
             async def told(lost: Right = lost) -> bool:
                 wanted = f"{lost.operations[0]} on the {lost.resource} {lost.name} is not allowed"
                 found = [each for each in await examine(settings) if each.found.startswith(wanted)]
-                return [each.what for each in found][:1] == [f"rights of the {lost.part}"]
+                return [each.what for each in found][:1] == [f"rights of the {lost.part} on {lost.name}"]
 
             await eventually(told, seconds=60, what=f"the doctor misses {lost}")
             await allow(administrator, [lost])
