@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from gateway.admission.visit import Header, Visit
 
 _EXPOSED = (
-    b"Allow, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
-    b"X-Request-ID"
+    b"Allow, Deprecation, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, "
+    b"Sunset, WWW-Authenticate, X-Request-ID"
 )
 _ALLOWED_HEADERS = (
-    b"Authorization, Cache-Control, Content-Type, Idempotency-Key, If-None-Match, X-API-Key, X-Request-ID, traceparent"
+    b"Authorization, Cache-Control, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-API-Key, "
+    b"X-Request-ID, traceparent"
 )
 _PREFLIGHT: Sequence[Header] = (
     (b"access-control-allow-methods", b"GET, HEAD, POST"),
