@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -48,6 +49,13 @@ class Clients:
         await eventually(reached, seconds=120, what=f"{more} more answers")
 
 
+async def both_answer(address: str) -> bool:
+    """Whether the proxy has seen that both are there: each names its requests by a prefix of its own."""
+    async with httpx.AsyncClient(base_url=address, timeout=60, trust_env=False) as client:
+        names = [(await client.get("/livez")).headers.get("x-request-id", "") for _ in range(8)]
+    return len({name.partition("-")[0] for name in names if name}) == 2
+
+
 async def test_a_rolling_restart_behind_them_fails_no_request(
     database_url: str, kafka: Kafka, topics: Topics, tmp_path: Path
 ) -> None:
@@ -76,6 +84,8 @@ async def test_a_rolling_restart_behind_them_fails_no_request(
             await clients.until_answered(100)
             gateway.start()
             await gateway.ready()
+            for address in clients.addresses:
+                await eventually(partial(both_answer, address), what=f"both gateways behind {address}")
         await clients.until_answered(300)
         clients.stopped = True
         await submitting
