@@ -79,6 +79,17 @@ async def test_who_asks_nothing_more_is_closed(http_settings: Settings) -> None:
         writer.close()
 
 
+async def test_a_later_body_that_does_not_end_is_ended_too(http_settings: Settings) -> None:
+    async with served(quick(http_settings)) as http:
+        reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+        writer.write(LIVEZ)
+        assert (await read_answer(reader))[0] == 200
+        writer.write(HEAD + b"Content-Length: 100\r\n\r\n{")
+        async with asyncio.timeout(60):
+            assert (await read_answer(reader))[0] == 408
+        writer.close()
+
+
 async def test_who_waits_for_an_answer_is_not_cut(http_settings: Settings) -> None:
     async with served(quick(http_settings)) as http:
         held = hold_submissions(http)

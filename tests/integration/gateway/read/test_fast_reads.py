@@ -99,6 +99,15 @@ async def test_a_crowd_shares_its_reads(http: Served, statements_run: list[str])
     assert len(statements_run) <= 4
 
 
+async def test_who_writes_a_page_in_another_way_shares_none_of_it(http: Served) -> None:
+    await fill(http.settings.database_url.get_secret_value(), 9)
+    reads, search = http.front.running.reads, Search(size=3)
+    count = reads.written(search, lambda page, _: len(page.items))
+    # The last two wait for the first, and are asked together.
+    first, page, items = await asyncio.gather(reads.page(search), reads.page(search), count)
+    assert (len(first.items), len(page.items), items) == (3, 3, 3)
+
+
 async def test_one_that_fails_fails_for_all_who_wait_and_the_next_works(http: Served) -> None:
     [row, *_] = await fill(http.settings.database_url.get_secret_value(), 3)
     reads = http.front.running.reads
