@@ -13,6 +13,9 @@ from gateway.problems.languages import Language, preferred
 
 Header = tuple[bytes, bytes]
 
+CLOSE: Header = (b"connection", b"close")
+"""In an answer after which the connection ends."""
+
 
 @dataclass(slots=True)
 class Visit:

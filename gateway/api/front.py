@@ -15,7 +15,7 @@ from gateway.admission import cors, framing, request_id
 from gateway.admission.connections.crowd import Crowd
 from gateway.admission.connections.joined_writes import answer_whole
 from gateway.admission.gate import FORMS, PROBES, Gate
-from gateway.admission.visit import Header, Visit
+from gateway.admission.visit import CLOSE, Header, Visit
 from gateway.api import reading
 from gateway.deprecation import DEPRECATED
 from gateway.intake.bodies import Bodies
@@ -44,8 +44,6 @@ _VERSION = "/v1/"
 _NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
 # A HEAD is a GET whose body the server leaves out (RFC 9110, 9.3.2).
 _READS = frozenset({"GET", "HEAD"})
-# While the process stops, clients are to open their next connection to another one.
-_CLOSE: Header = (b"connection", b"close")
 # What changes with a release alone may be kept for a while; everything else that says nothing of it may not.
 _STEADY = ("/static/", "/openapi.json", "/asyncapi.json", "/favicon.ico")
 _FOR_A_WHILE: Header = (b"cache-control", b"public, max-age=300")
@@ -149,8 +147,11 @@ class Front:
         return visit
 
     def _ours(self, visit: Visit) -> list[Header]:
-        """Judged when the answer is given: a request that came before the stop may be answered in it."""
-        return [*visit.answer_headers, _CLOSE] if self.running.draining else visit.answer_headers
+        """Judged when the answer is given: a request that came before the stop may be answered in it.
+
+        While the process stops, clients are to open their next connection to another one.
+        """
+        return [*visit.answer_headers, CLOSE] if self.running.draining else visit.answer_headers
 
     async def _answer(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> Answer | None:
         """The answer, or None where FastAPI has given it."""

@@ -59,18 +59,13 @@ async def one(visit: Visit, id: UUID, *, gateway: Gateway) -> Answer:  # noqa: A
     value = await first_of(gateway.reads, gateway.replica, lambda reads: reads.one(id))
     if value is None:
         raise NotFoundError
-    tag = forms.etag(value)
-    headers = [(b"etag", tag.encode()), _FOR_A_MINUTE]
-    if len(value) > forms.LEAST_BYTES:
-        headers.append(forms.VARIES)
-        if forms.accepts(visit.headers.get(b"accept-encoding")):
-            value, tag = await forms.packed(value), f'{tag[:-1]}-gzip"'
-            headers[0] = (b"etag", tag.encode())
-            headers.append(forms.PACKED)
+    varies, packs = _forms_of(value, visit)
+    tag = forms.etag(value, packed=packs)
+    headers = [(b"etag", tag.encode()), _FOR_A_MINUTE, *varies]
     asked = visit.headers.get(b"if-none-match")
     if asked is not None and not forms.none_match(asked.decode("latin-1"), tag):
-        return 304, [header for header in headers if header != forms.PACKED], b""
-    return 200, [*headers, (b"content-length", b"%d" % len(value)), _JSON_TYPE], value
+        return 304, headers, b""
+    return await _answer(headers, value, packs=packs)
 
 
 async def page(visit: Visit, search: Search, *, gateway: Gateway) -> Answer:
@@ -83,10 +78,18 @@ async def page(visit: Visit, search: Search, *, gateway: Gateway) -> Answer:
     )
     if visit.root:
         links = page_document.below(visit.root, links)
-    headers: list[Header] = [(b"link", links), _NEVER]
-    if len(value) > forms.LEAST_BYTES:
-        headers.append(forms.VARIES)
-        if forms.accepts(visit.headers.get(b"accept-encoding")):
-            value = await forms.packed(value)
-            headers.append(forms.PACKED)
+    varies, packs = _forms_of(value, visit)
+    return await _answer([(b"link", links), _NEVER, *varies], value, packs=packs)
+
+
+def _forms_of(value: bytes, visit: Visit) -> tuple[list[Header], bool]:
+    """What says that there are two forms of it, where there are, and whether the packed one is asked for."""
+    if len(value) <= forms.LEAST_BYTES:
+        return [], False
+    return [forms.VARIES], forms.accepts(visit.headers.get(b"accept-encoding"))
+
+
+async def _answer(headers: list[Header], value: bytes, *, packs: bool) -> Answer:
+    if packs:
+        value, headers = await forms.packed(value), [*headers, forms.PACKED]
     return 200, [*headers, (b"content-length", b"%d" % len(value)), _JSON_TYPE], value

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, Literal
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from gateway.commit import key_holders
 from gateway.commit.commit_queue import jittered_seconds
 from gateway.commit.lease import LeaseKeeper
 from gateway.commit.statements import CHECK, CLOCK_BOUND_SECONDS, COLUMNS, COMMIT, COMMIT_WITH_KEYS, SETTLE
-from gateway.commit.submission import Batch, Submission
+from gateway.commit.submission import Batch, Submission, accepted_at
 from gateway.database.connection import (
     DATABASE_ERRORS,
     NotConnectedError,
@@ -39,8 +38,6 @@ _RETRY_SECONDS = 0.2
 # the table's own names, because that takes a third of the time of any loop over them, for each application stored.
 _LISTS = ", ".join(f'"each_{name}": [row.{name} for row in rows]' for name in COLUMNS)
 _each: Callable[[Sequence[Submission]], dict[str, Any]] = eval(f"lambda rows: {{{_LISTS}}}")  # noqa: S307 -- see above
-
-_time: Callable[[Submission], datetime] = attrgetter("created_at")
 
 # ``gathering``: nothing is under way; ``settling``: the outcome is not known and is being settled by a write.
 State = Literal["gathering", "committing", "settling"]
@@ -216,8 +213,8 @@ def _columns(batch: Batch) -> dict[str, Any]:
     traces = [submission.traceparent for submission in submissions]
     return {
         "batch": batch.id,
-        "oldest": min(map(_time, submissions)),
-        "newest": max(map(_time, submissions)),
+        "oldest": min(map(accepted_at, submissions)),
+        "newest": max(map(accepted_at, submissions)),
         "traces": traces if any(traces) else None,
         **_each(submissions),
     }

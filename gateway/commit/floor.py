@@ -5,19 +5,16 @@ decided. Each gateway says so of its lease with every heartbeat (docs/decisions/
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
-from operator import attrgetter
+from datetime import timedelta
 from uuid import UUID
 
 from contracts import milliseconds_of, time_of
 from gateway.commit.statements import CLOCK_BOUND_SECONDS
-from gateway.commit.submission import Submission
+from gateway.commit.submission import Submission, accepted_at
 from gateway.database.ids import Ids
 
 # Either clock may be so far off the database's.
 _REFUSED = timedelta(seconds=2 * CLOCK_BOUND_SECONDS)
-
-_time: Callable[[Submission], datetime] = attrgetter("created_at")
 
 
 class Floor:
@@ -45,7 +42,7 @@ class Floor:
 
         What is older than any commit may be is left as it is, for PostgreSQL to refuse.
         """
-        if min(map(_time, submissions)) >= self._instant:
+        if min(map(accepted_at, submissions)) >= self._instant:
             return
         for submission in submissions:
             if self._instant - _REFUSED <= submission.created_at < self._instant:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -63,6 +64,10 @@ class Submission:
         self.id = new_id()
         self.created_at = time_of(self.id)
         self.value = value_of(self)
+
+
+accepted_at: Callable[[Submission], datetime] = attrgetter("created_at")
+"""When it was accepted, for what is asked of many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,9 @@ VARIES: Field = (b"vary", b"accept-encoding")
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
-def etag(body: bytes) -> str:
-    """A strong tag of the very bytes that are answered."""
-    return f'"{hashlib.sha256(body).hexdigest()[:24]}"'
+def etag(body: bytes, *, packed: bool = False) -> str:
+    """A strong tag of the very bytes that are answered: of a body that is packed, another one."""
+    return f'"{hashlib.sha256(body).hexdigest()[:24]}{"-gzip" if packed else ""}"'
 
 
 def none_match(header: str, tag: str) -> bool:

@@ -18,14 +18,18 @@ BEGINNING = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass
-class Follower:
-    """Reads a stream from any of the gateways and comes back with the last id that it was shown, as a browser does."""
+class _Reader:
+    """What was shown, and where to go on."""
 
     ports: Sequence[int]
     seed: int = 0
     seen: list[str] = field(default_factory=list)
     place: str = BEGINNING
     breaks: int = 0
+
+
+class Follower(_Reader):
+    """Reads a stream from any of the gateways and comes back with the last id that it was shown, as a browser does."""
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -48,15 +52,8 @@ class Follower:
                     self.seen.append(json.loads(event["data"])["id"])
 
 
-@dataclass
-class Exporter:
+class Exporter(_Reader):
     """Exports again and again, each from where the one before ended, whole or cut."""
-
-    ports: Sequence[int]
-    seed: int = 0
-    seen: list[str] = field(default_factory=list)
-    place: str = BEGINNING
-    breaks: int = 0
 
     async def run(self) -> None:
         rng = random.Random(f"exporter {self.seed}")

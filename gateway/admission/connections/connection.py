@@ -10,6 +10,7 @@ from gateway.admission.connections.crowd import Crowd
 from gateway.admission.connections.joined_writes import JoinedWrites
 from gateway.admission.connections.reading import Reading
 from gateway.admission.gate import PROBES
+from gateway.admission.visit import CLOSE
 from gateway.problems.errors import OverloadedError, TooSlowError
 
 _RESERVE_SECONDS = 2.0
@@ -147,7 +148,7 @@ class Connection(Reading):
 
         async def send_and_close(message: Any) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"connection", b"close")]
+                message["headers"] = [*message["headers"], CLOSE]
             await send(message)
 
         if scope["path"] in PROBES:

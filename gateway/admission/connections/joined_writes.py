@@ -5,14 +5,17 @@ CPU time of a small POST, on either side.
 """
 
 import asyncio
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from gateway.admission.connections.crowd import Unread
-from gateway.admission.visit import Header
+from gateway.admission.visit import CLOSE, Header
 
-_CLOSE: Header = (b"connection", b"close")
+# As uvicorn has it of a value, but for the line breaks between fields.
+_CONTROLS = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class JoinedWrites(asyncio.Transport):
@@ -79,6 +82,14 @@ class JoinedWrites(asyncio.Transport):
             self._unread.add(self._transport, len(data))
 
 
+def in_one(status: int, fields: Sequence[Header], body: bytes) -> bytes:
+    """An answer as it goes over the wire; ValueError for a field that holds what no field may."""
+    head = b"\n".join(map(b": ".join, fields))
+    if head.count(b"\n") >= len(fields) or _CONTROLS.search(head):
+        raise ValueError("a header field with a control character in it")
+    return b"%b%b\r\n\r\n%b" % (STATUS_LINE[status], head.replace(b"\n", b"\r\n"), body)
+
+
 def answer_whole(send: object, status: int, headers: list[Header], body: bytes) -> bool:
     """Give an answer that is complete, its length among its fields; False where it has to be sent in the usual way.
 
@@ -91,19 +102,15 @@ def answer_whole(send: object, status: int, headers: list[Header], body: bytes) 
         return False
     if cycle.disconnected:
         return True
-    if _CLOSE in headers:
+    if CLOSE in headers:
         cycle.keep_alive = False
     elif not cycle.keep_alive:
-        headers = [*headers, _CLOSE]
-    fields = [*cycle.default_headers, *headers]
-    head = b"\r\n".join(map(b": ".join, fields))
-    if head.count(b"\n") != len(fields) - 1:
-        raise ValueError("a header field with a line break in it")
+        headers = [*headers, CLOSE]
+    shown = b"" if cycle.scope["method"] == "HEAD" else body
+    written = in_one(status, [*cycle.default_headers, *headers], shown)
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
-    cycle.transport.write_whole(  # type: ignore[attr-defined]  # JoinedWrites
-        b"%b%b\r\n\r\n%b" % (STATUS_LINE[status], head, b"" if cycle.scope["method"] == "HEAD" else body)
-    )
+    cycle.transport.write_whole(written)  # type: ignore[attr-defined]  # JoinedWrites
     cycle.message_event.set()
     if not cycle.keep_alive:
         cycle.transport.close()

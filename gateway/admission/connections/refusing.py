@@ -3,8 +3,10 @@
 from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.admission.connections.joined_writes import in_one
+from gateway.admission.visit import CLOSE
 from gateway.problems import document
 from gateway.problems.errors import GatewayError
 
@@ -38,15 +40,13 @@ class Refusing(HttpToolsProtocol):
         """Answer for a request that no application will see, and close."""
         if not self.transport.is_closing():
             status, fields, body = self._refusal(error, self.scope["headers"] if self.scope else [])
-            fields = [*self.server_state.default_headers, *fields]
-            head = b"".join(b"%b: %b\r\n" % field for field in fields)
-            self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
+            self.transport.write(in_one(status, [*self.server_state.default_headers, *fields], body))
             self.transport.close()
 
     def _refusal(self, error: GatewayError, headers: Any) -> document.Answer:
         front: Any = self.config.app
         status, fields, body = front.refuse(error, headers)
-        closing = [] if (b"connection", b"close") in fields else [(b"connection", b"close")]
+        closing = [] if CLOSE in fields else [CLOSE]
         return status, [*fields, *closing], body
 
     async def _answer_with(self, error: GatewayError, scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG002 -- ASGI
