@@ -29,6 +29,8 @@ from runtime import release
 log = logging.getLogger(__name__)
 
 _NO_PROGRESS_SECONDS = 3.0
+# For a task to end, beside a request to Kafka that is under way.
+_END_SECONDS = 10.0
 
 
 class Gateway:
@@ -146,13 +148,20 @@ class Gateway:
                 await asyncio.gather(self._tasks["writer"], return_exceptions=True)
         await self._flush()
         outstanding = self.publisher.outstanding or self.recovery.busy
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), self.recovery.stop(), return_exceptions=True)
+        await self._end_tasks()
         with suppress(*DATABASE_ERRORS):
             await self.writer.delete_confirmed()
             if not outstanding:
                 await self.keeper.give_back()
+
+    async def _end_tasks(self) -> None:
+        """Bounded as every wait in a stop: what does not end is named, and ends with the process."""
+        for task in self._tasks.values():
+            task.cancel()
+        ending = {*self._tasks.values(), asyncio.create_task(self.recovery.stop(), name="drains of claimed leases")}
+        _, left = await asyncio.wait(ending, timeout=self.settings.send_timeout_seconds + _END_SECONDS)
+        if left:
+            log.error("These tasks do not end: %s", ", ".join(sorted(task.get_name() for task in left)))
 
     async def _flush(self) -> None:
         """Wait for the acknowledgements as long as they keep coming."""

@@ -25,8 +25,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from gateway.publish.events import Event
-from gateway.publish.topic import uncut
 from runtime.kafka.clients import Kafka
+from runtime.kafka.uncut import uncut
 
 MAX_BATCH_BYTES = 512 * 1024
 _METADATA_SECONDS = 0.1

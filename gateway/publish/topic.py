@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -24,6 +24,7 @@ from aiokafka.protocol.offset import OffsetRequest
 from gateway.publish.kafka_wire import LeaderEpochEndRequest
 from runtime.kafka.clients import Kafka
 from runtime.kafka.metadata import TopicMetadataRequest
+from runtime.kafka.uncut import uncut
 
 log = logging.getLogger(__name__)
 
@@ -67,23 +68,6 @@ async def brokers(kafka: Kafka) -> AsyncIterator[AIOKafkaClient]:
         yield client
     finally:
         await client.close()
-
-
-async def uncut(opening: Coroutine[Any, Any, None]) -> None:
-    """Let connections be opened to the end even if the caller is cancelled: aiokafka loses one that is cut half-way.
-
-    The end comes within a moment, or it is cut.
-    """
-    task = asyncio.ensure_future(opening)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        # aiokafka asks for a producer id for ever: then it is cut after all.
-        await asyncio.wait({task}, timeout=ANSWER_SECONDS)
-        task.cancel()
-        with suppress(*BROKER_ERRORS, asyncio.CancelledError):
-            await task
-        raise
 
 
 async def look(client: AIOKafkaClient, topic: str) -> TopicState:

@@ -13,6 +13,7 @@ from aiokafka.client import AIOKafkaClient
 from runtime.kafka.access.security import Security
 from runtime.kafka.access.sessions import keep_sessions
 from runtime.kafka.any_bytes import read_any_bytes
+from runtime.kafka.uncut import close_uncut
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Kafka:
     def entry(self) -> dict[str, Any]:
         """How to get in, in aiokafka's words."""
         keep_sessions()
+        close_uncut()
         return self.security.options()
 
     def _addressed(self) -> dict[str, Any]:

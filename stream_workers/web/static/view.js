@@ -90,6 +90,7 @@
 
   document.addEventListener("htmx:sseBeforeMessage", (event) => {
     heardAt = Date.now();
+    if (live) tellSilence();
     if (paused) event.preventDefault();
   });
   document.addEventListener("htmx:sseMessage", () => {
@@ -112,6 +113,10 @@
 
   function tick() {
     tellAges();
+    tellSilence();
+  }
+
+  function tellSilence() {
     const gone = document.getElementById("gone");
     const silent = Date.now() - heardAt > SILENT_MS;
     if (silent && gone.hidden) gone.textContent = gone.dataset.since.replace("{time}", clock(heardAt / 1000));
