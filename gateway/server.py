@@ -133,7 +133,7 @@ def run(settings: Settings) -> None:
         Certificate.of(settings)
     except CertificateError as error:
         sys.exit(f"headgate: {error}")
-    listening = inherited() or _bound(settings.gateway_host, settings.gateway_port)
+    listening = inherited() or bound(settings.gateway_host, settings.gateway_port)
     configure_logs(settings)
     log.info("The address is %s port %d", *listening.getsockname()[:2])
     if settings.gateway_processes > 1:
@@ -149,18 +149,18 @@ def run(settings: Settings) -> None:
         sys.exit(1)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
     """The port, before anything else is begun: a gateway that cannot have it takes no lease. Exits 1 if it cannot.
 
     It does not listen yet, so nobody waits there for a gateway that is not ready; on IPv6 it takes IPv4 as well.
     """
-    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.set_inheritable(True)
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.set_inheritable(True)
     try:
-        bound.bind((host, port))
+        listening.bind((host, port))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             sys.exit(f"headgate: port {port} (GATEWAY_PORT) is taken by another program: stop it or set another port")
         sys.exit(f"headgate: {host} port {port} (GATEWAY_HOST, GATEWAY_PORT) cannot be listened on: {error.strerror}")
-    return bound
+    return listening

@@ -1,7 +1,6 @@
 """A gateway that serves real HTTP inside the test, and a client that speaks to it."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,8 +12,9 @@ import httpx
 from gateway.api.front import Front
 from gateway.app import create_app
 from gateway.commit.submission import Submission
-from gateway.server import Server, config_for
+from gateway.server import Server, bound, config_for
 from gateway.settings import Settings
+from tests.support.inside import stop_the_minute
 from tests.support.write_path import eventually, rows, settings_for
 
 __all__ = ["NEW", "Served", "count", "served", "settings_for"]
@@ -80,7 +80,8 @@ async def served(
 ) -> AsyncIterator[Served]:
     """Serve on a free port until the block ends; starts when the gateway is ready."""
     front = create_app(settings, fast=fast)
-    listening = socket.create_server(("127.0.0.1", 0))
+    stop_the_minute(front)
+    listening = bound(settings.gateway_host, 0)
     port = listening.getsockname()[1]
     server = Server(config_for(settings, front), front, settings)
     serving = asyncio.create_task(server.serve(sockets=[listening]))

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from gateway.admission.window import SlidingWindow
 from gateway.api.front import Front
 from gateway.app import create_app
 from gateway.settings import Settings
@@ -14,6 +15,7 @@ from gateway.settings import Settings
 async def served(settings: Settings) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
     """A started gateway that can be asked; it is drained at the end of the block."""
     front = create_app(settings)
+    stop_the_minute(front)
     api = front.api
     transport = httpx.ASGITransport(app=front, raise_app_exceptions=False)
     async with (
@@ -21,3 +23,9 @@ async def served(settings: Settings) -> AsyncIterator[tuple[Front, httpx.AsyncCl
         httpx.AsyncClient(transport=transport, base_url="http://gateway") as client,
     ):
         yield front, client
+
+
+def stop_the_minute(front: Front) -> None:
+    """The rate limit's minute never ends: who used up the limit has none left, however long the machine takes."""
+    if (limiter := front.gate.limiter) is not None:
+        limiter.window = SlidingWindow(limiter.limit, clock=lambda: 1_000_000.0)

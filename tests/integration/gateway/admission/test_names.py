@@ -2,15 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contracts import Topics
 from gateway.settings import Settings
-from runtime.kafka.clients import Kafka
-from tests.integration.gateway.observability.test_gateway_processes_observed import process
 from tests.support.http_gateway import NEW, Served, count, read_answer, served
 
 LOOPBACK = ("localhost", "localhost:8000", "LOCALHOST.", "127.0.0.1", "127.3.2.1:80", "[::1]", "[::1]:8000")
@@ -106,28 +102,18 @@ def test_what_is_no_name_stops_the_start(monkeypatch: pytest.MonkeyPatch, text: 
         Settings(_env_file=None)
 
 
-async def test_a_socket_for_both_families_serves_and_knows_both(
-    database_url: str, kafka: Kafka, topics: Topics, tmp_path: Path
-) -> None:
+async def test_a_socket_for_both_families_serves_and_knows_both(http_settings: Settings) -> None:
     """IPv4 arrives there as ::ffff:127.0.0.1: it is the loopback's range that is trusted, and it is one visitor."""
-    gateway = process(
-        database_url, kafka, topics, tmp_path / "gateway.log",
-        GATEWAY_HOST="::", RATE_LIMIT_PER_MINUTE="5", TRUSTED_PROXIES="127.0.0.0/8",
-    )  # fmt: skip
-    gateway.start()
-    try:
-        await gateway.ready()
-        assert await _left(gateway.port, "127.0.0.1", "203.0.113.1") == 4
-        assert await _left(gateway.port, "127.0.0.1", "203.0.113.1") == 3
-        assert await _left(gateway.port, "127.0.0.1", "::ffff:203.0.113.1") == 2
-        assert await _left(gateway.port, "127.0.0.1", "203.0.113.2") == 4
-        assert await _left(gateway.port, "127.0.0.1", "") == 4
+    more = {"gateway_host": "::", "rate_limit_per_minute": 5, "trusted_proxies": ("127.0.0.0/8",)}
+    async with served(http_settings.model_copy(update=more)) as http:
+        assert await _left(http.port, "127.0.0.1", "203.0.113.1") == 4
+        assert await _left(http.port, "127.0.0.1", "203.0.113.1") == 3
+        assert await _left(http.port, "127.0.0.1", "::ffff:203.0.113.1") == 2
+        assert await _left(http.port, "127.0.0.1", "203.0.113.2") == 4
+        assert await _left(http.port, "127.0.0.1", "") == 4
         # IPv6 is no trusted range here: whatever it forwards for, it is one visitor.
-        assert await _left(gateway.port, "::1", "203.0.113.1") == 4
-        assert await _left(gateway.port, "::1", "203.0.113.9") == 3
-        assert await gateway.stop() == 0
-    finally:
-        gateway.kill()
+        assert await _left(http.port, "::1", "203.0.113.1") == 4
+        assert await _left(http.port, "::1", "203.0.113.9") == 3
 
 
 async def _left(port: int, address: str, forwarded: str) -> int:
