@@ -74,7 +74,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 @pytest.mark.parametrize("block", RUN, ids=lambda block: f"line-{block.line}")
 def test_the_commands_work_and_answer_as_shown(block: Block, stack: dict[str, str]) -> None:
     commands = _here(block.commands, stack)
-    wanted, deadline = _shape(block.answer, block.language), time.monotonic() + 30
+    wanted, deadline = _shape(block.answer, block.language), time.monotonic() + 120
     # Health is of the moment: on a busy machine a lease can be away while one looks.
     while (seen := _shape(_output(commands, stack), block.language)) != wanted and time.monotonic() < deadline:
         pass

@@ -117,7 +117,7 @@ async def test_what_is_confirmed_during_a_deletion_is_deleted_too(gateway: Gatew
     writer._session.execute = confirming  # type: ignore[method-assign,assignment]
     await writer.submit(submission())
     await eventually(lambda: _forgotten(writer), what="the deletion")
-    await eventually(lambda: outbox_is_empty(database_url), seconds=10, what="an empty outbox")
+    await eventually(lambda: outbox_is_empty(database_url), what="an empty outbox")
 
 
 async def _forgotten(writer: Writer) -> bool:

@@ -146,7 +146,7 @@ async def test_as_many_as_are_allowed_and_a_place_is_free_again(http_settings: S
         async def free() -> bool:
             return http.front.running.followers.open == 0
 
-        await eventually(free, seconds=10, what="the place of a client that has gone")
+        await eventually(free, what="the place of a client that has gone")
         assert (await http.client.get(EXPORT)).status_code == 200
         assert not http.front.running.keeper.followed
 
