@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 from aiokafka import TopicPartition
@@ -21,6 +22,8 @@ EVENTS, QUICK_EVENTS = 600_000, 150_000
 STOCK_EVENTS, QUICK_STOCK_EVENTS = 80_000, 30_000
 PARTITIONS = 4
 _SECONDS = 240.0
+# As where Faust has no wheel, on Linux on ARM.
+WITHOUT = ", without Cython"
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,18 @@ class Progress:
 async def run(stage: Stage) -> Finding:
     finding, quick = Finding("workers"), stage.settings.quick
     events, stock_events = (QUICK_EVENTS, QUICK_STOCK_EVENTS) if quick else (EVENTS, STOCK_EVENTS)
-    results: dict[str, list[Outcome]] = {"bare consumer": [], "metrics": [], "journal": [], "empty agent": []}
+    names = ("bare consumer", "metrics", "journal", f"metrics{WITHOUT}", f"journal{WITHOUT}", "empty agent")
+    results: dict[str, list[Outcome]] = {name: [] for name in names}
     for _ in range(max(1, stage.settings.round_count // 2 + 1)):
         topics = await filled(stage, events)
         arguments = ["read", str(events)]
         results["bare consumer"].append(await stage.outcome("bare_kafka", arguments, "postgres", topics))
-        results["metrics"].append(await worker_outcome(stage, METRICS, topics, events))
-        results["journal"].append(await worker_outcome(stage, JOURNAL, topics, events))
+        for kind in (METRICS, JOURNAL):
+            results[kind.name].append(await worker_outcome(stage, kind, topics, events))
+        topics = await filled(stage, events)
+        for kind in (METRICS, JOURNAL):
+            outcome = await worker_outcome(stage, kind, topics, events, no_cython=1)
+            results[f"{kind.name}{WITHOUT}"].append(outcome)
         stock = await filled(stage, stock_events)
         results["empty agent"].append(await stage.outcome("empty_agent", [str(stock_events)], "postgres", stock))
     _tell(finding, results)
@@ -64,11 +72,12 @@ async def worker_outcome(
     *,
     partitions: int = PARTITIONS,
     tree: Path | None = None,
+    **settings: Any,
 ) -> Outcome:
     """From the first state that the worker writes to the one that holds every event."""
     changelog = kind.changelog(topics)
     server = stage.program(
-        kind.name, ["-m", "cli", "worker", kind.name], "postgres", topics, tree=tree, log_format="json"
+        kind.name, ["-m", "cli", "worker", kind.name], "postgres", topics, tree=tree, log_format="json", **settings
     )
     progress = await progressed(
         stage, [server], [TopicPartition(changelog, number) for number in range(partitions)], events
