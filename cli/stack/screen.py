@@ -1,8 +1,9 @@
 """What `headgate run` shows: a line for each step of the start, and one screen when all is ready."""
 
+import io
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import typer
@@ -18,15 +19,16 @@ _BODY = '{"user_name": "ada", "description": "A bridge over the river"}'
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """One line with the time that it took."""
-    began = time.monotonic()
+    """One line with the time that it took; what is printed meanwhile comes below it."""
+    began, taken = time.monotonic(), ""
     typer.echo(f"  {what:<48}", nl=False)
+    printed = io.StringIO()
     try:
-        yield
-    except BaseException:
-        typer.echo("")
-        raise
-    typer.echo(f"{time.monotonic() - began:5.1f} s")
+        with redirect_stdout(printed):
+            yield
+        taken = f"{time.monotonic() - began:5.1f} s"
+    finally:
+        typer.echo(f"{taken}\n{printed.getvalue()}", nl=False)
 
 
 def screen(

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import structlog
 from rich.console import Console
 from rich.progress import Progress
 from typer import Typer
@@ -21,7 +22,7 @@ from cli.config import masked
 from cli.environment import known_names
 from cli.finish import Rate
 from cli.listing import listing, show
-from cli.stack.screen import screen
+from cli.stack.screen import screen, step
 from runtime.release import described
 from stream_workers.kinds import KINDS
 from tests.support.commands import ROOT
@@ -48,6 +49,17 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     assert shown.returncode == 0
     for command in ("config", "forget", "gateway", "load", "migrate", "retention", "run", "topics", "worker"):
         assert command in shown.stdout
+
+
+def test_a_step_of_a_start_is_one_line_whatever_is_logged_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:
+    with step("one"):
+        structlog.get_logger().info("something else")
+    with pytest.raises(KeyError), step("another"):
+        raise KeyError
+    one, logged, another = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"  one +\d+\.\d s", one)
+    assert "something else" in logged
+    assert another.split() == ["another"]
 
 
 def test_help_says_of_each_command_what_its_own_help_says() -> None:
