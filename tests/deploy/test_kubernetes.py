@@ -1,5 +1,6 @@
 """The manifests are valid, hang together, and say nothing that the code does not know."""
 
+import re
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]
@@ -8,8 +9,9 @@ import yaml
 
 from cli.environment import known_names
 from contracts import Topics
+from gateway.settings import Settings
 from stream_workers.kinds import KINDS
-from tests.support.commands import ROOT, exists
+from tests.support.commands import ROOT, exists, options
 
 FOLDER = ROOT / "deploy/kubernetes"
 KUBERNETES = "1.34"
@@ -34,7 +36,7 @@ PODS = {m["metadata"]["name"]: m["spec"]["template"] for m in MANIFESTS if "temp
 KEDA = [m for m in MANIFESTS if m["kind"] == "ScaledObject"]
 
 
-def _name(manifest: Manifest) -> str:
+def name_of(manifest: Manifest) -> str:
     return f"{manifest['kind']}-{manifest['metadata']['name']}"
 
 
@@ -44,7 +46,17 @@ def _container(pod: str) -> dict[str, Any]:
     return container
 
 
-@pytest.mark.parametrize("manifest", [m for m in MANIFESTS if m["kind"] != "ScaledObject"], ids=_name)
+def _told() -> str:
+    return (ROOT / "docs/kubernetes.md").read_text()
+
+
+def secrets_to_make() -> dict[str, set[str]]:
+    """What docs/kubernetes.md has one make: each secret with its keys."""
+    made = re.findall(r"create secret generic ([\w-]+)((?:[ \\\n]+--from-\S+)+)", _told())
+    return {name: set(re.findall(r"--from-\w+=([\w.]+)=", keys)) for name, keys in made}
+
+
+@pytest.mark.parametrize("manifest", [m for m in MANIFESTS if m["kind"] != "ScaledObject"], ids=name_of)
 def test_it_is_what_kubernetes_takes(manifest: Manifest) -> None:
     kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
 
@@ -61,8 +73,11 @@ def test_values_for_all_are_settings_that_exist() -> None:
 @pytest.mark.parametrize("pod", PODS)
 def test_the_pod_runs_a_command_that_exists_with_settings_that_exist(pod: str) -> None:
     container = _container(pod)
-    assert exists(*container["args"])
+    words = [word for word in container["args"] if not word.startswith("--")]
+    assert exists(*words)
+    assert {word for word in container["args"] if word.startswith("--")} <= options(*words)
     assert {variable["name"] for variable in container.get("env", [])} <= known_names()
+    assert [each["configMapRef"]["name"] for each in container["envFrom"]] == ["headgate"]
 
 
 @pytest.mark.parametrize("pod", PODS)
@@ -70,6 +85,38 @@ def test_secrets_are_referred_to_and_never_written(pod: str) -> None:
     secret = {"DATABASE_URL", "DATABASE_READ_URL", "WORKER_WEB_TOKEN"}
     written = [v["name"] for v in _container(pod).get("env", []) if "value" in v and v["name"] in secret]
     assert written == []
+
+
+@pytest.mark.parametrize("pod", PODS)
+def test_its_secrets_are_those_that_one_is_told_to_make(pod: str) -> None:
+    """Under the name of the setting, each; and what owns the tables is with those alone that change them."""
+    changes = PODS[pod]["metadata"]["labels"]["app.kubernetes.io/name"] in {"headgate-migrate", "headgate-retention"}
+    for variable in _container(pod).get("env", []):
+        if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
+            assert reference["key"] == variable["name"]
+            assert reference.get("optional") or reference["key"] in secrets_to_make()[reference["name"]]
+            assert reference["name"] == ("headgate-owner" if changes else "headgate")
+
+
+def test_the_role_that_gets_its_grants_is_the_one_that_services_run_as() -> None:
+    role = _container("headgate-migrate")["args"][-1]
+    assert f"--from-literal=DATABASE_URL=postgresql://{role}:" in _told()
+
+
+@pytest.mark.parametrize("pod", [pod for pod in PODS if "worker" in pod or "gateway" in pod])
+def test_its_port_is_the_one_that_it_listens_on(pod: str) -> None:
+    (port,) = _container(pod)["ports"]
+    given = {v["name"]: v.get("value") for v in _container(pod)["env"]}
+    listens = given.get("WORKER_WEB_PORT", str(Settings.model_fields["gateway_port"].default))
+    assert str(port["containerPort"]) == listens == PODS[pod]["metadata"]["annotations"]["prometheus.io/port"]
+    probes = [_container(pod)[f"{kind}Probe"]["httpGet"]["port"] for kind in ("startup", "liveness", "readiness")]
+    (service,) = [m for m in MANIFESTS if (m["kind"], m["metadata"]["name"]) == ("Service", pod)]
+    assert {*probes, *(each["targetPort"] for each in service["spec"]["ports"])} == {port["name"]}
+
+
+@pytest.mark.parametrize("pod", [pod for pod in PODS if "worker" in pod or "gateway" in pod])
+def test_what_is_mounted_is_a_volume(pod: str) -> None:
+    assert {m["name"] for m in _container(pod)["volumeMounts"]} == {v["name"] for v in PODS[pod]["spec"]["volumes"]}
 
 
 @pytest.mark.parametrize("pod", PODS)
@@ -83,7 +130,7 @@ def test_the_pod_has_no_power_that_it_does_not_need(pod: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "manifest", [m for m in MANIFESTS if m["kind"] in {"Service", "PodDisruptionBudget"}], ids=_name
+    "manifest", [m for m in MANIFESTS if m["kind"] in {"Service", "PodDisruptionBudget"}], ids=name_of
 )
 def test_it_finds_its_pods(manifest: Manifest) -> None:
     selector = manifest["spec"]["selector"]
@@ -92,7 +139,7 @@ def test_it_finds_its_pods(manifest: Manifest) -> None:
 
 
 @pytest.mark.parametrize(
-    "manifest", [m for m in MANIFESTS if m["kind"] in {"HorizontalPodAutoscaler", "ScaledObject"}], ids=_name
+    "manifest", [m for m in MANIFESTS if m["kind"] in {"HorizontalPodAutoscaler", "ScaledObject"}], ids=name_of
 )
 def test_it_scales_something_that_exists_and_leaves_the_number_to_it(manifest: Manifest) -> None:
     target = manifest["spec"]["scaleTargetRef"]
@@ -100,7 +147,7 @@ def test_it_scales_something_that_exists_and_leaves_the_number_to_it(manifest: M
     assert "replicas" not in found["spec"]
 
 
-@pytest.mark.parametrize("scaled", KEDA, ids=_name)
+@pytest.mark.parametrize("scaled", KEDA, ids=name_of)
 def test_workers_follow_their_own_lag_and_are_no_more_than_the_partitions(scaled: Manifest) -> None:
     (trigger,) = scaled["spec"]["triggers"]
     values = dict(literal.split("=") for literal in KUSTOMIZATION["configMapGenerator"][0]["literals"])
@@ -108,7 +155,7 @@ def test_workers_follow_their_own_lag_and_are_no_more_than_the_partitions(scaled
     assert scaled["spec"]["maxReplicaCount"] == int(values["KAFKA_PARTITIONS"])
     assert trigger["type"] == "kafka"
     assert trigger["metadata"]["topic"] == topics.applications
-    assert trigger["metadata"]["bootstrapServers"] == values["KAFKA_BOOTSTRAP_SERVERS"]
+    assert trigger["metadata"]["bootstrapServersFromEnv"] in values
     assert trigger["metadata"]["consumerGroup"] in {kind.group(topics) for kind in KINDS.values()}
     assert scaled["metadata"]["name"].endswith(trigger["metadata"]["consumerGroup"])
     assert all(isinstance(value, str) for value in trigger["metadata"].values())
