@@ -1,8 +1,10 @@
 """Links between pages lead somewhere, the commands that pages name exist, and the site builds."""
 
+import json
 import re
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -47,11 +49,39 @@ def test_every_option_that_is_named_exists(page: Path) -> None:
     assert [(words, named) for words, named in uses if named and not set(named) <= options(*words)] == []
 
 
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+def test_the_site_builds_without_a_warning_and_its_links_lead_somewhere(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert built.returncode == 0, built.stderr
-    assert (tmp_path / "index.html").is_file()
+    pages = {path: _Page(path) for path in tmp_path.rglob("*.html")}
+    assert [f"{path}: {link}" for path, page in pages.items() for link in page.links if not _is_there(path, link)] == []
+    assert {"tutorial", "tutorial.ru", "repository", "repository/README.ru"} <= _listed(tmp_path)
+
+
+class _Page(HTMLParser):
+    """The links of a page of the site, those to other hosts left out; the page of what is not there has the root's."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: set[str] = set()
+        if path.name != "404.html":
+            self.feed(path.read_text())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if tag in {"a", "img", "link", "script"} and name in {"href", "src"} and value:
+                self.links |= set() if re.match(r"\w+:|#", value) else {value}
+
+
+def _is_there(page: Path, link: str) -> bool:
+    target = page.parent / re.split(r"[?#]", link)[0]
+    return (target / "index.html").is_file() or target.is_file()
+
+
+def _listed(site: Path) -> set[str]:
+    """The pages that the site's search finds."""
+    found = json.loads((site / "search/search_index.json").read_text())["docs"]
+    return {entry["location"].partition("#")[0].rstrip("/") for entry in found}
 
 
 def _targets(page: Path) -> list[str]:
