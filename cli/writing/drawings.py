@@ -39,12 +39,14 @@ def topics() -> Iterator[str]:
         yield f"    {kind} <--> {kind}-states[[{kind.changelog(names)}]]"
         if kind.serves_view:
             yield f"    {kind} --> letters[[{names.dead_letters}]]"
-            yield f"    {kind}-states --> view([web view])"
+            yield f"    {kind} --> happened[[{names.happened}]]"
+            yield f"    {kind}-states & happened --> view([web view])"
 
 
 def tables() -> Iterator[str]:
     """Every table with its columns; what refers to what is said in the comments of the columns alone."""
     yield "erDiagram"
+    yield "    direction LR"
     for table in applications.metadata.sorted_tables:
         yield from _table(table)
 

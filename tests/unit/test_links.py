@@ -55,6 +55,9 @@ def test_the_site_builds_without_a_warning_and_its_links_lead_somewhere(tmp_path
     assert built.returncode == 0, built.stderr
     pages = {path: _Page(path) for path in tmp_path.rglob("*.html")}
     assert [f"{path}: {link}" for path, page in pages.items() for link in page.links if not _is_there(path, link)] == []
+    drawings = (tmp_path / "drawings/index.html").read_text()
+    assert '<pre class="mermaid">' in drawings
+    assert "vendor/mermaid/mermaid.tiny.js" in drawings, "the theme would fetch one from another host"
     assert {"tutorial", "tutorial.ru", "repository", "repository/README.ru"} <= _listed(tmp_path)
 
 
