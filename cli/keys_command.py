@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli import environment
 from cli.errors import CommandError
-from cli.listing import listing
-from gateway.admission.api_keys import SCOPES, ListedKey, Scope, create_key, list_keys, revoke_key, rotate_key
+from cli.listing import listing, show
+from gateway.admission.api_keys import SCOPES, Scope
+from gateway.admission.issued_keys import ListedKey, create_key, list_keys, revoke_key, rotate_key
 from gateway.database.connection import create_engine, first_line
 from gateway.settings import Settings
 
@@ -25,6 +26,8 @@ app = typer.Typer(help="API keys: create, rotate, list, revoke.", no_args_is_hel
 _Answer = TypeVar("_Answer")
 _SPAN = re.compile(r"([0-9]{1,5})([hd])", re.ASCII)
 _UNITS = {"h": "hours", "d": "days"}
+LIMIT_MAX = 1_000_000
+"""More a minute than a gateway takes: whoever means no limit says so."""
 
 
 Json = Annotated[bool, typer.Option("--json", help="for programs: one JSON document")]
@@ -37,6 +40,10 @@ def create(
     scope: Annotated[list[str] | None, typer.Option(help="may be given again; default: read and write")] = None,
     expires: Annotated[str, typer.Option(help="when it ends: `90d`, `12h`, or a date such as 2027-01-31 (UTC)")] = "",
     expires_days: Annotated[int, typer.Option(min=0, help="the same in days; 0 = never")] = 0,
+    limit: Annotated[
+        int, typer.Option(min=0, max=LIMIT_MAX, help="calls per minute; 0 = as RATE_LIMIT_PER_MINUTE says")
+    ] = 0,
+    own: Annotated[bool, typer.Option("--own", help="it reads only what it wrote itself")] = False,
     as_json: Json = False,
 ) -> None:
     """Make a key and show it, once."""
@@ -44,13 +51,18 @@ def create(
     if expires and expires_days:
         raise CommandError("--expires and --expires-days say the same: give one of them")
     expires_at = _time(expires or f"{expires_days}d") if expires or expires_days else None
-    id_, key = _with_database(lambda engine: create_key(engine, name, scopes, expires_at=expires_at))
+    if own and not any(one.startswith("applications:") for one in scopes):
+        raise CommandError("--own is for keys that write or read applications: give it such a --scope")
+    id_, key = _with_database(
+        lambda engine: create_key(engine, name, scopes, expires_at=expires_at, limit=limit, own=own)
+    )
     if as_json:
-        fields = {"id": str(id_), "key": key, "name": name, "scopes": scopes, "expires_at": _iso(expires_at)}
-        typer.echo(json.dumps(fields, ensure_ascii=False))
+        rights = {"scopes": scopes, "own": own, "limit": limit or None, "expires_at": _iso(expires_at)}
+        typer.echo(json.dumps({"id": str(id_), "key": key, "name": name, **rights}, ensure_ascii=False))
         return
     typer.echo(key)
-    typer.echo(f"id {id_}, scopes {', '.join(scopes)}. Keep the key now: it cannot be shown again.", err=True)
+    more = (", own applications only" if own else "") + (f", {limit} calls a minute" if limit else "")
+    typer.echo(f"id {id_}, scopes {', '.join(scopes)}{more}. Keep the key now: it cannot be shown again.", err=True)
 
 
 @app.command()
@@ -60,7 +72,10 @@ def rotate(
     overlap: Annotated[str, typer.Option(help="how long the former key still works: `24h`, `7d`, `0h`")] = "24h",
     as_json: Json = False,
 ) -> None:
-    """Make a new key in place of one, with its name, scopes and end; both work for a while, then the new one alone."""
+    """Make a new key in place of one, with its name, rights, limit and end; both work for a while, then the new one.
+
+    The new one reads what the former wrote.
+    """
     ends_at = _from_now(overlap)
     made = _with_database(lambda engine: rotate_key(engine, id, ends_at=ends_at))
     if made is None:
@@ -80,10 +95,10 @@ def list_(*, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps([_fields(one) for one in keys], indent=2, ensure_ascii=False))
         return
-    table = listing("id", "name", "scopes", "created", "expires", "last used", "revoked")
+    table = listing("id", "name", "scopes", "own", "limit", "created", "expires", "last used", "revoked")
     for one in keys:
         table.add_row(*_cells(one))
-    Console().print(table)
+    show(table, Console())
 
 
 @app.command()
@@ -127,12 +142,14 @@ def _iso(at: datetime | None) -> str | None:
 
 def _fields(key: ListedKey) -> dict[str, Any]:
     times = {name: _iso(getattr(key, name)) for name in ("created_at", "expires_at", "last_used_at", "revoked_at")}
-    return {"id": str(key.id), "name": key.name, "scopes": list(key.scopes), **times}
+    rights = {"name": key.name, "scopes": list(key.scopes), "own": key.own, "limit": key.limit}
+    return {"id": str(key.id), **rights, **times}
 
 
 def _cells(key: ListedKey) -> list[str]:
     times = (key.created_at, key.expires_at, key.last_used_at, key.revoked_at)
-    return [str(key.id), key.name, " ".join(key.scopes), *(f"{time:%Y-%m-%d %H:%M}" if time else "-" for time in times)]
+    rights = (" ".join(key.scopes), "yes" if key.own else "-", str(key.limit or "-"))
+    return [str(key.id), key.name, *rights, *(f"{time:%Y-%m-%d %H:%M}" if time else "-" for time in times)]
 
 
 def _with_database(work: Callable[[AsyncEngine], Awaitable[_Answer]]) -> _Answer:

@@ -26,7 +26,9 @@ log = logging.getLogger(__name__)
 def create_app(settings: Settings, *, fast: bool = True) -> Front:
     """The ASGI application, not started: its lifespan starts and drains it."""
     limit = settings.rate_limit_per_minute
-    limiter = RateLimiter(limit, storage=settings.limit_storage) if limit else None
+    # A key may have a limit of its own where there is none for everybody.
+    limited = limit or settings.auth_required
+    limiter = RateLimiter(limit, storage=settings.limit_storage) if limited else None
     api = create_api()
     front = Front(api, settings, Gate(settings, limiter), fast=fast)
     api.state.front = front

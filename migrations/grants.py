@@ -20,6 +20,7 @@ GRANTS = {
     "gateway_leases": _ALL,
     "idempotency_keys": _ALL,
     "outbox": _ALL,
+    "ownerships": "SELECT, INSERT",
     "unpublishable": "SELECT, INSERT",
 }
 

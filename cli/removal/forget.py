@@ -21,6 +21,7 @@ from stream_workers.kinds import KINDS, Kept
 _ERASE = text("""
 WITH gone AS (DELETE FROM applications WHERE id = ANY(:ids) RETURNING id),
      keys AS (DELETE FROM idempotency_keys WHERE application_id = ANY(:ids)),
+     owned AS (DELETE FROM ownerships WHERE id = ANY(:ids)),
      refused AS (DELETE FROM unpublishable WHERE id = ANY(:ids))
 INSERT INTO erasures (id) SELECT id FROM gone ON CONFLICT DO NOTHING
 """).bindparams(IDS)

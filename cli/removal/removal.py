@@ -23,7 +23,8 @@ PAUSE_SECONDS = 0.05
 # An idempotency key goes with its application: who repeats the request would wait for an answer that is gone.
 IDS = bindparam("ids", type_=ARRAY(UUID_TYPE(as_uuid=True)))
 REMOVE = text("""
-WITH keys AS (DELETE FROM idempotency_keys WHERE application_id = ANY(:ids))
+WITH keys AS (DELETE FROM idempotency_keys WHERE application_id = ANY(:ids)),
+     owned AS (DELETE FROM ownerships WHERE id = ANY(:ids))
 DELETE FROM applications WHERE id = ANY(:ids)
 """).bindparams(IDS)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, not_, select, text, tuple_
+from sqlalchemy import Column, ColumnElement, delete, not_, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -18,13 +18,13 @@ from contracts import first_id
 from gateway.database.connection import sqlstate
 from gateway.database.months import Month, older_table, partitions
 from gateway.database.partitions import changing
-from gateway.database.tables import applications, expirations, idempotency_keys
+from gateway.database.tables import applications, expirations, idempotency_keys, ownerships
 
 # An id this old can no longer be under way to a commit (protocol, rule 10), by a wide margin.
 YOUNGEST = timedelta(hours=1)
 _LOCK_NOT_AVAILABLE = "55P03"
 _TRIES = 20
-_KEYS_AT_ONCE = 1_000
+_AT_ONCE = 1_000
 _MUST_STAY = """
 SELECT EXISTS (SELECT FROM {} WHERE id IN (SELECT unnest(ids) FROM outbox UNION ALL SELECT id FROM unpublishable))
 """
@@ -86,7 +86,8 @@ async def expire(engine: AsyncEngine, planned: Plan) -> AsyncIterator[int]:
             await _drop(engine, table.name)
             yield table.rows
     async with engine.connect() as connection:
-        await _drop_keys(connection, planned.end)
+        for of_application in (idempotency_keys.c.application_id, ownerships.c.id):
+            await _drop_left(connection, of_application, planned.end)
         async for removed in in_steps(connection, _old(planned.end)):
             yield removed
 
@@ -116,14 +117,14 @@ async def _table(connection: AsyncConnection, name: str) -> Table:
     return Table(name, row.rows, row.bytes)
 
 
-async def _drop_keys(connection: AsyncConnection, end: UUID) -> None:
-    """Idempotency keys whose application is gone: a request that is repeated after so long is a new one."""
-    key, id_ = (idempotency_keys.c.client, idempotency_keys.c.key), idempotency_keys.c.application_id
+async def _drop_left(connection: AsyncConnection, id_: Column[UUID], end: UUID) -> None:
+    """Rows about applications that are gone, their ids in this column. A repeated request is a new one then."""
+    table, key = id_.table, tuple_(*id_.table.primary_key)
     gone = ~select(applications.c.id).where(applications.c.id == id_).exists()
-    removed = _KEYS_AT_ONCE
-    while removed == _KEYS_AT_ONCE:
-        old = select(*key).where(id_ < end, gone).limit(_KEYS_AT_ONCE)
-        removed = (await connection.execute(delete(idempotency_keys).where(tuple_(*key).in_(old)))).rowcount
+    removed = _AT_ONCE
+    while removed == _AT_ONCE:
+        old = select(*table.primary_key).where(id_ < end, gone).limit(_AT_ONCE)
+        removed = (await connection.execute(delete(table).where(key.in_(old)))).rowcount
 
 
 async def _drop(engine: AsyncEngine, name: str) -> None:

@@ -1,22 +1,18 @@
-"""API keys: made by command, kept as a hash, looked up by it, remembered for a few seconds; for some
-minutes while the database is away.
-
-A key is ``hg_`` and 256 random bits, so a fast hash is enough: there is nothing to guess.
+"""API keys as the gate knows them: looked up by their hash, remembered for a few seconds; for some minutes while the
+database is away.
 """
 
 import asyncio
 import hashlib
 import hmac
-import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 from uuid import UUID
 
-import uuid_utils.compat as uuids
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.database.connection import DATABASE_ERRORS
@@ -26,7 +22,10 @@ from gateway.problems.errors import DatabaseAwayError
 Scope = Literal["applications:write", "applications:read", "operations"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
-_PREFIX = "hg_"
+# Behind a scope: for what the key itself has written. A gateway of before knows no such scope, and refuses the key
+# rather than show it everything.
+OWN = ":own"
+
 # A revoked key works for at most this long; a key in use is read from the database once in this time.
 REMEMBER_SECONDS = 10.0
 # A key that was valid stays so for this long while the database is away, but not past its own end.
@@ -39,11 +38,16 @@ _LAST_USED_STEP = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A valid key: its id is the name of the visitor."""
+    """A valid key: its id is the name of the visitor, ``limit`` its calls per minute (0 = what anybody has).
+
+    ``owner``: whose applications it writes and reads, those of keys rotated from one another; None: it reads all.
+    """
 
     id: UUID
     scopes: frozenset[str]
     expires_at: datetime | None = None
+    limit: int = 0
+    owner: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +62,6 @@ class _Seen:
 _NEVER_SEEN = _Seen(None, 0.0, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class ListedKey:
-    """What a list of keys shows; the key itself is not known to anyone any more."""
-
-    id: UUID
-    name: str
-    scopes: Sequence[str]
-    created_at: datetime
-    expires_at: datetime | None
-    last_used_at: datetime | None
-    revoked_at: datetime | None
-
-
 class ApiKeys:
     """The keys seen lately, valid or not. Unknown ones are remembered too, so that they cost no query each time."""
 
@@ -82,7 +73,7 @@ class ApiKeys:
 
     def remembered(self, key: str) -> tuple[bool, ApiKey | None]:
         """Whether the key was looked up lately, and what was found."""
-        seen = self._seen.get(_digest(key), _NEVER_SEEN)
+        seen = self._seen.get(digest_of(key), _NEVER_SEEN)
         return self._monotonic() < seen.fresh_until, seen.key
 
     async def find(self, key: str) -> ApiKey | None:
@@ -93,7 +84,7 @@ class ApiKeys:
         fresh, found = self.remembered(key)
         if fresh:
             return found
-        digest = _digest(key)
+        digest = digest_of(key)
         try:
             async with asyncio.timeout(_LOOK_UP_SECONDS):
                 found = await asyncio.shield(self._look_up(digest))
@@ -138,72 +129,11 @@ class ApiKeys:
         await asyncio.gather(*look_ups, return_exceptions=True)
 
 
-async def create_key(
-    engine: AsyncEngine, name: str, scopes: Sequence[Scope], *, expires_at: datetime | None = None
-) -> tuple[UUID, str]:
-    """Make a key; the text is given out here and never again."""
-    key = _PREFIX + secrets.token_urlsafe(32)
-    id_ = uuids.uuid7()
-    row = {"id": id_, "name": name, "digest": _digest(key), "scopes": list(scopes), "expires_at": expires_at}
-    async with engine.begin() as connection:
-        await connection.execute(api_keys.insert(), row)
-    return id_, key
-
-
-async def list_keys(engine: AsyncEngine) -> list[ListedKey]:
-    """All keys, newest first, revoked ones included."""
-    table = api_keys.c
-    query = select(
-        table.id,
-        table.name,
-        table.scopes,
-        table.created_at,
-        table.expires_at,
-        table.last_used_at,
-        table.revoked_at,
-    ).order_by(table.id.desc())
-    async with engine.connect() as connection:
-        return [ListedKey(*row) for row in await connection.execute(query)]
-
-
-async def rotate_key(
-    engine: AsyncEngine,
-    id: UUID,  # noqa: A002 -- the column's name
-    *,
-    ends_at: datetime,
-) -> tuple[UUID, str] | None:
-    """Make a key like this one, which is itself valid until ``ends_at``, or its own end if sooner; both at once.
-
-    None where there is no such key, or it is valid no more.
-    """
-    table, now = api_keys.c, datetime.now(UTC)
-    key, made = _PREFIX + secrets.token_urlsafe(32), uuids.uuid7()
-    shortened = (
-        update(api_keys)
-        .where(table.id == id, table.revoked_at.is_(None), or_(table.expires_at.is_(None), table.expires_at > now))
-        .values(expires_at=func.least(ends_at, table.expires_at))
-    )
-    former = select(table.name, table.scopes, table.expires_at).where(table.id == id).with_for_update()
-    async with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
-        row = (await connection.execute(former)).one_or_none()
-        if row is None or not (await connection.execute(shortened)).rowcount:
-            return None
-        values = {"id": made, "name": row.name, "digest": _digest(key), "scopes": row.scopes}
-        await connection.execute(api_keys.insert(), values | {"expires_at": row.expires_at})
-    return made, key
-
-
-async def revoke_key(engine: AsyncEngine, id: UUID) -> bool:  # noqa: A002 -- the column's name
-    """Revoke for good; False if there is no such key or it is revoked already."""
-    query = update(api_keys).where(api_keys.c.id == id, api_keys.c.revoked_at.is_(None))
-    async with engine.begin() as connection:
-        return (await connection.execute(query.values(revoked_at=datetime.now(UTC)))).rowcount == 1
-
-
 async def _read(engine: AsyncEngine, digest: bytes) -> ApiKey | None:
     table = api_keys.c
     now = datetime.now(UTC)
-    columns = (table.id, table.scopes, table.digest, table.expires_at, table.last_used_at)
+    seen = (table.digest, table.last_used_at)
+    columns = (table.id, table.scopes, table.expires_at, table.rate_limit, table.owner, *seen)
     valid = select(*columns).where(
         table.digest == digest, table.revoked_at.is_(None), or_(table.expires_at.is_(None), table.expires_at > now)
     )
@@ -213,7 +143,14 @@ async def _read(engine: AsyncEngine, digest: bytes) -> ApiKey | None:
             return None
         if row.last_used_at is None or row.last_used_at < now - _LAST_USED_STEP:
             await connection.execute(update(api_keys).where(table.id == row.id).values(last_used_at=now))
-    return ApiKey(row.id, frozenset(row.scopes), row.expires_at)
+    return _valid(row)
+
+
+def _valid(row: Any) -> ApiKey:
+    """One that was rotated by a command of before has the scopes of its former one, and no owner: it is its own."""
+    scopes = frozenset(scope.removesuffix(OWN) for scope in row.scopes)
+    owner = (row.owner or row.id) if any(scope.endswith(OWN) for scope in row.scopes) else None
+    return ApiKey(row.id, scopes, row.expires_at, row.rate_limit or 0, owner)
 
 
 def _grace(key: ApiKey | None) -> float:
@@ -222,5 +159,6 @@ def _grace(key: ApiKey | None) -> float:
     return min(GRACE_SECONDS, (key.expires_at - datetime.now(UTC)).total_seconds())
 
 
-def _digest(key: str) -> bytes:
+def digest_of(key: str) -> bytes:
+    """What is stored of a key. It is 256 random bits, so a fast hash is enough: there is nothing to guess."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

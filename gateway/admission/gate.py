@@ -81,17 +81,18 @@ class Gate:
                 await self._charge(visit)
             key = await self.keys.find(text)
         if key is not None:
-            visit.client = f"key:{key.id}"
+            visit.client, visit.limit, visit.owner = f"key:{key.id}", key.limit, key.owner
         return key
 
     async def _charge(self, visit: Visit) -> None:
         limiter = self.limiter
-        if limiter is None:
+        if limiter is None or not (limit := visit.limit or limiter.limit):
             return
-        standing = limiter.window.take(visit.client) if limiter.local else await limiter.take(visit.client)
-        visit.note_standing(standing, limiter.policy)
+        asked = visit.client, 1, visit.limit
+        standing = limiter.window.take(*asked) if limiter.local else await limiter.take(*asked)
+        visit.note_standing(standing, limit)
         if not standing.granted:
-            raise RateLimitedError(limit=limiter.limit, retry_after=await limiter.wait(visit.client))
+            raise RateLimitedError(limit=limit, retry_after=await limiter.wait(visit.client, visit.limit))
 
 
 def _presented(headers: Mapping[bytes, bytes]) -> str | None:

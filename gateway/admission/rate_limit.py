@@ -7,6 +7,7 @@ the full limit: visitors are rather let through than refused for a fault of ours
 import logging
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,10 @@ RETRY_AFTER_SECONDS = 5.0
 
 
 class RateLimiter:
-    """One budget per visitor. ``fallbacks`` counts the requests that were judged by memory for want of Redis."""
+    """One budget per visitor: ``limit``, or one of its own; without either (0) nobody asks.
+
+    ``fallbacks`` counts the requests that were judged by memory for want of Redis.
+    """
 
     def __init__(
         self,
@@ -34,7 +38,6 @@ class RateLimiter:
     ) -> None:
         self.limit = limit
         self.fallbacks = 0
-        self.policy = b'"default";q=%d;w=60' % limit
         self.window = SlidingWindow(limit, clock=clock)
         self._shared = None if storage.startswith("memory:") else _shared(storage, limit)
         self._monotonic = monotonic
@@ -51,27 +54,27 @@ class RateLimiter:
         """Whether the shared store did not answer the last time."""
         return self._away
 
-    async def take(self, visitor: str, cost: int = 1) -> Standing:
-        """Take as much of ``cost`` as the visitor has left."""
+    async def take(self, visitor: str, cost: int = 1, limit: int = 0) -> Standing:
+        """Take as much of ``cost`` as the visitor has left; ``limit`` is its own, 0 for everybody's."""
         if self._shared is not None and self._monotonic() >= self._away_until:
             try:
-                standing = await self._shared.take(visitor, cost)
+                standing = await self._shared.take(visitor, cost, limit)
             except OSError as error:
                 self._note_away(error)
             else:
                 self._note_back()
                 return standing
         self.fallbacks += self._shared is not None
-        return self.window.take(visitor, cost)
+        return self.window.take(visitor, cost, limit)
 
-    async def wait(self, visitor: str) -> int:
+    async def wait(self, visitor: str, limit: int = 0) -> int:
         """Whole seconds until the visitor is granted something again."""
         if self._shared is not None and not self._away:
             try:
-                return await self._shared.wait(visitor)
+                return await self._shared.wait(visitor, limit)
             except OSError as error:
                 self._note_away(error)
-        return self.window.wait(visitor)
+        return self.window.wait(visitor, limit)
 
     async def aclose(self) -> None:
         if self._shared is not None:
@@ -87,6 +90,12 @@ class RateLimiter:
         if self._away:
             log.warning("Redis answers again, the rate limit is shared again")
         self._away = False
+
+
+@lru_cache(256)
+def policy_header(limit: int) -> bytes:
+    """The value of the field RateLimit-Policy."""
+    return b'"default";q=%d;w=60' % limit
 
 
 def standing_header(standing: Standing) -> bytes:

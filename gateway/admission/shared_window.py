@@ -45,23 +45,27 @@ class SharedWindow:
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),  # type: ignore[arg-type]  # handed on to redis-py as it is
         )
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
-        self._item = RateLimitItemPerMinute(limit)
+        self._limit = limit
 
-    async def take(self, visitor: str, cost: int) -> Standing:
-        if await _bounded(self._limiter.hit(self._item, visitor, cost=cost)):
-            return await self._standing(visitor, cost)
-        standing = await self._standing(visitor, 0)
+    async def take(self, visitor: str, cost: int, limit: int = 0) -> Standing:
+        item = self._item(limit)
+        if await _bounded(self._limiter.hit(item, visitor, cost=cost)):
+            return await self._standing(item, visitor, cost)
+        standing = await self._standing(item, visitor, 0)
         granted = min(cost - 1, standing.remaining)
         # Between the two calls another request may have taken what was left: then nothing is granted now.
-        if granted < 1 or not await _bounded(self._limiter.hit(self._item, visitor, cost=granted)):
+        if granted < 1 or not await _bounded(self._limiter.hit(item, visitor, cost=granted)):
             return standing
-        return await self._standing(visitor, granted)
+        return await self._standing(item, visitor, granted)
 
-    async def wait(self, visitor: str) -> int:
-        return max(1, (await self._standing(visitor, 0)).reset)
+    async def wait(self, visitor: str, limit: int = 0) -> int:
+        return max(1, (await self._standing(self._item(limit), visitor, 0)).reset)
 
-    async def _standing(self, visitor: str, granted: int) -> Standing:
-        reset, remaining = await _bounded(self._limiter.get_window_stats(self._item, visitor))
+    def _item(self, limit: int) -> RateLimitItemPerMinute:
+        return RateLimitItemPerMinute(limit or self._limit)
+
+    async def _standing(self, item: RateLimitItemPerMinute, visitor: str, granted: int) -> Standing:
+        reset, remaining = await _bounded(self._limiter.get_window_stats(item, visitor))
         return Standing(granted, remaining, max(0, math.ceil(reset - time.time())))
 
     async def aclose(self) -> None:

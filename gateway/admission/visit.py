@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from opentelemetry.trace import Span
 
-from gateway.admission.rate_limit import standing_header
+from gateway.admission.rate_limit import policy_header, standing_header
 from gateway.admission.window import Standing
 from gateway.problems.errors import GatewayError
 from gateway.problems.languages import Language, preferred
@@ -19,7 +20,8 @@ CLOSE: Header = (b"connection", b"close")
 
 @dataclass(slots=True)
 class Visit:
-    """``client`` names the visitor for the rate limit and is the scope of its idempotency keys.
+    """``client`` names the visitor for the rate limit and is the scope of its idempotency keys; ``limit`` is the
+    visitor's own, 0 for everybody's; ``owner``: whose applications it writes and reads, None for one that reads all.
 
     ``status`` is what was answered, 0 before that; ``span`` is there while traces are on; ``refusal`` is what a page
     is to say of why the request does not pass; ``head_only`` says that no body is sent, whatever it is.
@@ -33,6 +35,8 @@ class Visit:
     headers: dict[bytes, bytes]
     raw_headers: Sequence[Header] = ()
     client: str = ""
+    limit: int = 0
+    owner: UUID | None = None
     status: int = 0
     answer_headers: list[Header] = field(default_factory=list)
     standing: Standing | None = None
@@ -53,9 +57,9 @@ class Visit:
         """Whether a header came more than once."""
         return sum(header == name for header, _ in self.raw_headers) > 1
 
-    def note_standing(self, standing: Standing, policy: bytes) -> None:
+    def note_standing(self, standing: Standing, limit: int) -> None:
         """Say in the answer how much of the visitor's budget is left, in place of what was said before."""
         if self.standing is not None:
             self.answer_headers = [header for header in self.answer_headers if not header[0].startswith(b"ratelimit")]
         self.standing = standing
-        self.answer_headers += (b"ratelimit-policy", policy), (b"ratelimit", standing_header(standing))
+        self.answer_headers += (b"ratelimit-policy", policy_header(limit)), (b"ratelimit", standing_header(standing))

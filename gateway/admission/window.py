@@ -35,8 +35,11 @@ class SlidingWindow:
         self._current: dict[str, int] = {}
         self._previous: dict[str, int] = {}
 
-    def take(self, visitor: str, cost: int = 1) -> Standing:
-        """Take as much of ``cost`` as is left, all of it if possible. Never more than the limit in any window."""
+    def take(self, visitor: str, cost: int = 1, limit: int = 0) -> Standing:
+        """Take as much of ``cost`` as is left, all of it if possible. Never more than the limit in any window.
+
+        ``limit`` is the visitor's own, 0 for everybody's.
+        """
         elapsed = self._turn()
         current = self._current
         if visitor not in current and len(current) >= VISITORS_MAX:
@@ -44,18 +47,18 @@ class SlidingWindow:
         used = current.get(visitor, 0)
         before = self._previous.get(visitor, 0)
         # Both kinds of rounding are down, as in `limits`.
-        left = max(0, self._limit - used - (int(before * (1 - elapsed / self._seconds)) if before else 0))
+        left = max(0, (limit or self._limit) - used - (int(before * (1 - elapsed / self._seconds)) if before else 0))
         granted = min(cost, left)
         if granted:
             current[visitor] = used + granted
         return Standing(granted, left - granted, math.ceil(self._seconds - elapsed))
 
-    def wait(self, visitor: str) -> int:
+    def wait(self, visitor: str, limit: int = 0) -> int:
         """Whole seconds until one more is granted, at least 1."""
-        elapsed = self._turn()
+        elapsed, limit = self._turn(), limit or self._limit
         used, before = self._current.get(visitor, 0), self._previous.get(visitor, 0)
-        if used < self._limit and before:
-            fits = self._seconds * (1 - (self._limit - used) / before)
+        if used < limit and before:
+            fits = self._seconds * (1 - (limit - used) / before)
             return max(1, math.floor(fits - elapsed) + 1)
         return max(1, math.floor(self._seconds - elapsed) + 1)
 

@@ -45,7 +45,7 @@ async def stream_applications(request: Request, question: Annotated[Following, Q
     """
     refuse_repeated(request)
     visit, followers = visit_of(request), front_of(request).running.followers
-    names = {} if question.user_name is None else {"user_name": question.user_name}
+    names = question.names(visit.owner)
     begins = last_seen(visit.headers.get(LAST_EVENT_ID)) or question.begins()
     with ExitStack() as kept:
         kept.enter_context(followers.place())
@@ -71,7 +71,7 @@ async def export_applications(request: Request, question: Annotated[Export, Quer
     refuse_repeated(request)
     question.check()
     visit, followers = visit_of(request), front_of(request).running.followers
-    names = {} if question.user_name is None else {"user_name": question.user_name}
+    names = question.names(visit.owner)
     with ExitStack() as kept:
         kept.enter_context(followers.place())
         until = await _now(request)

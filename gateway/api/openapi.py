@@ -25,7 +25,11 @@ _WHOSE: dict[str, Any] = {
     "contact": {"name": "whoever runs this gateway"},
 }
 _SECURITY = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "an API key, where the operator requires one"},
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "an API key, where the operator requires one; it may be one that reads only what it wrote",
+    },
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "the same as a header of its own"},
 }
 

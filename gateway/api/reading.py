@@ -28,6 +28,8 @@ _ONE = re.compile(r"/applications/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 _JSON_TYPE: Header = (b"content-type", JSON.encode())
 _NEVER: Header = (b"cache-control", b"no-store")
 _FOR_A_MINUTE: Header = (b"cache-control", b"private, max-age=60")
+# A program may have several keys and one cache: what one of them may read, another may not.
+_ASKED_AGAIN: Header = (b"cache-control", b"private, no-cache")
 # Longer questions are not worth being remembered.
 _QUERY_BYTES = 256
 
@@ -56,12 +58,13 @@ def _search_of(query: bytes) -> Search | None:
 
 async def one(visit: Visit, id: UUID, *, gateway: Gateway) -> Answer:  # noqa: A002 -- the field's name
     """As its 201 showed it, or 304 where the client has it already."""
-    value = await first_of(gateway.reads, gateway.replica, lambda reads: reads.one(id))
+    value = await first_of(gateway.reads, gateway.replica, lambda reads: reads.one(id, visit.owner))
     if value is None:
         raise NotFoundError
     varies, packs = _forms_of(value, visit)
     tag = forms.etag(value, packed=packs)
-    headers = [(b"etag", tag.encode()), _FOR_A_MINUTE, *varies]
+    kept = _FOR_A_MINUTE if visit.owner is None else _ASKED_AGAIN
+    headers = [(b"etag", tag.encode()), kept, *varies]
     asked = visit.headers.get(b"if-none-match")
     if asked is not None and not forms.none_match(asked.decode("latin-1"), tag):
         return 304, headers, b""
@@ -71,6 +74,7 @@ async def one(visit: Visit, id: UUID, *, gateway: Gateway) -> Answer:  # noqa: A
 async def page(visit: Visit, search: Search, *, gateway: Gateway) -> Answer:
     """One page of the list, with links to those around it."""
     search.check()
+    search = search.of(visit.owner)
     fresh = b"no-cache" in visit.headers.get(b"cache-control", b"").lower()
     replica = None if fresh else gateway.replica
     links, value = await first_of(

@@ -148,7 +148,7 @@ async def get_status(request: Request, id: Annotated[UUID, Path()]) -> Response:
     """Stored, published (with partition and offset), counted. What Kafka does not say within three seconds is null; the
     times of the last two are when this gateway first saw it.
     """
-    found = await front_of(request).running.whereabouts.find(id)
+    found = await front_of(request).running.whereabouts.find(id, visit_of(request).owner)
     if found is None:
         raise NotFoundError
     value = to_json(to_fields(id, found))

@@ -13,10 +13,20 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from sqlalchemy import Executable
+
 from gateway.commit import key_holders
 from gateway.commit.commit_queue import jittered_seconds
 from gateway.commit.lease import LeaseKeeper
-from gateway.commit.statements import CHECK, CLOCK_BOUND_SECONDS, COLUMNS, COMMIT, COMMIT_WITH_KEYS, SETTLE
+from gateway.commit.statements import (
+    CHECK,
+    CLOCK_BOUND_SECONDS,
+    COLUMNS,
+    COMMIT,
+    COMMIT_WITH_KEYS,
+    COMMIT_WITH_OWNERS,
+    SETTLE,
+)
 from gateway.commit.submission import Batch, Submission, accepted_at
 from gateway.database.connection import (
     DATABASE_ERRORS,
@@ -94,10 +104,10 @@ class Commits:
         """One statement; returns the submissions that were stored (all but the losers of an idempotency key)."""
         submissions, confirmed = batch.submissions, self.confirmed
         values = _columns(batch) | {"lease": lease, "positions": self._positions(), "confirmed": confirmed}
-        claims = sorted((s for s in submissions if s.claim), key=key_holders.order)
+        with_more = [each for each in submissions if each.claim or each.owner]
         count = len(confirmed)
-        if claims:
-            rows = await self._session.execute(COMMIT_WITH_KEYS, values | key_holders.columns(claims))
+        if with_more:
+            rows = await self._session.execute(*_with_more(with_more, values))
             stored = {row.id for row in rows}
             submissions = [submission for submission in submissions if submission.id in stored]
         else:
@@ -206,6 +216,16 @@ def _middle(submissions: Sequence[Submission]) -> int:
 
 def _batch(id_: UUID, submissions: Sequence[Submission]) -> Batch:
     return Batch(id_, submissions, sum(len(each.value) for each in submissions))
+
+
+def _with_more(submissions: Sequence[Submission], values: dict[str, Any]) -> tuple[Executable, dict[str, Any]]:
+    """The statement for these, which have idempotency keys or owners, and all of its values."""
+    claims = sorted((each for each in submissions if each.claim), key=key_holders.order)
+    owned = [each for each in submissions if each.owner]
+    values |= key_holders.columns(claims)
+    if not owned:
+        return COMMIT_WITH_KEYS, values
+    return COMMIT_WITH_OWNERS, values | {"owned": [each.id for each in owned], "owners": [each.owner for each in owned]}
 
 
 def _columns(batch: Batch) -> dict[str, Any]:

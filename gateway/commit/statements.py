@@ -53,9 +53,17 @@ DELETE FROM outbox WHERE id = ANY(:confirmed)
 """).bindparams(*_BATCH)
 )
 
+_KEYS = (
+    *_BATCH,
+    bindparam("clients", type_=_TEXTS),
+    bindparam("keys", type_=_TEXTS),
+    bindparam("key_ids", type_=_UUIDS),
+    bindparam("key_seconds", type_=ARRAY(DOUBLE_PRECISION)),
+)
+
 # The same where idempotency keys are among them: who wins its key (or has none) is stored, and returned.
 # A key that expired but was not swept yet counts as free. Keys come sorted, so that two gateways cannot deadlock.
-COMMIT_WITH_KEYS = text(f"""
+_WITH_KEYS = f"""
 WITH won AS (
     INSERT INTO idempotency_keys (client, key, application_id, expires_at)
     SELECT client, key, id, clock_timestamp() + make_interval(secs => seconds)
@@ -75,14 +83,17 @@ WITH won AS (
     FROM accepted
 ), gone AS (
     DELETE FROM outbox WHERE id = ANY(:confirmed)
-)
-SELECT id FROM accepted
-""").bindparams(
-    *_BATCH,
-    bindparam("clients", type_=_TEXTS),
-    bindparam("keys", type_=_TEXTS),
-    bindparam("key_ids", type_=_UUIDS),
-    bindparam("key_seconds", type_=ARRAY(DOUBLE_PRECISION)),
+)"""
+_ACCEPTED = "\nSELECT id FROM accepted\n"
+COMMIT_WITH_KEYS = text(_WITH_KEYS + _ACCEPTED).bindparams(*_KEYS)
+
+# And where some are of keys that read only what they wrote: whose they are is stored with them.
+_OWNED = """, owned AS (
+    INSERT INTO ownerships (id, owner)
+    SELECT id, owner FROM unnest(:owned, :owners) AS each (id, owner) JOIN accepted USING (id)
+)"""
+COMMIT_WITH_OWNERS = text(_WITH_KEYS + _OWNED + _ACCEPTED).bindparams(
+    *_KEYS, bindparam("owned", type_=_UUIDS), bindparam("owners", type_=_UUIDS)
 )
 
 # What the losers of a key are answered with: the application that won it, looked up in its month (hence the limit).

@@ -36,7 +36,8 @@ class KeyClaim:
 class Submission:
     """A validated application with its identity; ``done`` is resolved once its commit's outcome is known.
 
-    Those of one ``group`` are stored together or not at all.
+    Those of one ``group`` are stored together or not at all. ``owner``: whose it is, where its
+    key reads only what it wrote.
     """
 
     id: UUID
@@ -48,6 +49,7 @@ class Submission:
     deadline: float = 0.0
     traceparent: str | None = None
     claim: KeyClaim | None = None
+    owner: UUID | None = None
     group: object | None = None
 
     def answer(self, outcome: Accepted | BaseException) -> None:
@@ -85,6 +87,7 @@ def from_new(
     new_id: Callable[[], UUID],
     traceparent: str | None = None,
     claim: KeyClaim | None = None,
+    owner: UUID | None = None,
     loop: asyncio.AbstractEventLoop | None = None,
 ) -> Submission:
     """Give an application its id, the time inside that id, and the bytes that are answered and published.
@@ -94,6 +97,6 @@ def from_new(
     id_ = new_id()
     created_at = time_of(id_)
     done: Outcome = (loop or asyncio.get_running_loop()).create_future()
-    submission = Submission(id_, new.user_name, new.description, created_at, b"", done, 0.0, traceparent, claim)
+    submission = Submission(id_, new.user_name, new.description, created_at, b"", done, 0.0, traceparent, claim, owner)
     submission.value = value_of(submission)
     return submission

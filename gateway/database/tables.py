@@ -30,7 +30,7 @@ metadata = MetaData(
 )
 
 # The newest migration that this code needs; a newer schema is fine, migrations keep the code before them working.
-SCHEMA = "0004"
+SCHEMA = "0005"
 
 _Instant = DateTime(timezone=True)
 
@@ -134,7 +134,18 @@ api_keys = Table(
     Column("expires_at", _Instant),
     Column("last_used_at", _Instant),
     Column("revoked_at", _Instant),
+    Column("rate_limit", Integer, comment="calls per minute; null = RATE_LIMIT_PER_MINUTE"),
+    Column("owner", Uuid, comment="whose applications it reads: the first key that it was rotated from; null = all"),
 )
+
+ownerships = Table(
+    "ownerships",
+    metadata,
+    Column("id", Uuid, primary_key=True, comment="the application"),
+    Column("owner", Uuid, nullable=False, comment="the key that wrote it, as `api_keys.owner` has it"),
+    comment="Applications written with keys that read only what they wrote; all others are not here",
+)
+Index("ix_ownerships_owner_id", ownerships.c.owner, ownerships.c.id)
 
 erasures = Table(
     "erasures",

@@ -1,6 +1,7 @@
 """What a client may ask of a stream or an export."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from contracts import first_id
 from gateway.problems.errors import ValidationError
 from gateway.problems.violations import Violation
 from gateway.read.parameters import Time
-from gateway.read.search import Name
+from gateway.read.search import OWNER, Name
 
 _ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _BEGINNING = UUID(int=0)
@@ -36,6 +37,11 @@ class Following(BaseModel):
     user_name: Name | None = Field(None, description="exactly this name")
     created_from: Time | None = Field(None, description="not before this time (RFC 3339)")
     after: Id | None = Field(None, description="what comes after this id: of the last one that was seen")
+
+    def names(self, owner: UUID | None) -> Mapping[str, str | UUID]:
+        """The values of the filters, by name; ``owner`` where a key reads only what it wrote."""
+        given = {"user_name": self.user_name, OWNER: owner}
+        return {name: value for name, value in given.items() if value is not None}
 
     def begins(self) -> UUID | None:
         """The id after which it begins; None where nothing was asked."""

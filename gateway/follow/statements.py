@@ -10,8 +10,7 @@ from sqlalchemy import Select, Uuid, bindparam, literal_column, select, text, tr
 from sqlalchemy.dialects import postgresql
 
 from gateway.database.connection import Compiled
-from gateway.database.tables import applications
-from gateway.read.statements import CONDITIONS
+from gateway.read.statements import select_rows
 
 # The least of what the gateways say of their leases. One that says nothing (it has just come, or is of an older
 # version) is waited for. A lease that is claimed commits nothing more; one that is not there yet begins later than
@@ -39,10 +38,9 @@ def closed(names: tuple[str, ...], size: int) -> Compiled:
 
 def select_closed(names: tuple[str, ...], size: int) -> Select[tuple[object, ...]]:
     """The statement itself, for its plan."""
-    floor, id_ = _UNTIL.cte("floor"), applications.c.id
+    floor, (rows, id_) = _UNTIL.cte("floor"), select_rows(names)
     found = (
-        select(applications)
-        .where(id_ > bindparam("after", type_=Uuid), id_ < floor.c.until, *(CONDITIONS[name] for name in names))
+        rows.where(id_ > bindparam("after", type_=Uuid), id_ < floor.c.until)
         .order_by(id_)
         .limit(literal_column(str(size)))
         .lateral("found")

@@ -93,21 +93,21 @@ def _keys(visit: Visit, items: Sequence[Item], settings: Settings) -> list[KeyCl
             if key is not None:
                 claim = KeyClaim(visit.client, key, seconds)
             elif settings.deduplicate_seconds:
-                claim = idempotency.of_content(item, seconds=settings.deduplicate_seconds)
+                claim = idempotency.of_content(item, seconds=settings.deduplicate_seconds, owner=visit.owner)
         claims.append(claim)
     return claims
 
 
 async def _charge(visit: Visit, limiter: RateLimiter | None, count: int) -> tuple[int, RateLimitedError | None]:
     """How many items are granted; the first one was charged when the request came in."""
-    if limiter is None or count <= 1:
+    if limiter is None or count <= 1 or not (limit := visit.limit or limiter.limit):
         return count, None
-    standing = await limiter.take(visit.client, count - 1)
-    visit.note_standing(standing, limiter.policy)
+    standing = await limiter.take(visit.client, count - 1, visit.limit)
+    visit.note_standing(standing, limit)
     if standing.granted == count - 1:
         return count, None
-    seconds = await limiter.wait(visit.client)
-    return standing.granted + 1, RateLimitedError(limit=limiter.limit, retry_after=seconds)
+    seconds = await limiter.wait(visit.client, visit.limit)
+    return standing.granted + 1, RateLimitedError(limit=limit, retry_after=seconds)
 
 
 async def submit_atomic(
@@ -121,7 +121,7 @@ async def submit_atomic(
     claims = atomic_batch.claims(new, key=key_of(visit), client=visit.client, seconds=settings.idempotency_hours * 3600)
     trace = traceparent(visit.headers.get(b"traceparent"))
     submissions = [
-        from_new(item, new_id=writer.new_id, traceparent=trace, claim=claim)
+        from_new(item, new_id=writer.new_id, traceparent=trace, claim=claim, owner=visit.owner)
         for item, claim in zip(new, claims, strict=True)
     ]
     if submissions:
@@ -167,7 +167,7 @@ async def _store(
         if isinstance(item, Invalid):
             outcomes.append(partial(_known, item.error))
             continue
-        submission = from_new(item, new_id=writer.new_id, traceparent=trace, claim=claim, loop=loop)
+        submission = from_new(item, new_id=writer.new_id, traceparent=trace, claim=claim, owner=visit.owner, loop=loop)
         shared = firsts.share(item, claim, submission.done)
         if shared is None:
             submissions.append(submission)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from uuid import UUID
 
 from contracts import NewApplication, content_of
 from gateway.commit.submission import KeyClaim
@@ -29,7 +30,10 @@ def parse(header: bytes) -> str:
     return key.decode("ascii")
 
 
-def of_content(new: NewApplication, *, seconds: float) -> KeyClaim:
-    """The claim by which the same name and description within ``seconds`` are one application, whoever sends them."""
+def of_content(new: NewApplication, *, seconds: float, owner: UUID | None = None) -> KeyClaim:
+    """The claim by which the same name and description within ``seconds`` are one application, whoever sends them.
+
+    What an ``owner`` sends is compared with its own alone: it is to learn of no other.
+    """
     digest = hashlib.sha256(json.dumps(content_of(new), default=str).encode()).hexdigest()
-    return KeyClaim("", _CONTENT + digest, seconds)
+    return KeyClaim("", f"{_CONTENT}{owner}:{digest}" if owner else _CONTENT + digest, seconds)

@@ -41,8 +41,9 @@ async def submit_one(
     if b"idempotency-key" in headers and (key := key_of(visit)):
         claim = KeyClaim(visit.client, key, settings.idempotency_hours * 3600)
     elif settings.deduplicate_seconds:
-        claim = idempotency.of_content(new, seconds=settings.deduplicate_seconds)
-    submission = from_new(new, new_id=writer.new_id, traceparent=traceparent(headers.get(b"traceparent")), claim=claim)
+        claim = idempotency.of_content(new, seconds=settings.deduplicate_seconds, owner=visit.owner)
+    trace = traceparent(headers.get(b"traceparent"))
+    submission = from_new(new, new_id=writer.new_id, traceparent=trace, claim=claim, owner=visit.owner)
     return created(await writer.submit(submission), visit.root)
 
 

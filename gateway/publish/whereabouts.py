@@ -78,8 +78,10 @@ class Finder:
         self._known: OrderedDict[UUID, _Known] = OrderedDict()
         self._one = asyncio.Lock()
 
-    async def find(self, id_: UUID) -> Whereabouts | None:
-        """None where there is no such application. DatabaseAwayError."""
+    async def find(self, id_: UUID, owner: UUID | None = None) -> Whereabouts | None:
+        """None where there is no such application, or it is not this ``owner``'s. DatabaseAwayError."""
+        if owner is not None and await self._primary.one(id_, owner) is None:
+            return None
         around = (first_id(_time_of(id_) + span) for span in (-_BATCH_WITHIN, _BATCH_WITHIN))
         rows = await self._primary.rows(_STORED, {"id": id_, **dict(zip(("from", "to"), around, strict=True))})
         if not rows:

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts import Stored
+from contracts import Stored, value_of
 from gateway.database.connection import Compiled
 from gateway.read import cursor, statements
 from gateway.read.joined import Joined
-from gateway.read.search import Search
+from gateway.read.search import OWNER, Search
 from gateway.read.server import Server
 from gateway.read.shared import Shared
 from gateway.read.totals import Relation, Total, Totals
@@ -40,9 +40,15 @@ class Reads:
         self._pages: Shared[tuple[Search, bool, object], Any] = Shared()
         self._rows: Shared[object, Sequence[Any]] = Shared()
 
-    async def one(self, id: UUID) -> bytes | None:  # noqa: A002 -- the field's name
-        """The application as its 201 showed it, byte for byte; None if there is none. DatabaseAwayError."""
-        return await self._joined.read(id)
+    async def one(self, id: UUID, owner: UUID | None = None) -> bytes | None:  # noqa: A002 -- the field's name
+        """The application as its 201 showed it, byte for byte; None if there is none. DatabaseAwayError.
+
+        For a key that reads only what its ``owner`` wrote there is no other.
+        """
+        if owner is None:
+            return await self._joined.read(id)
+        rows = await self.rows(statements.own(), {"id": id, OWNER: owner})
+        return value_of(rows[0]) if rows else None
 
     async def page(self, search: Search, *, anew: bool = False) -> Page:
         """The page that ``search`` asks for, its total counted ``anew`` or in the last second.

@@ -73,6 +73,12 @@ class Search(BaseModel):
         if self.offset + self.size > DEPTH_MAX:
             raise PageTooDeepError(limit=DEPTH_MAX)
 
+    def of(self, owner: UUID | None) -> "Search":
+        """The same for a key that reads only what it wrote; None: for one that reads all."""
+        if owner is None:
+            return self
+        return OwnSearch.model_construct(**{name: getattr(self, name) for name in Search.model_fields}, owner=owner)
+
     @cached_property
     def filters(self) -> Mapping[str, str]:
         """Filters and order as text: what a cursor is bound to, and what a link repeats."""
@@ -94,6 +100,19 @@ class Search(BaseModel):
         given = {name: getattr(self, name) for name in FILTERS}
         return {name: _BOUND.get(name, _itself)(value) for name, value in given.items() if value is not None}
 
+
+class OwnSearch(Search):
+    """The same among what one key wrote; whose that is is no parameter, and stands in no link and no cursor."""
+
+    owner: UUID = Field(exclude=True)
+
+    @cached_property
+    def bound(self) -> Mapping[str, str | UUID]:
+        return {**super().bound, OWNER: self.owner}
+
+
+OWNER = "owner"
+"""The name of the filter that no client asks for: the gate says whose applications a key reads."""
 
 FILTERS = tuple(name for name in Search.model_fields if name not in {*_PLACE, "order_by"})
 

@@ -4,7 +4,7 @@ What the planner must know (how many rows at most) is part of the text; what it 
 for any values is as good as that for these, and PostgreSQL soon stops planning.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -16,29 +16,64 @@ from sqlalchemy import (
     Select,
     Uuid,
     bindparam,
+    exists,
     func,
     literal_column,
     select,
     true,
     values,
 )
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from gateway.database.connection import Compiled
-from gateway.database.tables import applications
-from gateway.read.search import FILTERS
+from gateway.database.tables import applications, ownerships
+from gateway.read.search import FILTERS, OWNER
 
 _ID = applications.c.id
 _FIELDS = select(applications)
 
-CONDITIONS: Mapping[str, ColumnElement[bool]] = {
+# The filters of a search by name: what they ask of an application, and what they ask of its id.
+_OF_CONTENT: Mapping[str, ColumnElement[bool]] = {
     # A filter with a column's name is for exactly this value.
     **{name: applications.c[name] == bindparam(name) for name in FILTERS if name in applications.c},
     # ILIKE on the bare column: what the trigram index (migrations/trigram.py) can answer.
     "user_name__like": applications.c.user_name.ilike(bindparam("user_name__like"), escape="/"),
-    "created_from": bindparam("created_from", type_=Uuid) <= _ID,
-    "created_to": bindparam("created_to", type_=Uuid) > _ID,
 }
-"""The filters of a search by name."""
+_OF_ID: Mapping[str, Callable[[ColumnElement[Any]], ColumnElement[bool]]] = {
+    "created_from": lambda id_: bindparam("created_from", type_=Uuid) <= id_,
+    "created_to": lambda id_: bindparam("created_to", type_=Uuid) > id_,
+}
+
+
+def select_ids(names: tuple[str, ...]) -> tuple[Select[Any], ColumnElement[Any]]:
+    """The ids of what the filters of these names find, and the column that they are, for order and bounds.
+
+    What one key wrote is looked for among what it wrote: a page of it costs the same however much there is of others'.
+    """
+    id_: ColumnElement[Any] = ownerships.c.id if OWNER in names else _ID
+    of_id = [_OF_ID[name](id_) for name in names if name in _OF_ID]
+    of_content = [_OF_CONTENT[name] for name in names if name in _OF_CONTENT]
+    if OWNER not in names:
+        return select(id_).where(*of_content, *of_id), id_
+    found = select(id_).where(ownerships.c.owner == bindparam(OWNER, type_=Uuid), *of_id)
+    return (found.where(exists().where(id_ == _ID, *of_content)) if of_content else found), id_
+
+
+def select_rows(names: tuple[str, ...]) -> tuple[Select[Any], ColumnElement[Any]]:
+    """What the filters of these names find as it is read, and the column of the ids, for order and bounds."""
+    ids, id_ = select_ids(names)
+    if OWNER not in names:
+        return ids.with_only_columns(*applications.c), id_
+    row = _row(id_)
+    return ids.with_only_columns(*row.c).select_from(ownerships.join(row, true())), id_
+
+
+def _row(id_: ColumnElement[Any]) -> LateralFromClause:
+    """The application with this id, from its month: the limit keeps the planner from joining whole partitions, which
+    it would for so few rows in each.
+    """
+    return _FIELDS.where(id_ == _ID).limit(literal_column("1")).lateral("row")
+
 
 # How many are read at a time; the next larger is taken and filled up.
 _SIZES = (1, 4, 16, 64)
@@ -57,8 +92,15 @@ def _by_ids(size: int) -> Compiled:
     """A list of values, not an array: its length is known to the planner, which then need not see them again."""
     names = [(bindparam(f"id_{place}", type_=Uuid),) for place in range(size)]
     asked = values(Column("id", Uuid), name="asked").data(names)
-    row = _FIELDS.where(asked.c.id == _ID).limit(literal_column("1")).lateral("row")
+    row = _row(asked.c.id)
     return Compiled(select(*row.c).join_from(asked, row, true()))
+
+
+@lru_cache(1)
+def own() -> Compiled:
+    """The application with ``id``, if it is ``owner``'s."""
+    rows, id_ = select_rows((OWNER,))
+    return Compiled(rows.where(id_ == bindparam("id", type_=Uuid)))
 
 
 @lru_cache(512)
@@ -68,19 +110,16 @@ def page(names: tuple[str, ...], size: int, place: str, *, newest_first: bool) -
 
 
 def select_page(names: tuple[str, ...], size: int, place: str, *, newest_first: bool) -> Select[Any]:
-    """What an offset skips is skipped in the index; only the rows of the page itself are fetched, each from its month.
-
-    The inner limit keeps the planner from joining whole partitions, which it would for so few rows in each.
-    """
-    order = _ID.desc() if newest_first else _ID.asc()
-    ids = select(_ID).where(*_conditions(names)).order_by(order).limit(literal_column(str(size)))
+    """What an offset skips is skipped in the index; only the rows of the page itself are fetched."""
+    ids, id_ = select_ids(names)
+    ids = ids.order_by(id_.desc() if newest_first else id_.asc()).limit(literal_column(str(size)))
     if place == "after":
         last = bindparam("after", type_=Uuid)
-        ids = ids.where(last > _ID if newest_first else last < _ID)
+        ids = ids.where(last > id_ if newest_first else last < id_)
     elif place == "offset":
         ids = ids.offset(bindparam("offset", type_=BigInteger))
     found = ids.subquery("page")
-    row = _FIELDS.where(found.c.id == _ID).limit(literal_column("1")).lateral("row")
+    row = _row(found.c.id)
     return select(*row.c).join_from(found, row, true()).order_by(found.c.id.desc() if newest_first else found.c.id)
 
 
@@ -88,9 +127,5 @@ def select_page(names: tuple[str, ...], size: int, place: str, *, newest_first: 
 def count(names: tuple[str, ...]) -> Compiled:
     """How many applications these filters find; it stops at ``most``."""
     most = bindparam("most", type_=Integer)
-    found = select(literal_column("1")).select_from(applications).where(*_conditions(names)).limit(most).subquery()
-    return Compiled(select(func.count().label("number")).select_from(found))
-
-
-def _conditions(names: tuple[str, ...]) -> list[ColumnElement[bool]]:
-    return [CONDITIONS[name] for name in names]
+    ids, _ = select_ids(names)
+    return Compiled(select(func.count().label("number")).select_from(ids.limit(most).subquery()))

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.admission.api_keys import create_key
+from gateway.admission.issued_keys import create_key
 from gateway.app import create_api
 from gateway.problems.errors import DatabaseAwayError, KeyInFlightError
 from gateway.read.reads import Reads

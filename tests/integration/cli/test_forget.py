@@ -72,10 +72,12 @@ async def test_the_record_of_it_holds_ids_alone(database_url: str, kafka: Kafka,
     await rows(
         database_url, f"INSERT INTO idempotency_keys VALUES ('c', 'k', '{application(3).id}', now() + interval '1 day')"
     )
+    await rows(database_url, f"INSERT INTO ownerships SELECT '{application(3).id}', gen_random_uuid()")
     await forget(database_url, kafka, topics, "user 3", "--yes")
     [record] = await rows(database_url, "SELECT * FROM erasures")
     assert set(record.keys()) == {"id", "erased_at"}
     assert await rows(database_url, "SELECT FROM idempotency_keys") == []
+    assert await rows(database_url, "SELECT FROM ownerships") == []
     traced = await headgate(database_url, kafka, topics, "trace", str(application(3).id))
     assert (traced.returncode, "erased by `headgate forget`" in traced.stdout) == (0, True), traced.stdout
 

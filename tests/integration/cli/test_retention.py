@@ -111,6 +111,29 @@ async def test_idempotency_keys_of_what_is_gone_go_too(database_url: str) -> Non
     assert [row["key"] for row in await rows(database_url, "SELECT key FROM idempotency_keys")] == ["young"]
 
 
+async def test_whose_it_was_goes_with_what_is_gone_and_stays_with_what_stays(database_url: str) -> None:
+    first, second = await make_old_months(database_url)
+    await fill(database_url, 5, datetime(1999, 1, 1, tzinfo=UTC))
+    await rows(database_url, "INSERT INTO ownerships SELECT id, gen_random_uuid() FROM applications")
+    waiting = id_of(second.begins, 3)
+    await rows(
+        database_url,
+        f"INSERT INTO outbox (id, lease, ids, positions) VALUES ({waiting}, {waiting}, ARRAY[{waiting}], '{{}}')",
+    )
+    await retention(database_url, "--before", f"{first.following.begins:%Y-%m-%d}", "--yes")
+    assert await _owned(database_url) == await held(database_url) == {second.table: 20}
+    await retention(database_url, "--keep-months", "1", "--yes")
+    assert await _owned(database_url) == {second.table: 1}
+
+
+async def _owned(database_url: str) -> dict[str, int]:
+    """How many applications of each partition are somebody's own; what is in none counts under another name."""
+    query = """
+        SELECT coalesce(a.tableoid::regclass::text, 'gone') AS name, count(*) AS number
+        FROM ownerships LEFT JOIN applications a USING (id) GROUP BY 1"""
+    return {row["name"]: row["number"] for row in await rows(database_url, query)}
+
+
 async def test_killed_in_the_middle_it_is_run_again(database_url: str) -> None:
     await make_old_months(database_url)
     many = 40_000

@@ -17,7 +17,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.admission import api_keys
-from gateway.admission.api_keys import ApiKey, ApiKeys, Scope, create_key, list_keys, revoke_key, rotate_key
+from gateway.admission.api_keys import ApiKey, ApiKeys, Scope
+from gateway.admission.issued_keys import create_key, list_keys, revoke_key, rotate_key
 from gateway.problems.errors import DatabaseAwayError
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, served
@@ -228,6 +229,16 @@ async def test_keys_are_made_listed_and_revoked_by_command(locked: Settings) -> 
     former, new = by_id[again["id"]], by_id[rotated["id"]]
     assert (new["name"], new["scopes"], new["expires_at"]) == ("x", former["scopes"], again["expires_at"])
     assert datetime.fromisoformat(former["expires_at"]) <= datetime.now(UTC) + timedelta(hours=3)
+    kept = {"own": True, "limit": 7}
+    mine = json.loads(await _headgate(locked, "keys", "create", "Ann", "--own", "--limit", "7", "--json"))
+    assert {name: mine[name] for name in kept} == kept
+    await _headgate(locked, "keys", "rotate", mine["id"])
+    shown = json.loads(await _headgate(locked, "keys", "list", "--json"))
+    assert [{name: one[name] for name in kept} for one in shown] == [kept] * 2 + [{"own": False, "limit": None}] * 3
+    for wrong in ("-1", "many", "1.5", "99999999"):
+        assert "--limit" in await _headgate(locked, "keys", "create", "x", f"--limit={wrong}", code=2)
+    for_figures = ("keys", "create", "x", "--own", "--scope", "operations")
+    assert "--own is for keys that write or read applications" in await _headgate(locked, *for_figures, code=1)
     for wrong in ("soon", "1w", "-1d", "2020-01-01", "2027-02-30", "99999999d"):
         assert wrong in await _headgate(locked, "keys", "create", "x", f"--expires={wrong}", code=1)
     assert "give one of them" in await _headgate(

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.admission.api_keys import Scope, create_key
+from gateway.admission.api_keys import Scope
+from gateway.admission.issued_keys import create_key
 from gateway.app import create_api
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, served

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gateway.admission import api_keys
-from gateway.admission.api_keys import create_key, revoke_key
+from gateway.admission.issued_keys import create_key, revoke_key
 from gateway.commit.statements import COMMIT
 from gateway.follow import flows, followers
 from gateway.problems.errors import DatabaseAwayError
