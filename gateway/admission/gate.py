@@ -88,8 +88,10 @@ class Gate:
         limiter = self.limiter
         if limiter is None or not (limit := visit.limit or limiter.limit):
             return
-        asked = visit.client, 1, visit.limit
-        standing = limiter.window.take(*asked) if limiter.local else await limiter.take(*asked)
+        if limiter.local:
+            standing = limiter.window.take(visit.client, 1, visit.limit)
+        else:
+            standing = await limiter.take(visit.client, 1, visit.limit)
         visit.note_standing(standing, limit)
         if not standing.granted:
             raise RateLimitedError(limit=limit, retry_after=await limiter.wait(visit.client, visit.limit))

@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Coroutine
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from limits import RateLimitItemPerMinute
@@ -29,6 +30,9 @@ async def _bounded(call: Coroutine[Any, Any, _Answer]) -> _Answer:
             return await call
     except RedisError as error:
         raise OSError(str(error)) from error
+
+
+_per_minute = lru_cache(256)(RateLimitItemPerMinute)
 
 
 class SharedWindow:
@@ -62,7 +66,7 @@ class SharedWindow:
         return max(1, (await self._standing(self._item(limit), visitor, 0)).reset)
 
     def _item(self, limit: int) -> RateLimitItemPerMinute:
-        return RateLimitItemPerMinute(limit or self._limit)
+        return _per_minute(limit or self._limit)
 
     async def _standing(self, item: RateLimitItemPerMinute, visitor: str, granted: int) -> Standing:
         reset, remaining = await _bounded(self._limiter.get_window_stats(item, visitor))

@@ -107,6 +107,21 @@ async def test_a_batch_takes_from_redis_what_is_left(http_settings: Settings, tm
 
 
 @pytest.mark.usefixtures("patient")
+async def test_a_visitors_own_limit_is_held_in_redis_and_without_it(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis:
+        limiter = RateLimiter(0, storage=redis.uri)
+        try:
+            for away in (False, True):
+                visitor = f"away {away}"
+                assert (await limiter.take(visitor, 8, limit=5)).granted == 5
+                assert await limiter.wait(visitor, limit=5) >= 1
+                assert limiter.fallbacks == int(away)
+                await redis.stop()
+        finally:
+            await limiter.aclose()
+
+
+@pytest.mark.usefixtures("patient")
 async def test_without_redis_memory_counts_with_the_full_limit_and_says_so_once(
     http_settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
