@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from contracts import (
+    UNREADABLE_HEADER,
     Application,
     NewApplication,
     Topics,
@@ -114,6 +115,15 @@ def test_a_later_version_is_not_guessed_at() -> None:
     with pytest.raises(UndecodableError) as caught:
         from_record(json.dumps(GOOD).encode(), [("ce_type", b"headgate.application.submitted.v2")])
     assert caught.value.reason == "unknown-version"
+
+
+def test_what_nobody_could_read_all_of_is_no_event_and_has_no_id() -> None:
+    """Else recovery would take it for the event, and the counters would not."""
+    value, headers = json.dumps(GOOD).encode(), [(UNREADABLE_HEADER, b"why"), ("ce_id", GOOD["id"].encode())]
+    with pytest.raises(UndecodableError, match="invalid: why"):
+        from_record(value, headers)
+    assert id_of(value, headers) is None
+    assert id_of(value, headers[1:]) == UUID(GOOD["id"])
 
 
 @given(st.binary(max_size=200), st.lists(st.tuples(st.text(max_size=8), st.binary(max_size=20)), max_size=3))

@@ -5,12 +5,14 @@ import tracemalloc
 import weakref
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import TopicPartition
 
 from contracts import UNREADABLE_HEADER
@@ -113,9 +115,25 @@ def test_a_broken_record_leaves_those_before_it() -> None:
     assert [bool(mark(record)) for record in found] == [False, False, True, False]
 
 
+def test_a_batch_that_the_network_broke_is_no_bad_record() -> None:
+    """The broker holds it whole: it is fetched again, not booked."""
+    raw = bytearray(RawBatch([GOOD]).to_bytes())
+    raw[-1] ^= 1
+    with pytest.raises(CorruptRecordException, match="checksum"):
+        answer(bytes(raw))[1].getall()
+
+
 @pytest.mark.parametrize("at", [-1, 0, 2**63 - 1, -(2**63)])
 def test_any_timestamp_is_passed_on(at: int) -> None:
     assert [record.timestamp for record in fetched([RawBatch([GOOD], timestamp=at)])] == [at]
+
+
+@pytest.mark.parametrize(("attributes", "kind", "ahead"), [(0, 0, 7), (8, 1, 0)])
+def test_the_time_is_that_of_the_record_or_of_its_arrival_however_it_is_read(
+    attributes: int, kind: int, ahead: int
+) -> None:
+    found = fetched([RawBatch([replace(GOOD, ahead=7), replace(BAD_NAME, ahead=7)], attributes=attributes)])
+    assert [(record.timestamp_type, record.timestamp) for record in found] == [(kind, RawBatch().timestamp + ahead)] * 2
 
 
 def test_ten_thousand_headers_are_read_and_a_million_are_not() -> None:

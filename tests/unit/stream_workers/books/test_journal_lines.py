@@ -48,6 +48,13 @@ def test_lines_beyond_the_books_are_those_of_now() -> None:
     assert compare(lines, {0: earlier}) == Lines(lines=9, repeated=0, absent=0)
 
 
+async def test_offsets_without_a_record_are_booked_as_such() -> None:
+    journal = Journal(BytesIO(), owner="me", user_names=False, form="json")
+    state = await journal.fold(0, journal.fresh("id", 0), [good(0), good(4), bad(7)])  # type: ignore[list-item]
+    assert state.classes == {"logged": 2, "unreadable": 1, "missing": 0, "empty": 5}
+    assert state.last_offset == 7
+
+
 async def test_a_foreign_time_does_not_say_how_far_the_journal_is() -> None:
     """What a producer stamps, or dates an event of the future, is no sign that everything before it was read."""
     journal = Journal(BytesIO(), owner="me", user_names=False, form="json", clock=lambda: NOW_MS / 1000)

@@ -15,9 +15,11 @@ import mode
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.protocol.api import Request, RequestStruct
 from aiokafka.protocol.group import JoinGroupRequest
+from aiokafka.record.memory_records import MemoryRecords
 from faust.app.base import App
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.stores.memory import Store
@@ -32,6 +34,7 @@ from faust.web.base import Web
 
 from runtime.kafka.access.security import Security
 from runtime.kafka.clients import Kafka
+from runtime.kafka.fetched import Batches
 from stream_workers.kafka import batches
 from stream_workers.kafka.batches import (
     BareWeb,
@@ -228,6 +231,17 @@ async def test_a_seek_runs_in_the_thread_that_fetches(app: BatchApp) -> None:
     await consumer.seek(tp, 7)
     assert asked == [(consumer._thread.seek, (tp, 7))]
     assert consumer._read_offset[tp] == 7
+
+
+async def test_the_consumer_takes_any_bytes_and_nothing_that_was_taken_back(
+    app: BatchApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetcher, "MemoryRecords", MemoryRecords)
+    monkeypatch.setattr(AIOKafkaConsumerThread, "_create_worker_consumer", lambda *_: SimpleNamespace())
+    thread: Any = app.consumer._thread  # type: ignore[attr-defined]
+    made = thread._create_worker_consumer(app.transport)
+    assert made._isolation_level == "read_committed"
+    assert fetcher.MemoryRecords is Batches  # type: ignore[comparison-overlap]
 
 
 async def test_acknowledged_batches_are_committed_by_their_newest_offset(app: BatchApp) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError, NotLeaderForPartitionError
+from faust.exceptions import ProducerSendError
 
 from contracts import UNREADABLE_HEADER
 from stream_workers.errors import StateNotWrittenError
@@ -19,19 +20,23 @@ BAD = Bad(7, "invalid", "no such thing")
 
 
 class Topic:
-    """Takes messages up to a size, like a broker; ``fails`` with anything else."""
+    """Takes messages up to a size, like a broker, or up to that of a client; ``fails`` once with anything else."""
 
-    def __init__(self, limit: int, fails: Exception | None = None) -> None:
-        self.limit, self.fails = limit, fails
+    def __init__(self, limit: int, *, client_limit: int = 1 << 62, fails: Exception | None = None) -> None:
+        self.limit, self.client_limit, self.fails = limit, client_limit, fails
         self.taken: list[dict[str, Any]] = []
 
     async def send(self, **message: Any) -> Any:
         size = sum(len(name) + len(value or b"") for name, value in message["headers"])
         size += len(message["key"]) + len(message["value"] or b"")
 
+        if size > self.client_limit:
+            raise ProducerSendError("as Faust says it") from MessageSizeTooLargeError()
+
         async def outcome() -> None:
             if self.fails:
-                raise self.fails
+                error, self.fails = self.fails, None
+                raise error
             if size > self.limit:
                 raise MessageSizeTooLargeError
             self.taken.append(message)
@@ -39,9 +44,8 @@ class Topic:
         return outcome()
 
 
-async def kept(record: Record, limit: int) -> DeadLetter:
-    """The letter that a topic with this limit holds in the end, read back."""
-    topic: Any = Topic(limit)
+async def kept(record: Record, topic: Any) -> DeadLetter:
+    """The letter that a topic holds in the end, read back."""
     forms = from_bad("applications", record, BAD, now=0.0, topic_id="id").smaller()  # type: ignore[arg-type]
     messages = ({"key": b"k", "value": form.value, "headers": form.to_headers()} for form in forms)
     await send_fitting(topic, [(messages, 0)], what="a letter")
@@ -64,21 +68,32 @@ LARGE = Record(7, b"v" * 950_000, tuple([("h", b"")] * 64_000), b"k" * 70_000)
 async def test_a_letter_shrinks_to_what_the_topic_takes(
     limit: int, headers: int, key: int | None, value: int, cut: int | None, left_out: tuple[str, ...]
 ) -> None:
-    letter = await kept(LARGE, limit)
+    letter = await kept(LARGE, Topic(limit))
+    assert letter == await kept(LARGE, Topic(8_000_000, client_limit=limit))
     assert len(letter.headers) == headers
     assert (len(letter.key) if letter.key else None, len(letter.value or b"")) == (key, value)
     assert (letter.cut, letter.left_out, letter.reason) == (cut, left_out, "invalid")
     assert bool(Letter(letter).unsendable) == bool(cut or left_out)
 
 
+async def test_the_last_form_has_no_key_either() -> None:
+    letter = await kept(Record(7, b"v", (), b"k" * 60_000), Topic(10_000))
+    assert (letter.key, letter.value, letter.left_out) == (None, b"", ("key",))
+
+
 async def test_what_nobody_could_read_is_said_and_not_sent_again() -> None:
-    letter = await kept(Record(7, None, ((UNREADABLE_HEADER, b"broken"),)), 8_000_000)
+    letter = await kept(Record(7, None, ((UNREADABLE_HEADER, b"broken"),)), Topic(8_000_000))
     assert (letter.left_out, letter.headers) == (("content",), ())
     assert "content" in (Letter(letter).unsendable or "")
 
 
+def test_a_reason_can_be_written_whatever_it_quotes() -> None:
+    letter = from_bad("applications", Record(7, b""), Bad(7, "invalid", "\udcff"), now=0.0, topic_id="id")  # type: ignore[arg-type]
+    assert dict(letter.to_headers())["detail"] == b"\\udcff"
+
+
 async def test_another_failure_ends_the_worker_before_anything_is_acknowledged() -> None:
-    topic: Any = Topic(10, NotLeaderForPartitionError())
+    topic: Any = Topic(10, fails=NotLeaderForPartitionError())
     forms = iter([{"key": b"", "value": b"", "headers": []}] * 3)
     with pytest.raises(StateNotWrittenError, match="a letter"):
         await send_fitting(topic, [(forms, 0)], what="a letter")
