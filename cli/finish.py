@@ -1,8 +1,8 @@
 """Runs a command's work to its end: progress on the error stream, and expected failures as one line."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol, TypeVar
 
 from aiokafka.errors import KafkaError
@@ -20,10 +20,17 @@ from rich.progress import (
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
+from cli import environment
 from cli.errors import CommandError
+from gateway.database.connection import first_line, sqlstate
+from gateway.database.rights import INSUFFICIENT_PRIVILEGE, LACKING, told
+from gateway.settings import Settings
+from runtime.postgresql.server import CONNECTION_ERRORS, PostgreSQL
 from stream_workers.errors import WorkerError
 
 T = TypeVar("T")
+
+_SECONDS = 5.0
 
 
 class Rate(ProgressColumn):
@@ -47,7 +54,26 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
     except (WorkerError, KafkaError) as error:
         raise CommandError(str(error)) from error
     except (SQLAlchemyError, OSError) as error:
-        raise CommandError(f"PostgreSQL: {error}") from error
+        raise CommandError(f"PostgreSQL: {first_line(error)}{_of_rights(error)}") from error
+
+
+def _of_rights(error: BaseException) -> str:
+    """Where a right is missing: which, and who gives it; else nothing."""
+    if sqlstate(error) != INSUFFICIENT_PRIVILEGE:
+        return ""
+    with suppress(*CONNECTION_ERRORS):
+        role, lacks = asyncio.run(_lacking(environment.read(Settings).postgresql))
+        return f"; {told(role, lacks) if lacks else 'run it as the role that owns the tables'}"
+    return ""
+
+
+async def _lacking(server: PostgreSQL) -> tuple[str, Sequence[str]]:
+    connection = await server.connect(timeout=_SECONDS, command_timeout=_SECONDS)
+    try:
+        row = await connection.fetchrow(LACKING)
+        return row["role"], row["lacks"]
+    finally:
+        connection.terminate()
 
 
 @contextmanager

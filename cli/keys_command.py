@@ -1,6 +1,5 @@
 """`headgate keys …`: API keys, made, rotated, listed and revoked. The key itself is shown once and stored nowhere."""
 
-import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -10,15 +9,15 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli import environment
 from cli.errors import CommandError
+from cli.finish import finish
 from cli.listing import listing, show
 from gateway.admission.api_keys import SCOPES, Scope
 from gateway.admission.issued_keys import ListedKey, create_key, list_keys, revoke_key, rotate_key
-from gateway.database.connection import create_engine, first_line
+from gateway.database.connection import create_engine
 from gateway.settings import Settings
 
 app = typer.Typer(help="API keys: create, rotate, list, revoke.", no_args_is_help=True)
@@ -157,9 +156,7 @@ def _with_database(work: Callable[[AsyncEngine], Awaitable[_Answer]]) -> _Answer
         engine = create_engine(environment.read(Settings))
         try:
             return await work(engine)
-        except (DBAPIError, OSError) as error:
-            raise CommandError(f"the database: {first_line(error)}") from error
         finally:
             await engine.dispose()
 
-    return asyncio.run(run())
+    return finish(run())

@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Any, Literal
 
 from sqlalchemy import text
 
 from gateway.commit.statements import CLOCK_BOUND_SECONDS
 from gateway.database.connection import DATABASE_ERRORS, first_line, sqlstate
+from gateway.database.rights import INSUFFICIENT_PRIVILEGE, LACKING, LACKS, bars_acceptance, told
 from gateway.database.tables import SCHEMA
 from gateway.publish.topic import BROKER_ERRORS, brokers, look
 from gateway.service import Gateway
@@ -19,7 +21,7 @@ _BROKERS_SECONDS = 2.0
 _UNDEFINED_TABLE = "42P01"
 
 # The planner's estimate is no answer here: the outbox is empty or small, except in an outage, and then its age matters.
-_DATABASE = text("""
+_DATABASE = text(f"""
 SELECT extract(epoch FROM clock_timestamp()) AS now,
        (SELECT count(*) FROM (SELECT FROM outbox WHERE cardinality(ids) > 0 LIMIT 10001) AS counted) AS batches,
        (SELECT extract(epoch FROM clock_timestamp() - created_at)
@@ -29,8 +31,10 @@ SELECT extract(epoch FROM clock_timestamp()) AS now,
        (SELECT version_num FROM alembic_version) AS schema,
        to_regclass('applications_' || to_char(now() AT TIME ZONE 'UTC' + interval '1 month', 'YYYY_MM')) IS NOT NULL
        OR to_regclass('applications_before_' || to_char(now() AT TIME ZONE 'UTC' + interval '2 months', 'YYYY_MM'))
-          IS NOT NULL AS next_month
-""")
+          IS NOT NULL AS next_month,
+       {LACKS} AS lacks, current_user AS role
+""")  # noqa: S608 -- our own
+_LACKING = text(LACKING)
 
 
 class Health:
@@ -64,14 +68,10 @@ class Health:
         if gateway.failed is not None:
             return "failed"
         database = (await self.report())["dependencies"]["postgresql"]
-        if database["status"] != "ok":
-            return str(database.get("reason", "PostgreSQL is away"))
-        if database["schema"] < SCHEMA:
-            return f"the database has schema {database['schema']}, this gateway needs {SCHEMA}: run `headgate migrate`"
-        if abs(off := database["clock_off_seconds"]) > CLOCK_BOUND_SECONDS:
-            return f"this machine's clock is {off:.0f} s off the database's"
+        if reason := _why_not(database):
+            return reason
         if gateway.keeper.lease is None:
-            return "no lease yet"
+            return ": ".join(["no lease yet", *([database["reason"]] if "reason" in database else [])])
         if len(gateway.writer.queue) >= gateway.settings.commit_queue_max:
             return "too many applications wait for the database"
         return None
@@ -80,9 +80,7 @@ class Health:
         try:
             row = (await self._session.execute(_DATABASE, {}))[0]
         except DATABASE_ERRORS as error:
-            if sqlstate(error) == _UNDEFINED_TABLE:
-                return {"status": "unavailable", "reason": "the database has no tables yet: run `headgate migrate`"}
-            return {"status": "unavailable", "reason": first_line(error)}
+            return {"status": "unavailable", "reason": await self._reason(error)}
         depth = {"batches": row.batches, "oldest_seconds": round(float(row.oldest or 0), 1)}
         return {
             "status": "ok",
@@ -92,7 +90,19 @@ class Health:
             "leases_being_drained": row.being_drained,
             "schema": row.schema,
             "next_month": row.next_month,
+            **({"lacks": row.lacks, "reason": told(row.role, row.lacks)} if row.lacks else {}),
         }
+
+    async def _reason(self, error: BaseException) -> str:
+        """What an error says, or what of the tables and of the rights to them is missing."""
+        if sqlstate(error) in (_UNDEFINED_TABLE, INSUFFICIENT_PRIVILEGE):
+            with suppress(*DATABASE_ERRORS):
+                [row] = await self._session.execute(_LACKING, {})
+                if row.lacks:
+                    return told(row.role, row.lacks)
+        if sqlstate(error) == _UNDEFINED_TABLE:
+            return "the database has no tables yet: run `headgate migrate`"
+        return first_line(error)
 
     async def _kafka(self) -> dict[str, Any]:
         """A look that takes too long goes on; it is not cut off, and until it ends the brokers count as silent."""
@@ -119,7 +129,8 @@ class Health:
         dependencies = {"postgresql": database, "kafka": kafka}
         if gateway.replica is not None:
             dependencies["replica"] = gateway.replica.report()
-        if any(each["status"] != "ok" for each in dependencies.values()) or stopped or database.get("unpublishable"):
+        trouble = database.get("unpublishable") or database.get("lacks")
+        if any(each["status"] != "ok" for each in dependencies.values()) or stopped or trouble:
             status = "degraded"
         if database["status"] != "ok" or gateway.draining:
             status = "unavailable"
@@ -134,3 +145,14 @@ class Health:
             },
             "lease": str(gateway.keeper.lease) if gateway.keeper.lease else None,
         }
+
+
+def _why_not(database: dict[str, Any]) -> str | None:
+    """Why nothing can be committed to a database of which this is known; None where it can."""
+    if database["status"] != "ok":
+        return str(database.get("reason", "PostgreSQL is away"))
+    if database["schema"] < SCHEMA:
+        return f"the database has schema {database['schema']}, this gateway needs {SCHEMA}: run `headgate migrate`"
+    if abs(off := database["clock_off_seconds"]) > CLOCK_BOUND_SECONDS:
+        return f"this machine's clock is {off:.0f} s off the database's"
+    return str(database["reason"]) if bars_acceptance(database.get("lacks", ())) else None

@@ -17,13 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.database.connection import open_engine, sqlstate
 from gateway.database.locks import locked
 from gateway.database.partitions import months_ahead
+from gateway.database.rights import INSUFFICIENT_PRIVILEGE
 from migrations.grants import grants
 from migrations.trigram import ensure_trigram_index
 from runtime.postgresql.server import PostgreSQL
 
 _LOCK_ID = 0x6865616467617465  # "headgate" in ASCII: a number that no other program takes
 _LOCK_POLL_SECONDS = 0.2
-_INSUFFICIENT_PRIVILEGE = "42501"
 _RIGHTS = (
     ": who migrates needs no superuser, but a schema of its own; let its owner say `CREATE SCHEMA headgate "
     "AUTHORIZATION role`, and set DATABASE_SCHEMA=headgate"
@@ -80,7 +80,7 @@ async def _engine(server: PostgreSQL | str) -> AsyncIterator[AsyncEngine]:
     except CommandError as error:
         raise MigrationError(f"{error}; was {where} migrated by a newer Headgate? Then use that one") from error
     except DBAPIError as error:
-        hint = _RIGHTS if sqlstate(error) == _INSUFFICIENT_PRIVILEGE else ""
+        hint = _RIGHTS if sqlstate(error) == INSUFFICIENT_PRIVILEGE else ""
         raise MigrationError(f"{where}: {error.orig}{hint}") from error
     except OSError as error:
         raise MigrationError(f"{where} cannot be reached: {error.strerror or error}") from error

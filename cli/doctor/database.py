@@ -11,6 +11,7 @@ from cli.doctor import hosts
 from cli.doctor.finding import Finding, failed, ok, warning
 from gateway.commit.statements import CLOCK_BOUND_SECONDS
 from gateway.database.months import PARTITIONS, Partitions, named
+from gateway.database.rights import LACKING
 from gateway.settings import Settings
 from migrations import head
 from runtime.postgresql.pooler import through_pooler
@@ -45,14 +46,28 @@ async def examine(settings: Settings) -> list[Finding]:
 
 
 async def _inside(connection: Any) -> list[Finding]:
+    lacking = list(_rights(await connection.fetchrow(LACKING)))
     try:
-        asked = time.time()
-        row = await connection.fetchrow(_LOOK)
-        answered = time.time()
-        leases = await connection.fetch(_LEASES)
-        months = await _months(connection, datetime.fromtimestamp(row["now"], UTC))
+        return [*lacking, *await _looked_into(connection)]
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-        return [failed("schema", str(error), "Run `headgate migrate`.")]
+        return lacking or [failed("schema", str(error), "Run `headgate migrate`.")]
+    except asyncpg.InsufficientPrivilegeError as error:
+        return lacking or [failed("rights", str(error), "Run `headgate migrate --grants ROLE`.")]
+
+
+def _rights(row: Any) -> Iterator[Finding]:
+    """A schema that may not be used hides the tables, so this comes first."""
+    if row["lacks"]:
+        remedy = f"Run `headgate migrate --grants {row['role']}` as the role that owns the tables."
+        yield failed(f"rights of {row['role']}", f"{', '.join(row['lacks'])} is missing", remedy)
+
+
+async def _looked_into(connection: Any) -> list[Finding]:
+    asked = time.time()
+    row = await connection.fetchrow(_LOOK)
+    answered = time.time()
+    leases = await connection.fetch(_LEASES)
+    months = await _months(connection, datetime.fromtimestamp(row["now"], UTC))
     clock = row["now"] - (asked + answered) / 2
     return [
         _schema(row["schema"]),

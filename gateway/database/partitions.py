@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.database.connection import DATABASE_ERRORS, first_line, sqlstate
 from gateway.database.locks import locked
 from gateway.database.months import Month, Partitions, older_table, partitions
+from gateway.database.rights import INSUFFICIENT_PRIVILEGE
 from gateway.database.tables import DEFAULT_PARTITION
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,6 @@ AHEAD = 2
 MOVE_MAX = 20_000
 _LOCK_ID = 0x686561646D6F6E  # "headmon" in ASCII
 _LOCK_TIMEOUT = "500ms"
-_INSUFFICIENT_PRIVILEGE = "42501"
 _CHECK = "ck_applications_range"
 
 # The indexes of a partition, each with the one of `applications` that it belongs to.
@@ -85,7 +85,7 @@ async def months_ahead(engine: AsyncEngine) -> bool:
     try:
         made = await make_months(engine)
     except DATABASE_ERRORS as error:
-        if sqlstate(error) == _INSUFFICIENT_PRIVILEGE:
+        if sqlstate(error) == INSUFFICIENT_PRIVILEGE:
             log.info("This role makes no months (%s): `headgate migrate` does, by one that may", first_line(error))
             return True
         log.warning("The months ahead could not be made, a gateway tries again later: %s", first_line(error))

@@ -1,14 +1,7 @@
 """A managed database: nobody is superuser, one role migrates a schema of its own, another one runs Headgate."""
 
 import asyncio
-import os
-import secrets
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy.exc import DBAPIError
@@ -18,70 +11,17 @@ from cli.doctor import database as doctor
 from cli.removal.removal import database, only_one
 from cli.removal.retention import expire, plan
 from contracts import Topics
-from devstack.postgresql.postgres import Postgres
 from gateway.admission.api_keys import Scope
 from gateway.admission.issued_keys import create_key
 from gateway.database.connection import open_engine
 from gateway.database.months import Month
 from gateway.database.partitions import make_months, months_ahead
-from gateway.settings import Settings
-from migrations import MigrationError, head, migrate
+from migrations import MigrationError, migrate
 from runtime.kafka.clients import Kafka
 from stream_workers.web.look.gateways import Database
 from tests.support.http_gateway import NEW, served
-from tests.support.write_path import eventually, execute, ids_on_topic, rows, settings_for
-
-SCHEMA = "Shop"
-
-
-@dataclass(frozen=True)
-class Managed:
-    """A database with two roles, and nothing in it yet."""
-
-    name: str
-    server: Postgres
-
-    def url(self, role: str) -> str:
-        return f"postgres://{role}_{self.name}:secret@127.0.0.1:{self.server.port}/{self.name}"
-
-    @property
-    def admin_url(self) -> str:
-        return self.server.admin_url(self.name)
-
-    def environment(self, role: str) -> dict[str, str]:
-        return {"DATABASE_URL": self.url(role), "DATABASE_SCHEMA": SCHEMA}
-
-
-@pytest.fixture
-async def managed(postgres: Postgres) -> AsyncIterator[Managed]:
-    one = Managed(f"m{secrets.token_hex(4)}", postgres)
-    for role in ("owner", "runner"):
-        postgres.query(f"CREATE ROLE {role}_{one.name} LOGIN PASSWORD 'secret'")
-    postgres.query(f"CREATE DATABASE {one.name}")
-    yield one
-    roles = (f"DROP ROLE {role}_{one.name}" for role in ("owner", "runner"))
-    postgres.query(f"DROP DATABASE {one.name} WITH (FORCE)", *roles)
-
-
-@pytest.fixture
-async def allowed(managed: Managed) -> Managed:
-    """Migrated by one role, usable by the other, as the command does it."""
-    await execute(managed.admin_url, f'CREATE SCHEMA "{SCHEMA}" AUTHORIZATION owner_{managed.name}')
-    found = await asyncio.to_thread(headgate, managed, "migrate", "--grants", f"runner_{managed.name}")
-    assert f"the database is at revision {head()}" in found.stdout, found.stderr
-    assert f'GRANT SELECT, INSERT ON "{SCHEMA}".applications TO runner_{managed.name};' in found.stdout
-    assert "without pg_trgm, user_name__like reads every name" in found.stdout + found.stderr
-    return managed
-
-
-def headgate(managed: Managed, *words: str) -> "subprocess.CompletedProcess[str]":
-    command, environment = [sys.executable, "-m", "cli", *words], os.environ | managed.environment("owner")
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-
-
-def settings_of(managed: Managed, role: str, kafka: Kafka, topics: Topics, **changed: Any) -> Settings:
-    more = {"database_schema": SCHEMA, "rate_limit_per_minute": 0, **changed}
-    return settings_for(managed.url(role), kafka, topics, **more)
+from tests.support.managed import SCHEMA, Managed, headgate, settings_of
+from tests.support.write_path import eventually, execute, ids_on_topic, rows
 
 
 async def test_who_may_not_create_is_told_what_to_ask_for(managed: Managed) -> None:
