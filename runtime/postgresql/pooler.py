@@ -5,6 +5,7 @@ there is one is seen from what it does: it refuses parameters of a session, or a
 that said hello.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,9 +15,12 @@ import structlog
 # What a session asks for its own protection. A pooler cannot keep it: docs/proxies.md says where it is set instead.
 _PROTECTION = frozenset({"statement_timeout", "lock_timeout", "jit", "default_transaction_read_only"})
 _REFUSED = "unsupported startup parameter"
-# Where the tables are, which must not be guessed.
+# Where the tables are, which must not be guessed; a schema that is to be made yet is in nobody's path but alone.
 _SCHEMA = "search_path"
 _MEND = 'ALTER ROLE … SET search_path = "{}"'
+_IN_SCHEMA = "'{0}' IN (current_schema(), btrim(current_setting('search_path'), '\"'))"
+# In a URL's options: what is set for a session. Poolers drop it or refuse it; what they do not set, they may pass on.
+_SETS = re.compile(r"(?:^|\s)(?:-c\s*|--)[\w.]+\s*=")
 
 _log = structlog.get_logger()
 
@@ -79,12 +83,13 @@ async def _direct(settings: dict[str, str], arguments: dict[str, Any]) -> Any:
 
 
 async def _through(settings: dict[str, str], arguments: dict[str, Any]) -> Any:
+    if _SETS.search(settings.get("options", "")):
+        raise ConnectionError("behind a pooler `options` of the URL set nothing: say ALTER ROLE … SET … instead")
     kept = {name: value for name, value in settings.items() if name not in _PROTECTION and name != _SCHEMA}
     no_cache = {"statement_cache_size": 0, "connection_class": Pooled}
     connection = await asyncpg.connect(server_settings=kept, **arguments | no_cache)
     schema = settings.get(_SCHEMA, "").strip('"')
-    quoted = schema.replace("'", "''")
-    if schema and not await _holds(connection, f"current_schema() = '{quoted}'"):
+    if schema and not await _holds(connection, _IN_SCHEMA.format(schema.replace("'", "''"))):
         connection.terminate()
         raise ConnectionError(f"behind a pooler the role must be in its schema by itself: {_MEND.format(schema)}")
     return connection

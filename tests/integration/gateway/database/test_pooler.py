@@ -1,6 +1,7 @@
 """PgBouncer in transaction mode between Headgate and PostgreSQL: nothing is to be set, nothing relies on a session."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -11,14 +12,19 @@ from sqlalchemy import text
 from cli.audit.audit import audit
 from cli.doctor.database import examine
 from cli.removal.removal import database, only_one
+from contracts import Topics
 from gateway.database.connection import Session, create_engine, open_engine
 from gateway.database.locks import locked
 from gateway.database.partitions import make_months
+from gateway.health import Health
+from gateway.service import running as gateway_of
 from gateway.settings import Settings
-from migrations import migrate
+from migrations import MigrationError, head, migrate
+from runtime.kafka.clients import Kafka
 from runtime.postgresql.server import PostgreSQL
 from stream_workers.web.look.gateways import Database
 from tests.support.http_gateway import NEW, served
+from tests.support.managed import SCHEMA, Managed, settings_of
 from tests.support.pooler import needs_pgbouncer, pooler
 from tests.support.write_path import eventually, execute, outbox_is_empty, rows
 
@@ -125,6 +131,60 @@ async def test_the_view_reads_through_it(database_url: str, tmp_path: Path) -> N
         assert (await view.intake()).batches == 0
         assert await view.stored("01890000-0000-7000-8000-000000000000") is None
         await view.close()
+
+
+async def test_a_schema_of_one_s_own_with_the_least_rights(
+    allowed: Managed, kafka: Kafka, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DATABASE_SCHEMA alone is refused, with the line that mends it; after that line everything works, both roles."""
+    monkeypatch.setattr("cli.audit.audit.OPEN_FOR", timedelta(0))
+    mend = f'SET search_path = "{SCHEMA}"'
+    async with pooler(allowed.url("runner"), tmp_path) as between:
+        settings = settings_of(allowed, "runner", kafka, topics, database_url=SecretStr(between.url))
+        async with gateway_of(settings) as gateway:
+            health = Health(gateway)
+            await eventually(lambda: refused(health, mend), what="a gateway that names what is to be set")
+            [found] = await examine(settings)
+            assert (found.status, mend in found.found) == ("failed", True)
+            with pytest.raises(MigrationError, match=mend):
+                await migrate(settings.postgresql)
+            for role in ("runner", "owner"):
+                await execute(allowed.admin_url, f"ALTER ROLE {role}_{allowed.name} {mend}")
+            await between.kill()
+            await between.start()
+            await gateway.keeper.held()
+            await health.close()
+        async with served(settings) as http:
+            assert (await http.client.post("/applications", json=NEW)).status_code == 201
+            assert (await http.client.get("/applications?user_name__like=к")).json()["total"] == 1
+            tables = f'SELECT FROM "{SCHEMA}".outbox WHERE cardinality(ids) > 0'
+            await eventually(lambda: no(allowed.admin_url, tables), what="an empty outbox")
+            assert (await audit(settings, lambda *_: None)).drift == 0
+    (tmp_path / "owner").mkdir()
+    async with pooler(allowed.url("owner"), tmp_path / "owner") as between:
+        server = settings_of(allowed, "owner", kafka, topics, database_url=SecretStr(between.url)).postgresql
+        await execute(allowed.admin_url, f'DROP SCHEMA "{SCHEMA}" CASCADE')
+        await execute(allowed.admin_url, f"GRANT CREATE ON DATABASE {allowed.name} TO owner_{allowed.name}")
+        assert await migrate(server) == head()
+        assert await rows(allowed.admin_url, f"SELECT FROM pg_tables WHERE schemaname = '{SCHEMA}'")
+
+
+async def refused(health: Health, mend: str) -> bool:
+    return mend in (await health.report())["dependencies"]["postgresql"].get("reason", "")
+
+
+async def no(url: str, query: str) -> bool:
+    return not await rows(url, query)
+
+
+async def test_what_a_url_sets_for_a_session_is_refused(database_url: str, tmp_path: Path) -> None:
+    """Poolers that are told to ignore it would lead to other tables in silence."""
+    more = {"ignore_startup_parameters": "options"}
+    async with pooler(database_url, tmp_path, more=more) as between:
+        engine = open_engine(f"{between.url}?options=-c%20search_path%3Delsewhere")
+        with pytest.raises(OSError, match="`options` of the URL set nothing: say ALTER ROLE"):
+            await engine.connect()
+        await engine.dispose()
 
 
 async def test_a_schema_is_the_role_s_own_or_refused(database_url: str, tmp_path: Path) -> None:
