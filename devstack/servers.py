@@ -7,6 +7,7 @@ from pathlib import Path
 
 from devstack.errors import DevstackError
 from devstack.kafka.access import OPEN, scram
+from devstack.kafka.acls import AUTHORIZER
 from devstack.kafka.brokers import Brokers
 from devstack.kafka.jars import class_path
 from devstack.ports import required_port, usual_port
@@ -80,7 +81,8 @@ def _replica(primary: Postgres, data_dir: Path, running: ExitStack) -> Standby:
 def _launch_brokers(settings: Settings, data_dir: Path, running: ExitStack) -> Brokers:
     folder = data_dir / f"kafka{_suffix(settings)}"
     access = scram(folder / "access") if settings.secure else OPEN
-    brokers = Brokers(folder, 3 if settings.cluster else 1, access=access, log_dir=data_dir / "logs")
+    config = AUTHORIZER if settings.secure else None
+    brokers = Brokers(folder, 3 if settings.cluster else 1, access=access, config=config, log_dir=data_dir / "logs")
     brokers.end_leftovers()
     brokers.nodes[0].port = port(settings, "kafka_port")
     running.callback(brokers.stop)

@@ -18,9 +18,11 @@ from cli.stack.screen import screen, step
 from cli.stack.wanted import Wanted
 from cli.stack.watch import AWAY_SECONDS, Part
 from cli.topics import create as topics
+from cli.topics.rights import rights
 from devstack import addresses, servers
 from devstack.child import Child, spawn
 from devstack.kafka import jars, preparation
+from devstack.kafka.acls import allow
 from devstack.server import Server
 
 _WATCH_SECONDS = 0.5
@@ -88,6 +90,8 @@ def _prepare_servers(wanted: Wanted, embedded: servers.Servers) -> None:
     with step("Kafka is ready and has its topics"):
         if embedded.brokers:
             embedded.brokers.wait_ready()
+            if wanted.devstack.secure:
+                asyncio.run(allow(embedded.brokers.nodes[0].inner, rights(wanted.gateway.topics)))
         shape = wanted.topic_shape()
         kafka = embedded.brokers.kafka if embedded.brokers else wanted.gateway.kafka
         asyncio.run(topics.create(kafka, wanted.gateway.topics, shape))

@@ -45,7 +45,7 @@ Headgate runs. Ctrl-C stops it; data and logs stay in {data_dir}
   Health      {gateway}/healthz
   Metrics     {gateway}/metrics
 {_others(services)}  Web view    {_web_views(services)}
-  Kafka       {settings["KAFKA_BOOTSTRAP_SERVERS"]}
+  Kafka       {settings["KAFKA_BOOTSTRAP_SERVERS"]}{_way_in(settings)}
   PostgreSQL  {_postgresql(settings, shown)}
 {_replica(settings, shown)}
 Try it in another terminal:
@@ -60,6 +60,18 @@ Try it in another terminal:
 def _postgresql(settings: Mapping[str, str], shown: Callable[[str], str]) -> str:
     url = settings.get("DATABASE_URL")
     return shown(read(url).as_text()) if url else f"as {settings['DATABASE_URL_FILE']} says"
+
+
+def _way_in(settings: Mapping[str, str]) -> str:
+    """How other programs get into a Kafka that asks who they are."""
+    if "KAFKA_SASL_PASSWORD_FILE" not in settings:
+        return ""
+    protocol, mechanism = settings["KAFKA_SECURITY_PROTOCOL"], settings["KAFKA_SASL_MECHANISM"]
+    return (
+        f"   {protocol}, {mechanism} as {settings['KAFKA_SASL_USERNAME']}\n"
+        f"              password in {settings['KAFKA_SASL_PASSWORD_FILE']}\n"
+        f"              authority in {settings['KAFKA_SSL_CA']}"
+    )
 
 
 def _others(services: Sequence[Service]) -> str:

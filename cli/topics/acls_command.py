@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from cli import environment
+from cli.errors import CommandError
 from cli.topics.rights import Right, rights
 from gateway.settings import Settings
 
@@ -22,7 +23,10 @@ def acls(
 ) -> None:
     """Print the kafka-acls.sh commands that allow what Headgate needs; nothing is changed."""
     settings = environment.read(Settings)
-    wanted = [right for right in rights(settings.topics) if part in (None, right.part)]
+    every = rights(settings.topics)
+    wanted = [right for right in every if part in (None, right.part)]
+    if not wanted:
+        raise CommandError(f"no part is called {part}: {', '.join(dict.fromkeys(right.part for right in every))}")
     if as_json:
         typer.echo(json.dumps([asdict(right) for right in wanted], indent=2))
         return

@@ -17,10 +17,11 @@ from cli.topics.create import create
 from cli.topics.rights import CLUSTER, Right, rights
 from devstack.kafka import access as ways
 from devstack.kafka.access import USER, Access
+from devstack.kafka.acls import allow, forbid
 from devstack.kafka.certificates import authority_in, write
 from stream_workers.kinds import METRICS
 from tests.pipeline.workers import drift, until_booked
-from tests.support.secured import TOPICS, Secured, allow, forbid, secured
+from tests.support.secured import TOPICS, Secured, secured
 from tests.support.token_server import SECRET, TokenServer
 from tests.support.write_path import eventually, outbox_is_empty, rows
 

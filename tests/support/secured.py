@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 
 from cli.settings import Shape
 from cli.topics.create import create
-from cli.topics.rights import Right, rights
+from cli.topics.rights import rights
 from contracts import Topics
-from devstack.kafka.access import USER, Access
+from devstack.kafka.access import Access
+from devstack.kafka.acls import AUTHORIZER, allow
 from devstack.kafka.brokers import Brokers
 from gateway.settings import Settings
 from runtime.kafka.clients import Kafka
@@ -23,14 +23,6 @@ from tests.pipeline.workers import WorkerProcess
 from tests.support.gateways import GatewayProcess
 
 TOPICS = Topics("secured.")
-# The codes of Kafka's protocol.
-_RESOURCES = {"topic": 2, "group": 3, "cluster": 4}
-_OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Alter": 7, "Describe": 8, "DescribeConfigs": 10}
-_LITERAL, _ALLOW = 3, 3
-RIGHTS = {
-    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-    "super.users": "User:ANONYMOUS",
-}
 
 
 @dataclass
@@ -85,7 +77,7 @@ async def secured(
     access: Access, *, database_url: str, folder: Path, config: Mapping[str, str] | None = None
 ) -> AsyncIterator[Secured]:
     """Brokers with their topics, made with the rights of Headgate; the services are for the test to start."""
-    brokers = Brokers(folder / "kafka", 1, access=access, config={**RIGHTS, **(config or {})})
+    brokers = Brokers(folder / "kafka", 1, access=access, config={**AUTHORIZER, **(config or {})})
     try:
         await asyncio.to_thread(brokers.start)
         await allow(brokers.nodes[0].inner, rights(TOPICS))
@@ -98,37 +90,3 @@ async def secured(
             await asyncio.to_thread(stack.kill)
     finally:
         await asyncio.to_thread(brokers.stop)
-
-
-async def allow(kafka: Kafka, wanted: Sequence[Right]) -> None:
-    """Give the user of Headgate these rights; by whoever may."""
-    async with _administrator(kafka) as ask:
-        for right in wanted:
-            for operation in right.operations:
-                answer = await ask(CreateAclsRequest(*_entry(right, operation)))
-                assert [code for code, _ in answer.creation_responses] == [0], answer
-
-
-async def forbid(kafka: Kafka, right: Right) -> None:
-    """Take them away again."""
-    async with _administrator(kafka) as ask:
-        for operation in right.operations:
-            await ask(DeleteAclsRequest(*_entry(right, operation)))
-
-
-def _entry(right: Right, operation: str) -> tuple[Any, ...]:
-    return _RESOURCES[right.resource], right.name, _LITERAL, f"User:{USER}", "*", _OPERATIONS[operation], _ALLOW
-
-
-@asynccontextmanager
-async def _administrator(kafka: Kafka) -> AsyncIterator[Any]:
-    client = kafka.client()
-    await client.bootstrap()
-
-    async def ask(request: Any) -> Any:
-        return await client.send(client.get_random_node(), request)
-
-    try:
-        yield ask
-    finally:
-        await client.close()
