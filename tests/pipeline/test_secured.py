@@ -19,8 +19,10 @@ from devstack.kafka import access as ways
 from devstack.kafka.access import USER, Access
 from devstack.kafka.acls import allow, forbid
 from devstack.kafka.certificates import authority_in, write
+from devstack.ports import HOST
 from stream_workers.kinds import METRICS
 from tests.pipeline.workers import drift, until_booked
+from tests.support.kerberos import java_command, kerberos, needs_kerberos
 from tests.support.secured import TOPICS, Secured, secured
 from tests.support.token_server import SECRET, TokenServer
 from tests.support.write_path import eventually, outbox_is_empty, rows
@@ -43,6 +45,15 @@ def bearer(token_server: TokenServer, tmp_path: Path) -> Callable[[Path], Access
     return lambda _: ways.bearer(token_server.url, tmp_path / "secret")
 
 
+@pytest.fixture
+def ticket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], Access]]:
+    monkeypatch.setattr("devstack.kafka.java.command", java_command)
+    with kerberos(tmp_path / "kerberos") as one:
+        for name, value in one.environment.items():
+            monkeypatch.setenv(name, value)
+        yield lambda _: one.access
+
+
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The audit compares what is youngest, too."""
@@ -61,7 +72,9 @@ async def is_exact(stack: Secured, count: int) -> None:
     await eventually(compared, seconds=120, what="the audit finds all of it, without drift")
 
 
-@pytest.mark.parametrize("way", ["scram", "client_certificates", "plain", "bearer"])
+@pytest.mark.parametrize(
+    "way", ["scram", "client_certificates", "plain", "bearer", pytest.param("ticket", marks=needs_kerberos)]
+)
 async def test_the_whole_way(
     way: str,
     database_url: str,
@@ -69,7 +82,7 @@ async def test_the_whole_way(
     request: pytest.FixtureRequest,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    make = request.getfixturevalue("bearer") if way == "bearer" else getattr(ways, way)
+    make = request.getfixturevalue(way) if way in ("bearer", "ticket") else getattr(ways, way)
     async with secured(make(tmp_path / "access"), database_url=database_url, folder=tmp_path, config=SHORT) as stack:
         await stack.start()
         await stack.post(range(20))
@@ -89,6 +102,9 @@ def wrong(way: str, folder: Path) -> Iterator[tuple[dict[str, str], str]]:
     if way == "client_certificates":
         write(one, trustme.CA().issue_cert("headgate", common_name=USER))
         yield {"KAFKA_SSL_CERTIFICATE": str(one)}, "Unable connect"
+        return
+    if way == "ticket":
+        yield {"KAFKA_SASL_KERBEROS_SERVICE_NAME": "other"}, f"no ticket for other@{HOST}"
         return
     one.write_text("another")
     if way == "bearer":

@@ -14,6 +14,8 @@ def _either(secret: str) -> tuple[str, str]:
 
 
 _TOKENS = ("kafka_oauth_token_url", "kafka_oauth_token_file", "kafka_aws_region")
+_KERBEROS = ("kafka_sasl_kerberos_service_name", "kafka_sasl_kerberos_domain_name")
+_TAKES = {"OAUTHBEARER": "tokens", "GSSAPI": "a ticket"}
 _AT_TOKEN_URL = (
     "kafka_oauth_client_id",
     *_either("kafka_oauth_client_secret"),
@@ -45,10 +47,14 @@ def _without_effect(settings: "AccessSettings") -> Iterator[str]:
         if (found := _of(settings, *names)) and part not in protocol.split("_"):
             yield f"{found[0]} is set, but KAFKA_SECURITY_PROTOCOL is {protocol}: set that to {wanted}"
     passwords = _of(settings, "kafka_sasl_username", *_either("kafka_sasl_password"))
-    if mechanism == "OAUTHBEARER" and passwords:
-        yield f"{passwords[0]} is set, but KAFKA_SASL_MECHANISM is OAUTHBEARER, which takes tokens: remove one of them"
-    if mechanism != "OAUTHBEARER" and (found := _of(settings, *_TOKENS)):
-        yield f"{found[0]} is set, but KAFKA_SASL_MECHANISM is {mechanism}: set that to OAUTHBEARER"
+    if mechanism in _TAKES and passwords:
+        yield (
+            f"{passwords[0]} is set, but KAFKA_SASL_MECHANISM is {mechanism}, which takes {_TAKES[mechanism]}: "
+            "remove one of them"
+        )
+    for wanted, its_own in (("OAUTHBEARER", _TOKENS), ("GSSAPI", _KERBEROS)):
+        if mechanism != wanted and (found := _of(settings, *its_own)):
+            yield f"{found[0]} is set, but KAFKA_SASL_MECHANISM is {mechanism}: set that to {wanted}"
     if not settings.kafka_oauth_token_url and (found := _of(settings, *_AT_TOKEN_URL)):
         yield f"{found[0]} is set, but KAFKA_OAUTH_TOKEN_URL is not: it is for the token server there"
 
@@ -61,7 +67,7 @@ def _login_lacks(settings: "AccessSettings") -> Iterator[str]:
     elif mechanism == "OAUTHBEARER":
         if not _of(settings, *_TOKENS):
             yield "KAFKA_SASL_MECHANISM is OAUTHBEARER: set KAFKA_OAUTH_TOKEN_URL or KAFKA_OAUTH_TOKEN_FILE as well"
-    else:
+    elif mechanism != "GSSAPI":
         for wanted in (("kafka_sasl_username",), _either("kafka_sasl_password")):
             if not _of(settings, *wanted):
                 yield f"KAFKA_SASL_MECHANISM is {mechanism}: set {' or '.join(map(str.upper, wanted))} as well"
@@ -76,6 +82,8 @@ def _lacks(settings: "AccessSettings") -> Iterator[str]:
         yield "KAFKA_SSL_KEY is set: set KAFKA_SSL_CERTIFICATE as well"
     if settings.kafka_aws_region and importlib.util.find_spec("aws_msk_iam_sasl_signer") is None:
         yield "KAFKA_AWS_REGION is set: install `headgate[msk]`, which signs the tokens for it"
+    if settings.kafka_sasl_mechanism == "GSSAPI" and importlib.util.find_spec("gssapi") is None:
+        yield "KAFKA_SASL_MECHANISM is GSSAPI: install `headgate[kerberos]`, which knows Kerberos"
 
 
 def _of(settings: "AccessSettings", *names: str) -> list[str]:

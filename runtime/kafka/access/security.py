@@ -11,7 +11,22 @@ from runtime.kafka.access.tokens import Source, Tokens
 from runtime.secrets import Secret, SecretUnreadableError
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
-Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"]
+
+
+@dataclass(frozen=True)
+class Kerberos:
+    """Whom a ticket is for: the brokers' service, on ``domain`` rather than on each broker's own host.
+
+    Tickets are the Kerberos library's affair: by KRB5_CLIENT_KTNAME it gets and renews them itself.
+    """
+
+    service: str = "kafka"
+    domain: str | None = None
+
+    def options(self) -> dict[str, Any]:
+        """In aiokafka's words."""
+        return {"sasl_kerberos_service_name": self.service, "sasl_kerberos_domain_name": self.domain}
 
 
 @dataclass(frozen=True)
@@ -23,6 +38,7 @@ class Security:
     username: str = ""
     password: Secret = field(default_factory=Secret)
     tokens: Source | None = None
+    kerberos: Kerberos = field(default_factory=Kerberos)
     tls: Tls = field(default_factory=Tls)
 
     def options(self) -> dict[str, Any]:
@@ -33,6 +49,7 @@ class Security:
         if self.protocol.startswith("SASL"):
             found |= {"sasl_mechanism": self.mechanism, "sasl_oauth_token_provider": self.login}
             found |= {"sasl_plain_username": self.username, "sasl_plain_password": ""}
+            found |= self.kerberos.options()
         return found
 
     def check(self) -> None:

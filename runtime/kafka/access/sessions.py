@@ -14,7 +14,7 @@ from typing import Any
 
 from aiokafka import conn
 from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.admin import SaslAuthenticateRequest, SaslHandShakeRequest
 
 from runtime.kafka.access.login import Login
@@ -28,6 +28,10 @@ LEAST_SECONDS = 1.1
 def keep_sessions() -> None:
     """Let every connection of this process keep its session; may be called again."""
     conn.AIOKafkaConnection = Connection  # type: ignore[misc]
+
+
+class TicketError(KafkaConnectionError):
+    """No Kerberos ticket can be had, or it is none for this broker: for whoever needs one, Kafka is away."""
 
 
 class Connection(AIOKafkaConnection):
@@ -70,6 +74,10 @@ class Connection(AIOKafkaConnection):
             await login.token()  # before the broker waits for it: a token server that is away leaves nothing half-way
         try:
             await super()._do_sasl_handshake()
+        except Exception as error:
+            if self._sasl_mechanism != "GSSAPI" or isinstance(error, (KafkaError, OSError)):
+                raise
+            raise TicketError(f"no ticket for {self.sasl_principal}: {error}") from error
         finally:
             self._sasl_plain_password = ""
 

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from runtime.bounds import BoundSettings
 from runtime.kafka.access.combinations import refuse_impossible
-from runtime.kafka.access.security import Mechanism, Protocol, Security
+from runtime.kafka.access.security import Kerberos, Mechanism, Protocol, Security
 from runtime.kafka.access.tls import Tls
 from runtime.kafka.access.tokens import AmazonMsk, ClientCredentials, Source, TokenFile
 
@@ -24,6 +24,12 @@ class AccessSettings(BoundSettings):
     kafka_sasl_username: str | None = Field(None, description="for PLAIN and SCRAM; often called an API key")
     kafka_sasl_password: SecretStr | None = Field(None, description="for PLAIN and SCRAM; often called a secret")
     kafka_sasl_password_file: Path | None = Field(None, description="a file with that password, read at each login")
+    kafka_sasl_kerberos_service_name: str | None = Field(
+        None, description="GSSAPI: the brokers' service, `kafka` unless set; needs the extra `headgate[kerberos]`"
+    )
+    kafka_sasl_kerberos_domain_name: str | None = Field(
+        None, description="GSSAPI: the host of that service's principal; none = that of each broker's address"
+    )
     kafka_ssl_ca: str | None = Field(
         None, description=f"whose certificates brokers may show: {_PEM}; none = those that the system trusts"
     )
@@ -56,6 +62,9 @@ class AccessSettings(BoundSettings):
             username=self.kafka_sasl_username or "",
             password=self.secret("kafka_sasl_password"),
             tokens=self._tokens(),
+            kerberos=Kerberos(
+                self.kafka_sasl_kerberos_service_name or Kerberos.service, self.kafka_sasl_kerberos_domain_name
+            ),
             tls=Tls(
                 ca=self.kafka_ssl_ca,
                 certificate=self.kafka_ssl_certificate,

@@ -16,6 +16,7 @@ SECRET = "not-for-eyes"
 PASSWORD = {"kafka_sasl_username": "ann", "kafka_sasl_password": SECRET}
 SCRAM = {"kafka_security_protocol": "SASL_SSL", "kafka_sasl_mechanism": "SCRAM-SHA-512", **PASSWORD}
 BEARER = {"kafka_security_protocol": "SASL_SSL", "kafka_sasl_mechanism": "OAUTHBEARER"}
+TICKET = {"kafka_security_protocol": "SASL_SSL", "kafka_sasl_mechanism": "GSSAPI"}
 URL = {"kafka_oauth_token_url": "https://id.example/token"}
 CLIENT = {"kafka_oauth_client_id": "headgate", "kafka_oauth_client_secret": SECRET}
 
@@ -37,6 +38,9 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     ({**BEARER, **CLIENT, "kafka_oauth_token_file": "/token"}, "but KAFKA_OAUTH_TOKEN_URL is not"),
     ({**BEARER, **URL, **CLIENT, "kafka_oauth_token_file": "/token"}, "keep the one that tokens come from"),
     ({**BEARER, **URL, **CLIENT, **PASSWORD}, "KAFKA_SASL_MECHANISM is OAUTHBEARER, which takes tokens"),
+    ({**SCRAM, "kafka_sasl_kerberos_domain_name": "a"}, "KAFKA_SASL_MECHANISM is SCRAM-SHA-512: set that to GSSAPI"),
+    ({**TICKET, **PASSWORD}, "KAFKA_SASL_MECHANISM is GSSAPI, which takes a ticket"),
+    ({**TICKET, "kafka_security_protocol": "SSL"}, "KAFKA_SASL_MECHANISM is set, but KAFKA_SECURITY_PROTOCOL is SSL"),
     ({**BEARER, "kafka_aws_region": "eu-west-1"}, "install `headgate[msk]`"),
     ({"kafka_security_protocol": "SSL", "kafka_ssl_key": "/key.pem"}, "set KAFKA_SSL_CERTIFICATE"),
     ({"kafka_security_protocol": "SSL", "kafka_ssl_ca": "/not/there.pem"}, "KAFKA_SSL_CA: No such file"),
@@ -62,6 +66,19 @@ def test_what_can_be_meant_is_taken(values: dict[str, Any]) -> None:
     found = settings(**values)
     assert SECRET not in repr(found)
     assert SECRET not in repr(found.kafka_security)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_ticket_takes_the_extra_that_knows_kerberos(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if there and name == "gssapi" else None)
+    if not there:
+        with pytest.raises(ValidationError, match=r"install `headgate\[kerberos\]`"):
+            settings(**TICKET)
+        return
+    whom = {"sasl_kerberos_service_name": "kafka", "sasl_kerberos_domain_name": None}
+    assert settings(**TICKET).kafka_security.options().items() >= whom.items()
+    named = settings(**TICKET, kafka_sasl_kerberos_service_name="broker", kafka_sasl_kerberos_domain_name="a.example")
+    assert set(named.kafka_security.options().values()) >= {"broker", "a.example", "GSSAPI"}
 
 
 def test_pem_may_stand_in_the_setting_itself_in_one_line_too() -> None:

@@ -72,12 +72,12 @@ class Open(sessions.Connection):
     def __del__(self, _warnings: object = None) -> None: ...
 
 
-def connection() -> sessions.Connection:
+def connection(mechanism: str = "PLAIN") -> sessions.Connection:
     return Open(  # type: ignore[no-untyped-call]
         "h",
         1,
         security_protocol="SASL_SSL",
-        sasl_mechanism="PLAIN",
+        sasl_mechanism=mechanism,
         sasl_plain_username="ann",
         sasl_plain_password="",
         sasl_oauth_token_provider=Login("ann", Secret()),
@@ -117,3 +117,17 @@ async def test_one_that_is_refused_fails_what_waits(monkeypatch: pytest.MonkeyPa
     wire.now, wire.refused = wire.now + 9, True
     with pytest.raises(KafkaConnectionError):
         await one.send(MetadataRequest([]))
+
+
+@pytest.mark.parametrize(("raised", "told"), [(RuntimeError("expired"), True), (KafkaConnectionError("cut"), False)])
+async def test_without_a_ticket_kafka_is_away(raised: Exception, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the Kerberos library raises: it is no error of Kafka's, and would end whoever asked."""
+
+    async def handshake(_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(conn, "gssapi", object())
+    monkeypatch.setattr(AIOKafkaConnection, "_do_sasl_handshake", handshake)
+    with pytest.raises(KafkaConnectionError) as found:
+        await connection("GSSAPI")._do_sasl_handshake()
+    assert ("no ticket for kafka@h: expired" in str(found.value)) == told
