@@ -1,11 +1,11 @@
 """The dead-letter topic, read backwards: pages, repeats, marks, and how far a reading goes."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -16,13 +16,14 @@ from stream_workers.kafka import reader
 from stream_workers.kafka.batches import Record
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.events import Bad
+from stream_workers.kafka.group import members
 from stream_workers.kafka.reader import backwards, bounds
 from stream_workers.letters.dead_letters import DeadLetter, Origin, from_bad, from_letter
 from stream_workers.letters.letters import MARK_HEADER, Letter, Limits, Positions, Stretch, newest_letters, read_letters
 from stream_workers.letters.redrive import redrive
 from stream_workers.web.facts.letters_page import Letters
 from tests.records import bad, good, to_value
-from tests.support.write_path import records
+from tests.support.write_path import eventually, records
 
 REASONS = ("invalid", "tombstone", "unknown-version")
 START_MS = 1_700_000_000_000
@@ -188,27 +189,58 @@ async def test_two_redrives_at_once_send_each_letter_once(kafka: Kafka, topics: 
     await book.letters(*range(150), value=READABLE)
     letters = await read_letters(kafka, topics)
 
-    async def run() -> int:
-        return max([done async for done in redrive(kafka, topics, letters)], default=0)
-
-    assert sorted(await asyncio.gather(run(), run())) == [0, 150]
+    done = await asyncio.gather(*(_all(redrive(kafka, topics, letters)) for _ in range(2)))
+    assert sorted(done) == [[], [100, 150]]
     assert sum(end - start for start, end in (await bounds(kafka, topics.applications)).values()) == 150
+
+
+async def test_a_second_redrive_does_not_even_join_while_the_first_one_is_under_way(
+    kafka: Kafka, topics: Topics, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever joins a group moves its partitions, and the turn with them."""
+    looks = 0
+
+    async def counted(*asked: Any) -> list[str]:
+        nonlocal looks
+        looks += 1
+        return await members(*asked)
+
+    monkeypatch.setattr("stream_workers.letters.turn.members", counted)
+    monkeypatch.setattr("stream_workers.letters.redrive.CHUNK", 1)
+    await book.letters(0, 3, value=READABLE)
+    letters = await read_letters(kafka, topics)
+    first = redrive(kafka, topics, letters)
+    assert await anext(first) == 1
+    begun, second = looks, asyncio.create_task(_all(redrive(kafka, topics, letters)))
+
+    async def waits() -> bool:
+        return looks > begun + 1
+
+    await eventually(waits, what="a second redrive that waits")
+    assert len(await members(kafka, f"{topics.prefix}redrive")) == 1
+    assert await _all(first) == [2]
+    assert await second == []
+
+
+async def _all(redriving: AsyncIterator[int]) -> list[int]:
+    return [done async for done in redriving]
 
 
 async def test_a_letter_that_was_redriven_before_is_recognised_by_its_last_origin(
     kafka: Kafka, topics: Topics, book: Book
 ) -> None:
-    """It died again, and the run that sent it again was killed before it could say so."""
+    """It died again, and the run that sent it again was killed before it could say so; another is sent with its own."""
     before = (REDRIVEN_HEADER, Origin(topics.applications, 3, 5).key())
-    await book.letters(0, value=READABLE, headers=[before])
+    await book.letters(0, 3, value=READABLE, headers=[before])
     key = Origin(topics.applications, 0, 0).key()
     await book.mark(b"intent", 0)
     async with kafka.producer() as producer:
         headers = [before, (REDRIVEN_HEADER, key)]
         await producer.send_and_wait(topics.applications, READABLE, key=b"k", headers=headers, partition=0)
-    assert [done async for done in redrive(kafka, topics, await read_letters(kafka, topics))] == [1]
+    assert await _all(redrive(kafka, topics, await read_letters(kafka, topics))) == [2]
     found = await records(kafka, topics.applications)
-    assert len(found) == 1
+    origins = [[value for name, value in record.headers if name == REDRIVEN_HEADER] for record in found]
+    assert sorted(origins) == [[Origin(topics.applications, 0, 3).key()], [before[1], key]]
 
 
 async def test_a_letter_of_a_topic_that_was_made_anew_is_another(kafka: Kafka, topics: Topics, book: Book) -> None:

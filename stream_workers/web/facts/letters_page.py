@@ -262,6 +262,6 @@ def _shaped(value: bytes) -> str | None:
             size += len(piece)
             if size >= PAYLOAD:
                 break
-    except (orjson.JSONDecodeError, RecursionError):
+    except orjson.JSONDecodeError:
         return None
     return "".join(made)[:PAYLOAD]

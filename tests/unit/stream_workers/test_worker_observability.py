@@ -48,6 +48,11 @@ def test_an_event_after_a_silent_night_is_not_a_night_old() -> None:
     assert scene.at(end=11, last=9, newest_at=100.0) == Behind(1, 2.0)
 
 
+@pytest.mark.parametrize(("ahead", "seconds"), [(299.0, 0.0), (301.0, None)])
+def test_a_time_far_ahead_does_not_say_that_nothing_is_old(ahead: float, seconds: float | None) -> None:
+    assert Scene().at(end=10, last=4, newest_at=1_000.0 + ahead) == Behind(5, seconds)
+
+
 def test_nothing_counted_yet_is_unknown_in_seconds() -> None:
     scene = Scene()
     scene.backlog.ends = {0: 7}

@@ -165,6 +165,8 @@ async def test_positions_of_an_idle_partition_are_read_again(
         gateway.publisher._sleep = _moment
         lease = gateway.keeper.lease
         gateway.keeper.lost(lease, "another one, so that the watch sleeps as the test says")  # type: ignore[arg-type]
+        await gateway.keeper.held()
+        await eventually(lambda: _is(gateway, "memory"), what="positions of the new lease")
         producer = producer_for(settings)
         await producer.start()
         await producer.send([from_submission(submission("Ann", str(number))) for number in range(50)])

@@ -163,6 +163,19 @@ async def test_a_lease_whose_applications_were_all_erased_ends(settings: Setting
         await eventually(lambda: _gone(database_url, lease), what="the end of the lease")
 
 
+async def test_a_lease_that_owes_nothing_ends_without_the_brokers(
+    settings: Settings, broker: Broker, database_url: str
+) -> None:
+    lease = uuid4()
+    await leave_behind(database_url, lease, [])
+    broker.pause()
+    try:
+        async with running(settings):
+            await eventually(lambda: _gone(database_url, lease), what="the end of the lease")
+    finally:
+        broker.resume()
+
+
 async def _gone(database_url: str, lease: UUID) -> bool:
     return not await rows(database_url, f"SELECT FROM gateway_leases WHERE id = '{lease}'")
 

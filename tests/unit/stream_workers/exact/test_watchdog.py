@@ -69,3 +69,8 @@ def test_another_topic_of_the_same_name_is_noticed(stand: Stand) -> None:
     stand.backlog.topic_id = "another"
     with pytest.raises(RecreatedTopicError, match="metrics rebuild"):
         stand.watchdog.check(1.0)
+
+
+def test_a_topic_that_no_broker_knows_at_the_moment_is_no_other_one(stand: Stand) -> None:
+    stand.backlog.topic_id = None
+    stand.watchdog.check(1.0)

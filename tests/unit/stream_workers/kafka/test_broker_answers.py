@@ -9,9 +9,9 @@ from aiokafka.errors import KafkaError
 
 from runtime.kafka import clients
 from runtime.kafka.clients import Kafka
-from stream_workers.errors import KafkaAwayError
+from stream_workers.errors import KafkaAwayError, NoTopicError
 from stream_workers.kafka import group
-from stream_workers.kafka.broker import Description, describe
+from stream_workers.kafka.broker import Broker, Description, describe
 
 UNKNOWN_TOPIC, NOT_AUTHORIZED, NOT_AVAILABLE, NO_COORDINATOR, NO_GROUP = 3, 29, 5, 15, 69
 
@@ -29,6 +29,15 @@ async def test_only_the_brokers_word_makes_a_topic_absent() -> None:
     for error in (NOT_AUTHORIZED, NOT_AVAILABLE):
         with pytest.raises(KafkaError):
             await describe(client(error), "applications")
+
+
+async def test_a_topic_that_is_not_there_has_no_id_that_anything_could_be_held_against() -> None:
+    async def absent(_: str) -> None:
+        return None
+
+    broker: Any = SimpleNamespace(topic_id=absent)
+    with pytest.raises(NoTopicError):
+        await Broker.known_topic_id(broker, "applications")
 
 
 @pytest.mark.parametrize(("error", "known"), [(0, True), (NO_GROUP, True), (NO_COORDINATOR, False)])

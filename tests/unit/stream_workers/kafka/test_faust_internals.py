@@ -244,6 +244,21 @@ async def test_the_consumer_takes_any_bytes_and_nothing_that_was_taken_back(
     assert fetcher.MemoryRecords is Batches  # type: ignore[comparison-overlap]
 
 
+@pytest.mark.parametrize(("step", "given"), [("on_partitions_assigned", (set(),)), ("perform_seek", ())])
+async def test_what_a_rebalance_throws_away_takes_no_room(
+    app: BatchApp, monkeypatch: pytest.MonkeyPatch, step: str, given: tuple[object, ...]
+) -> None:
+    async def nothing(*_: object) -> None: ...
+
+    monkeypatch.setattr(BaseConsumer, step, nothing)
+    monkeypatch.setattr(BatchConsumer, "_member_id", "member")
+    consumer: Any = app.consumer
+    consumer.flow_active = False
+    app.room.handed(50)
+    await getattr(consumer, step)(*given)
+    assert await app.room.free()
+
+
 async def test_acknowledged_batches_are_committed_by_their_newest_offset(app: BatchApp) -> None:
     consumer = app.consumer
     assert isinstance(consumer, BatchConsumer)

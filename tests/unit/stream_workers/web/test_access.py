@@ -210,11 +210,13 @@ async def test_a_form_that_cannot_be_unpacked_is_the_senders_fault(guarded_view:
 
 
 async def test_only_a_files_own_address_lasts(bare: Client) -> None:
-    async def cached(path: str) -> str:
-        async with bare.get(path) as answer:
+    async def cached(path: str, **headers: str) -> str:
+        async with bare.get(path, headers=headers) as answer:
             return answer.headers["Cache-Control"]
 
     assert "immutable" in await cached(asset("view.css"))
+    assert "immutable" in await cached(asset("view.css"), Range="bytes=0-9")
+    assert "immutable" not in await cached(asset("view.css"), Range="bytes=9999999-"), "an error is not the file"
     assert "immutable" not in await cached("/static/view.css?v=1")
     assert "immutable" not in await cached(asset("view.css") + "&v=1")
     assert "immutable" not in await cached("/static/nothing.css?v=1")

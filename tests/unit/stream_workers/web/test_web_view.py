@@ -316,6 +316,17 @@ def test_text_is_decoded_no_further_than_it_is_shown(value: bytes) -> None:
         assert shown(value, at_most=at_most) == cut
 
 
+def test_of_a_large_value_only_what_is_shown_is_decoded() -> None:
+    value = b"\xff" * 2_000_000
+    tracemalloc.start()
+    try:
+        assert shown(value, at_most=20) == "\\xff" * 5 + "…"
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000
+
+
 @pytest.mark.parametrize("page", ["letters", "letter", "sendable", "trace"])
 async def test_what_reads_long_takes_the_loop_no_turn(monkeypatch: pytest.MonkeyPatch, page: str) -> None:
     """The worker counts meanwhile."""
