@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -149,7 +150,13 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
 
 
 def pytest_configure() -> None:
-    """Whoever is started in the background of a shell ignores Ctrl-C, and so would every program that tests start."""
+    """What every program that tests start inherits.
+
+    Whoever is started in the background of a shell ignores Ctrl-C. Where Python is told to write no bytecode, each
+    program would compile more than a thousand modules anew, which is most of its start.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
