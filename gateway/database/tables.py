@@ -10,6 +10,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     Text,
     Uuid,
@@ -141,11 +142,13 @@ api_keys = Table(
 ownerships = Table(
     "ownerships",
     metadata,
-    Column("id", Uuid, primary_key=True, comment="the application"),
+    Column("id", Uuid, nullable=False, comment="the application"),
     Column("owner", Uuid, nullable=False, comment="the key that wrote it, as `api_keys.owner` has it"),
+    PrimaryKeyConstraint("owner", "id"),
     comment="Applications written with keys that read only what they wrote; all others are not here",
 )
-Index("ix_ownerships_owner_id", ownerships.c.owner, ownerships.c.id)
+# Not in the order of the ids: a page of one owner would be looked for along everybody's.
+Index("ix_ownerships_id", ownerships.c.id, postgresql_using="hash")
 
 erasures = Table(
     "erasures",

@@ -79,13 +79,14 @@ class Followers:
 
 def _piece(rows: list[Any], until: UUID | None, after: UUID, size: int) -> Piece:
     values: list[bytes] = []
-    held = 0
+    held, last, left = 0, after, len(rows)
     for row in rows:
         if held >= _PIECE_BYTES:
             break
-        values.append(value_of(row))
-        held += len(values[-1])
-    whole = len(values) == len(rows) < size
-    last = rows[len(values) - 1].id if values else after
+        left, last = left - 1, row.id
+        if row.created_at is not None:
+            values.append(value_of(row))
+            held += len(values[-1])
+    whole = not left and len(rows) < size
     # A replica may be behind what was read elsewhere: nobody goes back.
     return Piece(values, max(last, until) if whole and until else last, until, whole)

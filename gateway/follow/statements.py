@@ -10,7 +10,9 @@ from sqlalchemy import Select, Uuid, bindparam, literal_column, select, text, tr
 from sqlalchemy.dialects import postgresql
 
 from gateway.database.connection import Compiled
-from gateway.read.statements import select_rows
+from gateway.database.tables import applications
+from gateway.read.search import OWNER
+from gateway.read.statements import row_of, select_ids
 
 # The least of what the gateways say of their leases. One that says nothing (it has just come, or is of an older
 # version) is waited for. A lease that is claimed commits nothing more; one that is not there yet begins later than
@@ -38,11 +40,18 @@ def closed(names: tuple[str, ...], size: int) -> Compiled:
 
 def select_closed(names: tuple[str, ...], size: int) -> Select[tuple[object, ...]]:
     """The statement itself, for its plan."""
-    floor, (rows, id_) = _UNTIL.cte("floor"), select_rows(names)
-    found = (
-        rows.where(id_ > bindparam("after", type_=Uuid), id_ < floor.c.until)
+    floor, (ids, id_) = _UNTIL.cte("floor"), select_ids(names)
+    bounded = (
+        ids.where(id_ > bindparam("after", type_=Uuid), id_ < floor.c.until)
         .order_by(id_)
         .limit(literal_column(str(size)))
-        .lateral("found")
     )
-    return select(floor.c.until, *found.c).select_from(floor.outerjoin(found, true())).order_by(found.c.id)
+    if OWNER not in names:
+        found = bounded.with_only_columns(*applications.c).lateral("found")
+        return select(floor.c.until, *found.c).select_from(floor.outerjoin(found, true())).order_by(found.c.id)
+    # Each is fetched once it is known which there are. One that was deleted by hand has its place and nothing else.
+    found = bounded.lateral("found")
+    row = row_of(found.c.id)
+    content = [column for column in row.c if column.name != "id"]
+    joined = floor.outerjoin(found, true()).outerjoin(row, true())
+    return select(floor.c.until, found.c.id, *content).select_from(joined).order_by(found.c.id)

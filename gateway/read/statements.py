@@ -59,16 +59,7 @@ def select_ids(names: tuple[str, ...]) -> tuple[Select[Any], ColumnElement[Any]]
     return (found.where(exists().where(id_ == _ID, *of_content)) if of_content else found), id_
 
 
-def select_rows(names: tuple[str, ...]) -> tuple[Select[Any], ColumnElement[Any]]:
-    """What the filters of these names find as it is read, and the column of the ids, for order and bounds."""
-    ids, id_ = select_ids(names)
-    if OWNER not in names:
-        return ids.with_only_columns(*applications.c), id_
-    row = _row(id_)
-    return ids.with_only_columns(*row.c).select_from(ownerships.join(row, true())), id_
-
-
-def _row(id_: ColumnElement[Any]) -> LateralFromClause:
+def row_of(id_: ColumnElement[Any]) -> LateralFromClause:
     """The application with this id, from its month: the limit keeps the planner from joining whole partitions, which
     it would for so few rows in each.
     """
@@ -92,15 +83,17 @@ def _by_ids(size: int) -> Compiled:
     """A list of values, not an array: its length is known to the planner, which then need not see them again."""
     names = [(bindparam(f"id_{place}", type_=Uuid),) for place in range(size)]
     asked = values(Column("id", Uuid), name="asked").data(names)
-    row = _row(asked.c.id)
+    row = row_of(asked.c.id)
     return Compiled(select(*row.c).join_from(asked, row, true()))
 
 
 @lru_cache(1)
 def own() -> Compiled:
     """The application with ``id``, if it is ``owner``'s."""
-    rows, id_ = select_rows((OWNER,))
-    return Compiled(rows.where(id_ == bindparam("id", type_=Uuid)))
+    ids, id_ = select_ids((OWNER,))
+    found = ids.where(id_ == bindparam("id", type_=Uuid)).subquery("found")
+    row = row_of(found.c.id)
+    return Compiled(select(*row.c).join_from(found, row, true()))
 
 
 @lru_cache(512)
@@ -119,7 +112,7 @@ def select_page(names: tuple[str, ...], size: int, place: str, *, newest_first: 
     elif place == "offset":
         ids = ids.offset(bindparam("offset", type_=BigInteger))
     found = ids.subquery("page")
-    row = _row(found.c.id)
+    row = row_of(found.c.id)
     return select(*row.c).join_from(found, row, true()).order_by(found.c.id.desc() if newest_first else found.c.id)
 
 

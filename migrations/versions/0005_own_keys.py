@@ -38,10 +38,10 @@ def upgrade() -> None:
         "ownerships",
         sa.Column("id", sa.Uuid, nullable=False, comment="the application"),
         sa.Column("owner", sa.Uuid, nullable=False, comment="the key that wrote it, as `api_keys.owner` has it"),
-        sa.PrimaryKeyConstraint("id", name="pk_ownerships"),
+        sa.PrimaryKeyConstraint("owner", "id", name="pk_ownerships"),
         comment="Applications written with keys that read only what they wrote; all others are not here",
     )
-    op.create_index("ix_ownerships_owner_id", "ownerships", ["owner", "id"])
+    op.create_index("ix_ownerships_id", "ownerships", ["id"], postgresql_using="hash")
     op.execute(_GRANTS)
 
 
