@@ -8,15 +8,14 @@ hit; here a hit costs the same with one visitor or a million.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # More visitors than this in one minute share one budget: memory stays bounded whoever comes.
 VISITORS_MAX = 200_000
 THE_REST = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """Where a visitor stands: ``granted`` of what was asked, ``remaining`` now, ``reset`` seconds to more."""
 
     granted: int
