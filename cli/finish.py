@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cli import environment
 from cli.errors import CommandError
 from gateway.database.connection import first_line, sqlstate
-from gateway.database.rights import INSUFFICIENT_PRIVILEGE, LACKING, told
+from gateway.database.rights import INSUFFICIENT_PRIVILEGE, LACKING, UNDEFINED_TABLE, told
 from gateway.settings import Settings
 from runtime.postgresql.server import CONNECTION_ERRORS, PostgreSQL
 from stream_workers.errors import WorkerError
@@ -31,6 +31,10 @@ from stream_workers.errors import WorkerError
 T = TypeVar("T")
 
 _SECONDS = 5.0
+_INSTEAD = {
+    INSUFFICIENT_PRIVILEGE: "run it as the role that owns the tables",
+    UNDEFINED_TABLE: "run `headgate migrate`",
+}
 
 
 class Rate(ProgressColumn):
@@ -54,17 +58,19 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
     except (WorkerError, KafkaError) as error:
         raise CommandError(str(error)) from error
     except (SQLAlchemyError, OSError) as error:
-        raise CommandError(f"PostgreSQL: {first_line(error)}{_of_rights(error)}") from error
+        raise CommandError(f"PostgreSQL: {first_line(getattr(error, 'orig', error))}{_hint(error)}") from error
 
 
-def _of_rights(error: BaseException) -> str:
-    """Where a right is missing: which, and who gives it; else nothing."""
-    if sqlstate(error) != INSUFFICIENT_PRIVILEGE:
+def _hint(error: BaseException) -> str:
+    """Where a table is missing or the right to one: what to do; else nothing."""
+    instead = _INSTEAD.get(sqlstate(error))
+    if instead is None:
         return ""
     with suppress(*CONNECTION_ERRORS):
         role, lacks = asyncio.run(_lacking(environment.read(Settings).postgresql))
-        return f"; {told(role, lacks) if lacks else 'run it as the role that owns the tables'}"
-    return ""
+        named = [one for one in lacks if one.startswith("USAGE") or one.rpartition(" ")[2] in first_line(error)]
+        return f"; {told(role, named) if named else instead}"
+    return f"; {instead}"
 
 
 async def _lacking(server: PostgreSQL) -> tuple[str, Sequence[str]]:

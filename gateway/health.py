@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from gateway.commit.statements import CLOCK_BOUND_SECONDS
 from gateway.database.connection import DATABASE_ERRORS, first_line, sqlstate
-from gateway.database.rights import INSUFFICIENT_PRIVILEGE, LACKING, LACKS, bars_acceptance, told
+from gateway.database.rights import INSUFFICIENT_PRIVILEGE, LACKING, LACKS, UNDEFINED_TABLE, bars_acceptance, told
 from gateway.database.tables import SCHEMA
 from gateway.publish.topic import BROKER_ERRORS, brokers, look
 from gateway.service import Gateway
@@ -18,7 +18,6 @@ Status = Literal["ok", "degraded", "unavailable"]
 
 _FRESH_SECONDS = 1.0
 _BROKERS_SECONDS = 2.0
-_UNDEFINED_TABLE = "42P01"
 
 # The planner's estimate is no answer here: the outbox is empty or small, except in an outage, and then its age matters.
 _DATABASE = text(f"""
@@ -95,12 +94,12 @@ class Health:
 
     async def _reason(self, error: BaseException) -> str:
         """What an error says, or what of the tables and of the rights to them is missing."""
-        if sqlstate(error) in (_UNDEFINED_TABLE, INSUFFICIENT_PRIVILEGE):
+        if sqlstate(error) in (UNDEFINED_TABLE, INSUFFICIENT_PRIVILEGE):
             with suppress(*DATABASE_ERRORS):
                 [row] = await self._session.execute(_LACKING, {})
                 if row.lacks:
                     return told(row.role, row.lacks)
-        if sqlstate(error) == _UNDEFINED_TABLE:
+        if sqlstate(error) == UNDEFINED_TABLE:
             return "the database has no tables yet: run `headgate migrate`"
         return first_line(error)
 

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 INSUFFICIENT_PRIVILEGE = "42501"
 """PostgreSQL's word for a right that is missing, whichever."""
 
+UNDEFINED_TABLE = "42P01"
+"""Its word for a table that is not there, or is in a schema that may not be used."""
+
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 GRANTS = {
     "alembic_version": "SELECT",

@@ -25,7 +25,7 @@ from runtime.postgresql.server import PostgreSQL
 from stream_workers.web.look.gateways import Database
 from tests.support.http_gateway import NEW, served
 from tests.support.managed import SCHEMA, Managed, settings_of
-from tests.support.pooler import needs_pgbouncer, pooler
+from tests.support.pooler import Pooler, needs_pgbouncer, pooler
 from tests.support.write_path import eventually, execute, outbox_is_empty, rows
 
 pytestmark = needs_pgbouncer
@@ -140,7 +140,7 @@ async def test_a_schema_of_one_s_own_with_the_least_rights(
     monkeypatch.setattr("cli.audit.audit.OPEN_FOR", timedelta(0))
     mend = f'SET search_path = "{SCHEMA}"'
     async with pooler(allowed.url("runner"), tmp_path) as between:
-        settings = settings_of(allowed, "runner", kafka, topics, database_url=SecretStr(between.url))
+        settings = through(between, settings_of(allowed, "runner", kafka, topics))
         async with gateway_of(settings) as gateway:
             health = Health(gateway)
             await eventually(lambda: refused(health, mend), what="a gateway that names what is to be set")
@@ -162,11 +162,15 @@ async def test_a_schema_of_one_s_own_with_the_least_rights(
             assert (await audit(settings, lambda *_: None)).drift == 0
     (tmp_path / "owner").mkdir()
     async with pooler(allowed.url("owner"), tmp_path / "owner") as between:
-        server = settings_of(allowed, "owner", kafka, topics, database_url=SecretStr(between.url)).postgresql
+        server = through(between, settings_of(allowed, "owner", kafka, topics)).postgresql
         await execute(allowed.admin_url, f'DROP SCHEMA "{SCHEMA}" CASCADE')
         await execute(allowed.admin_url, f"GRANT CREATE ON DATABASE {allowed.name} TO owner_{allowed.name}")
         assert await migrate(server) == head()
         assert await rows(allowed.admin_url, f"SELECT FROM pg_tables WHERE schemaname = '{SCHEMA}'")
+
+
+def through(between: Pooler, settings: Settings) -> Settings:
+    return settings.model_copy(update={"database_url": SecretStr(between.url)})
 
 
 async def refused(health: Health, mend: str) -> bool:
