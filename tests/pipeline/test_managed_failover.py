@@ -47,7 +47,10 @@ async def cut_and_promoted(one: Stack, pair: Pair, service: Proxy) -> None:
 
 
 async def switched_over(one: Stack, pair: Pair, service: Proxy) -> None:
-    """CloudNativePG: the primary is stopped in good order, and the address still leads to it when it is a standby."""
+    """CloudNativePG: the primary is stopped in good order, and the address still leads to it when it is a standby.
+
+    Nobody cuts what is connected to it then: whoever is refused leaves by itself.
+    """
     former = pair.primary.port
     await asyncio.to_thread(pair.primary.stop)
     await asyncio.to_thread(pair.standby.promote)
@@ -56,7 +59,6 @@ async def switched_over(one: Stack, pair: Pair, service: Proxy) -> None:
     assert pair.standby.port == former
     await until_refused(one)
     service.lead_to(pair.primary.port)
-    service.cut()
     await one.until_accepted(100)
 
 
