@@ -6,7 +6,6 @@ the topic from the positions that the outbox rows carry to the log's end) → ``
 """
 
 import asyncio
-import gc
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -74,7 +73,6 @@ class Recovery:
                 if drain.done():
                     del self._drains[lease]
                     self.phases.pop(lease, None)
-                    self._stopped.pop(lease, None)
                     if not drain.cancelled():
                         drain.result()
             await self._keeper.next_change()
@@ -161,9 +159,6 @@ class Recovery:
         """The next batches; returns the last one, None where there were none. What was read lives no longer than this:
         a drain that waits for its turn holds nothing.
         """
-        # Consumers and attempts that were cut are garbage in circles, which hold what they had read: megabytes each,
-        # and the collector, which counts objects, comes too rarely for them.
-        gc.collect()
         batches = await backlog.read(session, lease=lease, after=after, events=_EVENTS_AT_ONCE)
         if not batches:
             return None

@@ -63,7 +63,17 @@ def doctor(tmp_path: Path, database_url: str, kafka: Kafka, topics: Topics) -> D
 def test_servers_that_are_well(doctor: Doctor) -> None:
     code, found = doctor()
     assert code == 0
-    for what in ("PostgreSQL", "schema", "outbox", "unpublishable", "Kafka", "applications", "counting", "disk"):
+    for what in (
+        "PostgreSQL",
+        "schema",
+        "outbox",
+        "unpublishable",
+        "Kafka",
+        "applications",
+        "applications-dead-letters",
+        "counting",
+        "disk",
+    ):
         assert found[what]["status"] == "ok", found[what]
     assert found["gateways"]["status"] == found["gateway"]["status"] == "warning"
     assert "headgate gateway" in found["gateways"]["remedy"]

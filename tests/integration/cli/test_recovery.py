@@ -99,6 +99,7 @@ async def test_a_stopped_drain_is_listed_and_released(settings: Settings, databa
         await eventually(lambda: outbox_is_empty(database_url), what="an empty outbox")
         assert (await ids_on_topic(kafka, settings.topics.applications)).count(one.id) == 1
         await eventually(lambda: _drained(database_url), what="the end of the lease")
+        assert gateway.recovery.stopped == {}
         refused = await asyncio.to_thread(CliRunner().invoke, app, ["release", str(lease), "--yes"])
         assert "no gateway drains a lease" in str(refused.exception)
 

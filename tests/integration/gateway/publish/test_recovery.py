@@ -1,5 +1,8 @@
 """What the dead left is published once and in order, or stops with a word why."""
 
+import gc
+import weakref
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,8 +13,10 @@ from devstack.kafka.broker import Broker
 from gateway.commit.lease_statements import ADOPT_ORPHANS, CLAIM, FIELDS
 from gateway.database.connection import Session, create_engine
 from gateway.database.tables import SCHEMA
-from gateway.publish import backlog
+from gateway.publish import backlog, recovery
+from gateway.publish.backlog import StoredBatch
 from gateway.publish.events import from_submission
+from gateway.publish.producer import SendError
 from gateway.service import Gateway, running
 from gateway.settings import Settings
 from runtime.kafka.clients import Kafka
@@ -123,6 +128,64 @@ async def test_positions_that_do_not_fit_stop_the_drain_and_say_so(
         assert message in str(await health_report(gateway))
     assert await ids_on_topic(kafka, topics.applications) == []
     assert len(await rows(database_url, "SELECT FROM outbox")) == 1
+
+
+async def test_what_another_gateway_drains_now_is_not_said_to_be_stopped_here(
+    settings: Settings, database_url: str
+) -> None:
+    lease = uuid4()
+    await leave_behind(database_url, lease, [[submission()]], positions='{"next": {"0": 1000}}')
+    async with running(settings) as gateway:
+        await eventually(lambda: _stopped(gateway, lease), what="a stopped drain")
+        gateway.keeper.lost(await gateway.keeper.held(), "as when it could not be renewed")
+        await rows(database_url, f"DELETE FROM gateway_leases WHERE id = '{lease}'")
+        await rows(database_url, "DELETE FROM outbox")
+        await eventually(lambda: _is_quiet(gateway), what="nothing that is stopped")
+
+
+async def _is_quiet(gateway: Gateway) -> bool:
+    return gateway.recovery.stopped == {}
+
+
+class _Portion(list[StoredBatch]):
+    """A list that can be referred to weakly."""
+
+
+async def test_what_a_cut_attempt_has_read_is_free_at_once(
+    settings: Settings, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Portions are megabytes, and the garbage collector, which counts objects, comes seldom."""
+    portions: list[weakref.ref[_Portion]] = []
+    held: list[int] = []
+    read = backlog.read
+
+    async def reading(*asked: Any, **more: Any) -> _Portion:
+        held.append(sum(portion() is not None for portion in portions))
+        portion = _Portion(await read(*asked, **more))
+        portions.append(weakref.ref(portion))
+        return portion
+
+    async def cut(*_: object, **__: object) -> None:
+        if len(portions) % 2:
+            raise TimeoutError
+        raise SendError("cut")
+
+    async def enough() -> bool:
+        return len(held) > 3
+
+    monkeypatch.setattr(backlog, "read", reading)
+    monkeypatch.setattr(recovery, "present", cut)
+    monkeypatch.setattr(recovery, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(recovery.log, "warning", lambda *_, **__: None)  # pytest keeps the errors that are logged
+    await leave_behind(database_url, uuid4(), [[submission()]])
+    gc.collect()
+    gc.disable()
+    try:
+        async with running(settings):
+            await eventually(enough, what="attempts")
+    finally:
+        gc.enable()
+    assert set(held) == {0}
 
 
 async def _drained(gateway: Gateway) -> bool:

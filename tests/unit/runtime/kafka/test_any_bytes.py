@@ -172,6 +172,14 @@ def test_a_small_batch_that_unpacks_to_much_becomes_objects_by_and_by() -> None:
     assert peak < 64 << 20
 
 
+def test_headers_count_as_what_a_portion_holds() -> None:
+    _, result = answer(RawBatch([Raw(headers=[(b"ab", b"cd")] * 1_000)] * 200, codec=1, packed=gzipped).to_bytes())
+    weights: list[int] = []
+    while result.has_more():
+        weights.append(result.getall(2_000).weight)
+    assert max(weights) < sum(weights) / 2
+
+
 async def test_of_many_partitions_no_more_is_in_memory_than_of_one() -> None:
     large = RawBatch([Raw(b"e" * 40_000)] * 200, codec=1, packed=gzipped)
     two = b"".join(large.at(number * 200).to_bytes() for number in range(2))
