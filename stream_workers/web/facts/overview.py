@@ -15,7 +15,7 @@ from stream_workers.web.look.board import Look
 from stream_workers.web.look.snapshot import Snapshot
 from stream_workers.web.look.tail import Event
 from stream_workers.web.trends.happenings import marks
-from stream_workers.web.trends.history import rate_points
+from stream_workers.web.trends.history import lag_points, rate_points
 from stream_workers.web.trends.spans import CHART_SECONDS
 
 LATEST = 10
@@ -32,7 +32,7 @@ def overview(look: Look, *, topics: Topics, zone: ZoneInfo, names: bool = False)
         "today": today,
         "today_zone": today_zone,
         "rate_chart": rate_points(look.trend, counters.minutes, look.at),
-        "lag_chart": [(sample.at, sample.lag_seconds) for sample in look.trend],
+        "lag_chart": lag_points(look.trend),
         "events": marks(look, CHART_SECONDS),
         "latest": _latest(look, names=names),
         "latest_freshness": look.newest.freshness,

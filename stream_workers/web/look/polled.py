@@ -33,6 +33,11 @@ class Reading(Generic[T]):
         return "fresh" if self.silent_since is None else "stale"
 
 
+def why(error: BaseException) -> str:
+    """What a failed question ended with, in words where it has some."""
+    return str(error) or ("no answer in time" if isinstance(error, TimeoutError) else repr(error))
+
+
 class Polled(Generic[T]):
     """``ask`` may raise anything; ``reading`` keeps the last value and says how old it is."""
 
@@ -76,6 +81,6 @@ class Polled(Generic[T]):
         except Exception as error:  # noqa: BLE001 -- a source that is away is a state to show, whatever it raises
             known = self.reading
             log.debug("a source of the web view is silent: %r", error)
-            self.reading = Reading(known.value, known.as_of, known.silent_since or started, str(error) or repr(error))
+            self.reading = Reading(known.value, known.as_of, known.silent_since or started, why(error))
         else:
             self.reading = Reading(value, started)

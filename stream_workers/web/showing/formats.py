@@ -46,14 +46,17 @@ class Formats:
         if seconds is None:
             return UNKNOWN
         if seconds < 10:
-            return f"{self._decimal(seconds)}{_THIN}{self._units['s']}"
+            return f"{self._decimal(seconds) if seconds >= 0.05 else '0'}{_THIN}{self._units['s']}"
         minutes, rest = divmod(round(seconds), 60)
         hours, left = divmod(minutes, 60)
         days, hours_left = divmod(hours, 24)
         for big, small, names in ((days, hours_left, "d h"), (hours, left, "h min"), (minutes, rest, "min s")):
             if big:
-                large, little = names.split()
-                return f"{big}{_THIN}{self._units[large]} {small}{_THIN}{self._units[little]}"
+                shown = [
+                    f"{count}{_THIN}{self._units[unit]}"
+                    for count, unit in zip((big, small), names.split(), strict=True)
+                ]
+                return " ".join(shown if small else shown[:1])
         return f"{rest}{_THIN}{self._units['s']}"
 
     def milliseconds(self, value: float | None) -> str:

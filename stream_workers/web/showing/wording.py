@@ -3,6 +3,7 @@
 Plural rules: Unicode CLDR, cardinal. A text with forms is a table whose keys are CLDR's categories, chosen by ``n``.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -14,6 +15,8 @@ from markupsafe import Markup
 from stream_workers.web.showing.preferences import Language
 
 Text = str | Mapping[str, str]
+# What stands in backticks is to be typed.
+_CODE = re.compile("`([^`]+)`")
 
 
 class Words:
@@ -27,7 +30,8 @@ class Words:
         text = self._texts[key]
         if not isinstance(text, str):
             text = text[plural(self._language, values["n"])]
-        return Markup(text).format(**values)  # noqa: S704 -- the catalogue is ours; the values are escaped by format
+        marked = _CODE.sub(r"<code>\1</code>", text)
+        return Markup(marked).format(**values)  # noqa: S704 -- the catalogue is ours; the values are escaped by format
 
     def __contains__(self, key: str) -> bool:
         return key in self._texts

@@ -199,6 +199,23 @@
 
   const TWO_DAYS = 172_800;
 
+  // A value between two that nobody knows is no line: it is drawn as a point.
+  const lonely = {
+    show: true,
+    size: 5,
+    filter: (chart, column) => {
+      const values = chart.data[column];
+      return values.flatMap((value, place) => (value != null && values[place - 1] == null && values[place + 1] == null ? [place] : []));
+    },
+  };
+
+  // As many decimals as tell the steps of an axis apart.
+  function steps([first, second = first + 1]) {
+    const digits = Math.max(0, -Math.floor(Math.log10(second - first) + 1e-9));
+    const format = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: Math.min(digits, 6) });
+    return (value) => format.format(value);
+  }
+
   function options(plot, state, look, lines) {
     const root = getComputedStyle(document.body);
     const probe = (name) => {
@@ -215,19 +232,19 @@
     const [muted, former] = [probe("--muted"), "former" in plot.dataset ? lines.length - 1 : -1];
     const drawn = (_, place) =>
       place === former
-        ? { stroke: muted, width: 1, points: { show: false } }
-        : { stroke: look.color, width: 1.5, dash: place ? [4, 3] : [], points: { show: false } };
+        ? { stroke: muted, width: 1, points: lonely }
+        : { stroke: look.color, width: 1.5, dash: place ? [4, 3] : [], points: { ...lonely, fill: look.color } };
     const numbers = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 });
     return {
       width: plot.clientWidth,
       height: plot.clientHeight,
-      padding: [8, 0, 0, 0],
+      padding: [8, 20, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
       legend: { show: false },
       scales: { x: { time: true, auto: false, range: () => [state.range.min, state.range.max] }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
       axes: [
         { ...axis, space: 80, size: 24, grid: { show: false }, values: (_, splits) => splits.map((at) => short(at)) },
-        { ...axis, size: 44, space: 36, values: (_, splits) => splits.map((value) => numbers.format(value)) },
+        { ...axis, size: 44, space: 36, values: (_, splits) => splits.map(steps(splits)) },
       ],
       series: [{}, ...lines.map(drawn)],
       hooks: { setCursor: [(chart) => point(chart, plot, numbers, lines)] },

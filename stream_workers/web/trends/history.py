@@ -12,9 +12,12 @@ from stream_workers.books.histogram import Histogram, quantile
 from stream_workers.books.series import DAY, HOUR, MINUTE, Series
 from stream_workers.books.sketches.latencies import longest
 from stream_workers.web.look.board import Look
-from stream_workers.web.look.read_model import ReadModel
+from stream_workers.web.look.read_model import SAMPLE_SECONDS, ReadModel
 from stream_workers.web.look.snapshot import Sample, Snapshot
 from stream_workers.web.trends.spans import CHART_SECONDS, CHOSEN, SPANS, Span
+
+# A worker that is busy samples a little late.
+_GAP_SECONDS = 4 * SAMPLE_SECONDS
 
 Row = tuple[float, *tuple[float | None, ...]]
 Windows = Mapping[int, Histogram]
@@ -68,6 +71,16 @@ def rate_points(trend: Sequence[Sample], minutes: Mapping[int, int], now: float)
     return [point for point in before if point[0] < first] + sampled
 
 
+def lag_points(trend: Sequence[Sample]) -> list[tuple[float, float | None]]:
+    """Lag in time as this worker sampled it; nothing is known of where it could not, as while Kafka was away."""
+    points: list[tuple[float, float | None]] = []
+    for sample in trend:
+        if points and sample.at - points[-1][0] > _GAP_SECONDS:
+            points.append((points[-1][0] + SAMPLE_SECONDS, None))
+        points.append((sample.at, sample.lag_seconds))
+    return points
+
+
 def rates(look: Look, span: Span) -> list[Row]:
     """Events per second, averaged over each point's width; nothing is known of before the first day's first event."""
     counters = look.counters
@@ -109,7 +122,7 @@ def _latencies(now: float, span: Span, windows: Windows, former: Windows) -> lis
 
 def _waits(look: Look, span: Span, windows: Windows, former: Windows) -> list[Row]:
     if span.seconds == CHART_SECONDS:
-        now = [(sample.at, sample.lag_seconds) for sample in look.trend]
+        now = lag_points(look.trend)
     else:
         now = [(at, _longest(windows.get(number))) for number, at in span.points(span.latency, look.at)]
     return [(at, seconds, _longest(_held(former, span.before(at)))) for at, seconds in now]

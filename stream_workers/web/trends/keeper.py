@@ -23,6 +23,7 @@ from stream_workers.kafka.backlog import Backlog
 from stream_workers.kinds import KINDS
 from stream_workers.web.look.gateways import Database
 from stream_workers.web.look.groups import Group, Groups
+from stream_workers.web.look.polled import why
 from stream_workers.web.look.read_model import ReadModel
 from stream_workers.web.trends.damping import Damping
 from stream_workers.web.trends.difference import Sight, difference, first_seen
@@ -120,7 +121,7 @@ class Keeper:
         except CONNECTION_ERRORS as error:  # a time-out is one of them; anything else is no outage
             self._misses += 1
             known = self._seen is not None and self._seen.database_away is not None
-            return None, (str(error) or repr(error)) if known or self._misses >= _DATABASE_MISSES else None
+            return None, why(error) if known or self._misses >= _DATABASE_MISSES else None
         self._misses = 0
         return found, None
 

@@ -49,22 +49,24 @@ def fields_of(consumer: Consumer, topics: Topics) -> dict[str, Any]:
     shown = {name: value for name, value in asdict(consumer).items() if name != "partitions"}
     return shown | {
         "ours": ours.get(consumer.group),
-        "level": level(consumer),
+        "level": level(consumer, ours=consumer.group in ours),
         "trend": trend(consumer),
         "too_late_in": _finite(consumer.too_late_in),
         "keeps_up": consumer.too_late_in == math.inf,
     }
 
 
-def level(consumer: Consumer) -> str:
-    """How it does: lost is bad, soon to lose is worth a look, and so is nobody who reads while something waits."""
+def level(consumer: Consumer, *, ours: bool) -> str:
+    """How it does: lost is bad; soon to lose is worth a look, and so is ours or a lag that nobody reads."""
     if consumer.lag is None:
         return "unknown"
     if consumer.lost:
         return "bad"
-    nobody = consumer.members is not None and not consumer.members and consumer.lag > 0
+    nobody = consumer.members is not None and not consumer.members
     soon = consumer.too_late_in is not None and consumer.too_late_in < 24 * _HOUR
-    return "warn" if soon or nobody else "ok"
+    if soon or (nobody and (ours or consumer.lag > 0)):
+        return "warn"
+    return "note" if nobody else "ok"
 
 
 def trend(consumer: Consumer) -> str | None:

@@ -192,7 +192,7 @@ def test_what_happened_is_under_the_charts_and_on_its_page(plain: Page) -> None:
     expect(plain.locator("h1")).to_have_text("Events")
     expect(plain.locator("#live tbody")).to_contain_text("dead letter")
     plain.get_by_role("link", name="what needed attention").click()
-    expect(plain.locator("#live tbody")).not_to_contain_text("From here on")
+    expect(plain.locator("#live tbody")).not_to_contain_text("Events are kept")
 
 
 def test_language_theme_and_zone_are_remembered_without_javascript(plain: Page) -> None:

@@ -123,7 +123,7 @@ async def test_a_group_that_stands_still_grows_older_until_it_is_too_late(broker
     (later,) = (await asking.ask()).found
     assert (later.lag, later.growth, later.moved_at, later.since) == (120, 1.0, None, NOW / 1000)
     assert later.too_late_in == pytest.approx(7 * 86_400 - 120, abs=10)
-    assert level(later) == "warn"
+    assert level(later, ours=False) == "warn"
     assert fields_of(later, Topics())["trend"] == "grows"
 
 
@@ -148,15 +148,16 @@ async def test_what_was_deleted_unread_is_lost_and_the_worst_is_first(brokers: A
     brokers.starts = {0: 50, 1: 0}
     brokers.groups = [Asked("well", "Stable", {"a": [0]}, {0: 100}), Asked("z-lost", "Empty", {}, {0: 20})]
     worst, best = (await watching(brokers).ask()).found
-    assert (worst.group, worst.lost, worst.lag, worst.too_late_in, level(worst)) == ("z-lost", 30, 50, 0.0, "bad")
-    assert (best.lag, level(best)) == (0, "ok")
+    assert (worst.group, worst.lost, worst.lag, worst.too_late_in) == ("z-lost", 30, 50, 0.0)
+    assert level(worst, ours=False) == "bad"
+    assert (best.lag, level(best, ours=False)) == (0, "ok")
 
 
 async def test_what_may_not_be_seen_is_unknown_not_nothing(brokers: Any) -> None:
     brokers.groups = [Asked("theirs", None, None, {}, "GroupAuthorizationFailedError")]
     brokers.kept = None
     (found,) = (await watching(brokers).ask()).found
-    assert (found.lag, found.lag_seconds, found.too_late_in, level(found)) == (None, None, None, "unknown")
+    assert (found.lag, found.lag_seconds, found.too_late_in, level(found, ours=False)) == (None, None, None, "unknown")
     assert fields_of(found, Topics())["why"] == "GroupAuthorizationFailedError"
 
 
@@ -170,3 +171,10 @@ async def test_groups_that_are_gone_are_forgotten_and_the_trend_is_bounded(broke
     brokers.groups = []
     await asking.ask()
     assert asking._past == {}
+
+
+@pytest.mark.parametrize(("group", "level"), [("journal", "warn"), ("theirs", "note")])
+async def test_a_group_that_nobody_reads_with_is_not_well(brokers: Any, group: str, level: str) -> None:
+    brokers.groups = [Asked(group, "Empty", {}, {0: 100, 1: 0})]
+    (found,) = (await watching(brokers).ask()).found
+    assert (found.lag, fields_of(found, Topics())["level"]) == (0, level)

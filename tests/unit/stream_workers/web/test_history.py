@@ -12,8 +12,9 @@ from stream_workers.exact.changelog import Newest
 from stream_workers.exact.lag import Lag
 from stream_workers.kafka.broker import Brokers
 from stream_workers.web.look.read_model import ReadModel
+from stream_workers.web.look.snapshot import Sample
 from stream_workers.web.trends.csv_table import csv_text
-from stream_workers.web.trends.history import COLUMNS, History
+from stream_workers.web.trends.history import COLUMNS, History, lag_points
 from stream_workers.web.trends.spans import CHOSEN, SPANS
 from tests.records import good
 
@@ -105,3 +106,8 @@ def test_the_csv_has_every_value(chosen: str) -> None:
     assert lines[0] == "series,time,value"
     assert [float(line.split(",")[2]) for line in lines[1:]] == values
     assert all(line.split(",")[1].endswith("Z") for line in lines[1:])
+
+
+def test_lag_has_a_gap_where_nothing_was_sampled() -> None:
+    trend = [Sample(at, 0, None, 0, lag) for at, lag in ((0.0, 0.5), (5.5, 0.0), (90.0, 6.0), (95.0, 0.0))]
+    assert lag_points(trend) == [(0.0, 0.5), (5.5, 0.0), (10.5, None), (90.0, 6.0), (95.0, 0.0)]

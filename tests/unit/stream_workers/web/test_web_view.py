@@ -26,7 +26,7 @@ from stream_workers.web.facts.overview import counted_today
 from stream_workers.web.facts.partitions_page import at_least
 from stream_workers.web.facts.tables_page import flattened
 from stream_workers.web.facts.trace_page import Found, Traces, parsed
-from stream_workers.web.look.polled import Polled
+from stream_workers.web.look.polled import Polled, why
 from stream_workers.web.look.rates import Rates
 from stream_workers.web.look.snapshot import Sample
 from stream_workers.web.serving import events
@@ -73,6 +73,11 @@ def test_a_live_update_knows_all_that_its_block_names() -> None:
     """It renders a block alone: what a template sets outside of it is not there."""
     for page in PATHS:
         assert "{% set" not in (TEMPLATES / f"{page}.html").read_text().partition("{% block")[0], page
+
+
+def test_what_is_to_be_typed_is_code_and_values_are_not() -> None:
+    assert "<code>headgate audit</code>" in Words("en")("finding.inexact-todo")
+    assert Words("en")("health.but", why="`x`") == "Now: `x`."
 
 
 def test_values_in_words_are_escaped() -> None:
@@ -123,12 +128,15 @@ def test_numbers(value: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0, "0.0 s"),
+        (0, "0 s"),
+        (0.07, "0.1 s"),
         (9.94, "9.9 s"),
         (42, "42 s"),
         (192, "3 min 12 s"),
         (7500, "2 h 5 min"),
         (180_000, "2 d 2 h"),
+        (120, "2 min"),
+        (30 * 86_400, "30 d"),
         (None, UNKNOWN),
     ],
 )
@@ -253,6 +261,14 @@ def test_names_turn_nothing_round_and_hide_nothing() -> None:
     assert name("<b>") == "<bdi>&lt;b&gt;</bdi>"
     family = "\N{MAN}\u200d\N{GIRL}"
     assert name(family) == f"<bdi>{family}</bdi>"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(TimeoutError(), "no answer in time"), (OSError("refused"), "refused"), (ValueError(), "ValueError()")],
+)
+def test_why_a_source_is_silent_is_said_in_words(error: Exception, text: str) -> None:
+    assert why(error) == text
 
 
 async def test_a_source_that_is_late_is_not_fresh() -> None:
