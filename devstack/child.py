@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -23,12 +24,24 @@ _spawner_lock = threading.Lock()
 _spawner: list[ThreadPoolExecutor] = []
 
 
+class Process(Protocol):
+    """As much of a ``subprocess.Popen`` as a child needs."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int, /) -> None: ...
+
+
 @dataclass
 class Child:
     """A running process, its log, and where the log stood when it began."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
     log_start: int = 0
     pid_file: Path | None = field(default=None, repr=False)

@@ -23,6 +23,7 @@ from devstack.kafka.preparation import remember_classes
 from devstack.postgresql.postgres import Postgres
 from migrations import migrate
 from runtime.kafka.clients import Kafka
+from tests.support import forked
 from tests.support.failover import Pair
 
 pytest_plugins = ["tests.support.leftovers", "tests.support.spread"]
@@ -51,6 +52,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """The run's broker. A test that stops, pauses or kills one starts its own."""
     remember_classes()
+    forked.prepare()  # what works with Kafka in a process of its own is not far
     node = Broker(tmp_path_factory.mktemp("kafka"), config={"replica.lag.time.max.ms": "2000"})
     try:
         node.start()
@@ -121,6 +123,7 @@ def fragile_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postg
 @pytest.fixture(scope="module")
 def fragile_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker that tests may kill."""
+    forked.prepare()
     node = Broker(tmp_path_factory.mktemp("fragile-kafka"), config={"replica.lag.time.max.ms": "3000"})
     try:
         node.start()

@@ -132,7 +132,7 @@ class Broker(Server):
             name="Kafka's format",
         )
         try:
-            tool.wait_until(lambda: not tool.running and tool.process.returncode == 0, seconds=90)
+            tool.wait_until(lambda: tool.process.poll() == 0, seconds=90)
         finally:
             tool.kill()
         partial.rename(self._storage)

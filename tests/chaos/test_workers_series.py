@@ -1,7 +1,6 @@
 """Long series of faults against the workers: `make chaos` runs them. The careless worker must not survive them."""
 
 import asyncio
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +19,8 @@ from tests.pipeline.workers import COMMAND, WorkerProcess, drift, environment, p
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1_200)]
 
-CARELESS = (sys.executable, "-m", "tests.pipeline.careless_worker")
-LOSING = (sys.executable, "-m", "tests.pipeline.losing_worker")
+CARELESS = ("tests.pipeline.careless_worker",)
+LOSING = ("tests.pipeline.losing_worker",)
 
 
 async def series(

@@ -121,7 +121,7 @@ async def transaction(kafka: Kafka, topics: Topics, *, commit: bool) -> None:
 @asynccontextmanager
 async def workers(kafka: Kafka, topics: Topics, logs: Path, *, patience: int = 8) -> AsyncIterator[list[WorkerProcess]]:
     env = environment(kafka, topics, WORKER_STUCK_SECONDS=str(patience))
-    both = [WorkerProcess(kind, env, logs / f"{kind}.log") for kind in ("metrics", "journal")]
+    both = [WorkerProcess(kind, env, logs / f"{kind}.log", fresh=True) for kind in ("metrics", "journal")]
     for worker in both:
         worker.start()
     try:

@@ -67,7 +67,7 @@ async def test_no_secret_is_seen_anywhere(login: str, database_url: str, tmp_pat
             "KAFKA_SASL_PASSWORD": HIDDEN["kafka"],
         }
         (tmp_path / "logs").mkdir()
-        stack = Secured(servers.brokers, environment, tmp_path / "logs")
+        stack = Secured(servers.brokers, environment, tmp_path / "logs", fresh=True)
         try:
             await stack.start()
             await stack.post(range(5))

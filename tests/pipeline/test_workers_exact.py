@@ -1,7 +1,6 @@
 """Exact counters through everything that happens to workers: the short series; the long ones are in tests/chaos."""
 
 import asyncio
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,8 @@ from runtime.kafka.clients import Kafka
 from tests.pipeline.faults import torment
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, produce_during, until_booked
 
-LOSING = (sys.executable, "-m", "tests.pipeline.losing_worker")
-CARELESS = (sys.executable, "-m", "tests.pipeline.careless_worker")
+LOSING = ("tests.pipeline.losing_worker",)
+CARELESS = ("tests.pipeline.careless_worker",)
 
 
 async def counted_by(
@@ -52,7 +51,7 @@ async def test_two_workers_count_exactly_through_kills_and_rebalances(
     kafka: Kafka, topics: Topics, tmp_path: Path, cython: dict[str, str]
 ) -> None:
     told = environment(kafka, topics, **cython)
-    workers = [WorkerProcess("metrics", told, tmp_path / f"{name}.log") for name in "ab"]
+    workers = [WorkerProcess("metrics", told, tmp_path / f"{name}.log", fresh=bool(cython)) for name in "ab"]
     for worker in workers:
         worker.start()
     try:

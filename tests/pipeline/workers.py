@@ -19,15 +19,20 @@ from devstack.ports import free_port
 from runtime.kafka.clients import Kafka
 from stream_workers.books.states import Totals, metrics_totals
 from tests.records import to_value
+from tests.support.forked import forked
 
-COMMAND = (sys.executable, "-m", "cli", "worker")
+COMMAND = ("cli", "worker")
 # Ends that a supervisor answers with a new start.
 RESTARTABLE = {4, -signal.SIGKILL, 0}
 
 
 @dataclass
 class WorkerProcess:
-    """One worker under a supervisor: it comes back after every end that a new start heals."""
+    """One worker under a supervisor: it comes back after every end that a new start heals.
+
+    ``command`` is a module and the arguments before the kind. Where its code lies in another ``folder``, or if it is to
+    be ``fresh``, it is a Python of its own, else one that is forked.
+    """
 
     kind: str
     env: Mapping[str, str]
@@ -35,13 +40,17 @@ class WorkerProcess:
     command: Sequence[str] = COMMAND
     web_port: int = field(default_factory=free_port)
     folder: Path | None = None
+    fresh: bool = False
     child: Child | None = None
     ends: list[int] = field(default_factory=list)
 
     def start(self) -> None:
         env = {"WORKER_WEB_PORT": str(self.web_port), "LOG_FORMAT": "json", **self.env}
-        command = [*self.command, self.kind]
-        self.child = spawn(command, name=f"{self.kind} worker", log=self.log, env=env, cwd=self.folder)
+        command, name = [*self.command, self.kind], f"{self.kind} worker"
+        if self.fresh or self.folder:
+            self.child = spawn([sys.executable, "-m", *command], name=name, log=self.log, env=env, cwd=self.folder)
+        else:
+            self.child = forked(command, name=name, log=self.log, env=env)
 
     def kill(self) -> None:
         """SIGKILL, and gone."""

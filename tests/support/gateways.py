@@ -12,24 +12,34 @@ from pathlib import Path
 import httpx
 import psutil
 
+from devstack.child import Process
 from devstack.ports import free_port
+from tests.support.forked import Forked
 
 
 class GatewayProcess:
     """One `python -m gateway` (or another module that behaves like it) on a port of its own.
 
     ``generation`` counts its starts: promises about one process end with it. ``folder`` is where its code lies.
+    Where that is elsewhere, or if it is to be ``fresh``, it is a Python of its own, else one that is forked.
     """
 
     def __init__(
-        self, environment: Mapping[str, str], log: Path, *, module: str = "gateway", folder: Path | None = None
+        self,
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        module: str = "gateway",
+        folder: Path | None = None,
+        fresh: bool = False,
     ) -> None:
         self.port = free_port()
         self.generation = 0
         self.rss_max = 0
         self._environment = {**os.environ, **environment, "GATEWAY_PORT": str(self.port)}
         self._log, self._module, self._folder = log, module, folder
-        self._process: subprocess.Popen[bytes] | None = None
+        self._fresh = fresh or folder is not None
+        self._process: Process | None = None
 
     @property
     def pid(self) -> int:
@@ -42,9 +52,12 @@ class GatewayProcess:
 
     def start(self) -> None:
         self.generation += 1
+        self._process = self._begun() if self._fresh else Forked([self._module], env=self._environment, log=self._log)
+
+    def _begun(self) -> Process:
         with self._log.open("ab") as log:
             command = [sys.executable, "-m", self._module]
-            self._process = subprocess.Popen(command, cwd=self._folder, env=self._environment, stdout=log, stderr=log)
+            return subprocess.Popen(command, cwd=self._folder, env=self._environment, stdout=log, stderr=log)
 
     async def ready(self, *, seconds: float = 150) -> None:
         """Returns once it says that it can accept."""

@@ -27,18 +27,21 @@ TOPICS = Topics("secured.")
 
 @dataclass
 class Secured:
-    """Brokers, a gateway and workers, all by the same settings."""
+    """Brokers, a gateway and workers, all by the same settings; ``fresh``: each a Python of its own."""
 
     brokers: Brokers
     environment: Mapping[str, str]
     folder: Path
+    fresh: bool = False
     gateway: GatewayProcess = field(init=False)
     workers: list[WorkerProcess] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.gateway = GatewayProcess(self.environment, self.folder / "gateway.log")
+        self.gateway = GatewayProcess(self.environment, self.folder / "gateway.log", fresh=self.fresh)
         env = {**os.environ, **self.environment}
-        self.workers = [WorkerProcess(kind, env, self.folder / f"{kind}.log") for kind in ("metrics", "journal")]
+        self.workers = [
+            WorkerProcess(kind, env, self.folder / f"{kind}.log", fresh=self.fresh) for kind in ("metrics", "journal")
+        ]
 
     @property
     def kafka(self) -> Kafka:

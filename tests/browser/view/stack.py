@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +12,11 @@ from typing import Any, TypeVar
 import httpx
 
 from contracts import Topics
-from devstack.child import Child, spawn
+from devstack.child import Child
 from devstack.ports import free_port
 from runtime.kafka.clients import Kafka
 from stream_workers.kafka.broker import Broker
+from tests.support.forked import forked
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ class Stack:
         env |= {} if kind == "gateway" else {"WORKER_INSTANCE_ID": name}
         env |= {"WORKER_WEB_TOKEN": TOKEN} if name == GUARDED else {}
         log = self.logs / f"{name}.log"
-        self.children[name] = spawn([sys.executable, "-m", "cli", *command], name=name, log=log, env=env)
+        self.children[name] = forked(["cli", *command], name=name, log=log, env=env)
 
     def wait_ready(self, name: str) -> None:
         until(lambda: self._answers(name) or self._gone(name), f"{name} is ready")

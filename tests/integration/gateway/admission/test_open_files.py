@@ -32,7 +32,7 @@ def gateway(database_url: str, kafka: Kafka, topics: Topics, log: Path, hard: in
         "FILES_SOFT": str(min(hard, 260)),
         "FILES_HARD": str(hard),
     }
-    return GatewayProcess(environment, log, module="tests.support.few_files_gateway")
+    return GatewayProcess(environment, log, module="tests.support.few_files_gateway", fresh=True)
 
 
 async def test_a_crowd_takes_no_file_that_others_need(

@@ -50,7 +50,7 @@ async def test_ten_full_outboxes_are_published_within_192_megabytes(
         "LEASE_SECONDS": "8",
         "SEND_TIMEOUT_SECONDS": "2",
     }
-    gateway = GatewayProcess(environment, tmp_path / "gateway.log")
+    gateway = GatewayProcess(environment, tmp_path / "gateway.log", fresh=True)
     gateway.start()
     try:
         # Killed in the middle, so that the next one finds a part of it on the topic.
