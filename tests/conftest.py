@@ -64,9 +64,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 @pytest.fixture(scope="session")
 def template_database(postgres: Postgres) -> str:
     """A migrated database that is copied for each test; nobody may stay connected to it."""
-    asyncio.run(_execute(postgres, f"CREATE DATABASE {_TEMPLATE} OWNER headgate"))
-    asyncio.run(migrate(postgres.url(_TEMPLATE)))
-    return _TEMPLATE
+    return _template_on(postgres)
 
 
 @pytest.fixture
@@ -132,12 +130,17 @@ def fragile_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]
         node.kill()
 
 
+@pytest.fixture(scope="module")
+def fragile_template_database(fragile_postgres: Postgres) -> str:
+    """The same as the other template, on the fragile server."""
+    return _template_on(fragile_postgres)
+
+
 @pytest.fixture
-async def fragile_database_url(fragile_postgres: Postgres, prefix: str) -> str:
-    """A database of this test's own on the fragile server."""
+async def fragile_database_url(fragile_postgres: Postgres, fragile_template_database: str, prefix: str) -> str:
+    """A database of this test's own on the fragile server, migrated and empty."""
     name = "t" + prefix.strip(".")
-    await _execute(fragile_postgres, f"CREATE DATABASE {name} OWNER headgate")
-    await migrate(fragile_postgres.url(name))
+    await _execute(fragile_postgres, f"CREATE DATABASE {name} OWNER headgate TEMPLATE {fragile_template_database}")
     return fragile_postgres.url(name)
 
 
@@ -180,6 +183,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def _must_not_skip() -> bool:
     return os.environ.get("CI") == "true"
+
+
+def _template_on(server: Postgres) -> str:
+    asyncio.run(_execute(server, f"CREATE DATABASE {_TEMPLATE} OWNER headgate"))
+    asyncio.run(migrate(server.url(_TEMPLATE)))
+    return _TEMPLATE
 
 
 async def _execute(server: Postgres, statement: str) -> None:
