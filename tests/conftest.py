@@ -19,6 +19,7 @@ from cli.topics.admin import admin
 from cli.topics.create import create
 from contracts import Topics
 from devstack.kafka.broker import Broker
+from devstack.kafka.java import SHORT_LIVED
 from devstack.kafka.preparation import remember_classes
 from devstack.postgresql.postgres import Postgres
 from migrations import migrate
@@ -53,7 +54,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """The run's broker. A test that stops, pauses or kills one starts its own."""
     remember_classes()
     forked.prepare()  # what works with Kafka in a process of its own is not far
-    node = Broker(tmp_path_factory.mktemp("kafka"), config={"replica.lag.time.max.ms": "2000"})
+    node = Broker(tmp_path_factory.mktemp("kafka"), config={"replica.lag.time.max.ms": "2000"}, java_flags=SHORT_LIVED)
     try:
         node.start()
         yield node
@@ -122,7 +123,9 @@ def fragile_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postg
 def fragile_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker that tests may kill."""
     forked.prepare()
-    node = Broker(tmp_path_factory.mktemp("fragile-kafka"), config={"replica.lag.time.max.ms": "3000"})
+    node = Broker(
+        tmp_path_factory.mktemp("fragile-kafka"), config={"replica.lag.time.max.ms": "3000"}, java_flags=SHORT_LIVED
+    )
     try:
         node.start()
         yield node
