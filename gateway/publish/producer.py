@@ -211,7 +211,7 @@ def _pass_on(asked: asyncio.Future[bool], later: asyncio.Future[bool]) -> None:
         later.set_result(not asked.cancelled() and asked.exception() is None and asked.result())
 
 
-# Bounded in bytes as well: a name has at most 100 characters.
+# Bounded in bytes as well: a name takes at most a kilobyte.
 @lru_cache(maxsize=16_384)
 def _hash(user_name: str) -> int:
     """Where Kafka's default partitioner puts this key; kept, because aiokafka computes it in Python."""

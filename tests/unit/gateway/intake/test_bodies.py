@@ -31,7 +31,7 @@ async def reading(bodies: Bodies, *first: Mapping[str, Any]) -> tuple[asyncio.Ta
 async def test_the_slowest_makes_room_and_the_others_go_on() -> None:
     now = 0.0
     bodies = Bodies(100, clock=lambda: now)
-    waiting, word = await reading(bodies)
+    waiting, word = await reading(bodies, piece(0))
     slow, _ = await reading(bodies, piece(40))
     now = 10.0
     quick, rest = await reading(bodies, piece(50))
@@ -59,15 +59,23 @@ async def test_who_is_slowest_itself_is_refused_at_once() -> None:
     assert bodies.held == 0
 
 
+async def test_who_is_slowest_itself_gets_no_further_than_the_piece_that_does_not_fit() -> None:
+    bodies = Bodies(100)
+    with bodies.share() as quick, bodies.share() as late:
+        quick.take(90)
+        with pytest.raises(OverloadedError):
+            late.take(20)
+
+
 async def test_a_complete_body_makes_no_room_and_stays_charged_until_it_is_done_with() -> None:
     bodies = Bodies(100)
     with bodies.share() as share:
-        share.take(90)
+        share.take(30)
         share.complete()
-        newcomer, _ = await reading(bodies, piece(20))
+        newcomer, _ = await reading(bodies, piece(80))
         with pytest.raises(OverloadedError):
             await newcomer
-        assert bodies.held == 90
+        assert bodies.held == 30
     assert bodies.held == 0
 
 

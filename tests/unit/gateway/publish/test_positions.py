@@ -30,6 +30,10 @@ def test_a_partition_without_a_position_is_read_from_its_log_start() -> None:
     assert starts_of([{}], SETTLED) == SETTLED.starts
 
 
+def test_without_a_position_the_time_of_the_rows_decides_where_it_is_known() -> None:
+    assert starts_of([{}, row(p0=40)], SETTLED, since={0: 20, 1: 30, 2: 100}) == {0: 20, 1: 30, 2: 100}
+
+
 @pytest.mark.parametrize(
     ("positions", "why"),
     [

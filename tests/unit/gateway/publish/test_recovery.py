@@ -1,14 +1,20 @@
-"""When a drain must end."""
+"""When a drain must end, and what it sends around what the brokers refuse."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 
 from gateway.commit.lease import LeaseKeeper
-from gateway.publish.recovery import Recovery
+from gateway.publish.backlog import StoredBatch
+from gateway.publish.producer import ContentRefusedError
+from gateway.publish.recovery import Recovery, _Resender
+from gateway.publish.settlement import Settled
+from gateway.publish.topic import TopicState
 from gateway.settings import Settings
 
 
@@ -38,3 +44,50 @@ async def test_nothing_is_resent_once_ones_own_lease_is_lost_even_if_the_databas
         keeper.lost(own, "it could not be renewed in time")
         await ended.wait()
     running.cancel()
+
+
+async def test_rows_without_positions_are_looked_for_from_their_own_time_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not from the beginning of the topic, portion after portion; nothing on a partition that young: from its end."""
+    asked: list[int] = []
+
+    async def offsets(*_: object, at: int) -> dict[int, int]:
+        asked.append(at)
+        return {0: 40, 1: -1}
+
+    monkeypatch.setattr("gateway.publish.recovery.brokers", lambda _: nullcontext())
+    monkeypatch.setattr("gateway.publish.recovery.readable_ends", offsets)
+    settings, nothing = Settings(_env_file=None), cast("Any", None)
+    keeper = LeaseKeeper(session=nothing, settings=settings, instance="test")
+    recovery = Recovery(keeper=keeper, session=nothing, settings=settings)
+    events: Any = [[SimpleNamespace(timestamp_ms=at)] for at in (9_000_000, 8_000_000)]
+    owed = [StoredBatch(uuid4(), {}, each) for each in events]
+    settled = Settled(TopicState(uuid4(), {}), starts={0: 0, 1: 0}, ends={0: 100, 1: 100})
+    assert await recovery._starts(owed, settled) == {0: 40, 1: 100}
+    assert asked == [8_000_000 - 10 * 60_000]
+
+
+@pytest.mark.parametrize("together", [1, 4])
+async def test_what_follows_a_refused_batch_is_sent_after_it_in_order(
+    monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    taken: list[Any] = []
+
+    class Producer:
+        """Sends so many in one batch; one that holds 9 is refused."""
+
+        def __init__(self, **_: object) -> None: ...
+        async def start(self) -> None: ...
+        async def abort(self) -> None: ...
+
+        async def send(self, events: Sequence[Any]) -> None:
+            for start in range(0, len(events), together):
+                batch, unsent = events[start : start + together], events[start + together :]
+                if 9 in batch:
+                    raise ContentRefusedError(batch, unsent, "too large")
+                taken.extend(batch)
+
+    monkeypatch.setattr("gateway.publish.recovery.Producer", Producer)
+    telemetry: Any = SimpleNamespace(sending=lambda *_, **__: nullcontext())
+    events: Any = list(range(20))
+    assert await _Resender(Settings(_env_file=None), telemetry).send(events) == [(9, "too large")]
+    assert taken == [each for each in events if each != 9]

@@ -6,12 +6,31 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
 from gateway.publish import topic
-from gateway.publish.topic import batch_bytes_max, look
+from gateway.publish.topic import (
+    PartitionState,
+    TopicAwayError,
+    TopicState,
+    batch_bytes_max,
+    look,
+    replica_lag_seconds,
+)
 
-ANSWER = SimpleNamespace(topics=[(0, "applications", UUID(int=1), False, [(0, 0, 1, 0, [1], [1], [], [])], 0, [])])
+
+def described(error: int = 0, *, leader: int = 1) -> SimpleNamespace:
+    """An answer of one partition."""
+    partitions = [(0, 0, leader, 0, [1], [1], [], [])]
+    return SimpleNamespace(topics=[(error, "applications", UUID(int=1), False, partitions, 0, [])])
+
+
+ANSWER = described()
+STATE = TopicState(UUID(int=1), {0: PartitionState(1, 0, frozenset({1}))})
 
 
 class Client:
@@ -31,6 +50,30 @@ async def test_an_answer_tells_the_topic() -> None:
     client: Any = Client()
     client.answer.set_result(ANSWER)
     assert (await look(client, "applications")).topic_id == UUID(int=1)
+
+
+@pytest.mark.parametrize("answer", [described(UnknownTopicOrPartitionError.errno), described(leader=-1)])
+async def test_a_topic_that_is_gone_or_has_no_leader_is_away(answer: SimpleNamespace) -> None:
+    client: Any = Client()
+    client.answer.set_result(answer)
+    with pytest.raises(TopicAwayError):
+        await look(client, "applications")
+
+
+@pytest.mark.parametrize(
+    ("error", "entries", "seconds"),
+    [
+        (0, [("replica.lag.time.max.ms", "2000", False, 0, False, [])], 2.0),
+        (0, [], 30.0),
+        (ClusterAuthorizationFailedError.errno, [], 30.0),
+    ],
+)
+async def test_where_a_broker_does_not_tell_its_lag_it_is_kafkas_own(
+    error: int, entries: list[Any], seconds: float
+) -> None:
+    client: Any = Client()
+    client.answer.set_result(SimpleNamespace(resources=[(error, "", 4, "1", entries)]))
+    assert await replica_lag_seconds(client, STATE) == seconds
 
 
 @pytest.mark.parametrize("turns", range(4))
