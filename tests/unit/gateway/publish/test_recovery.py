@@ -46,6 +46,30 @@ async def test_nothing_is_resent_once_ones_own_lease_is_lost_even_if_the_databas
     running.cancel()
 
 
+def idle() -> Recovery:
+    """One that drains nothing by itself."""
+    settings, nothing = Settings(_env_file=None), cast("Any", None)
+    keeper = LeaseKeeper(session=nothing, settings=settings, instance="test")
+    return Recovery(keeper=keeper, session=nothing, settings=settings)
+
+
+async def test_of_many_drains_one_has_a_portion_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = most = 0
+
+    async def portion(*_: object, **__: object) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.sleep(0)
+        inside -= 1
+
+    monkeypatch.setattr(Recovery, "_publish_portion", portion)
+    recovery, nothing = idle(), cast("Any", None)
+    settled = Settled(TopicState(uuid4(), {}), starts={}, ends={})
+    await asyncio.gather(*(recovery._publish_missing(uuid4(), nothing, settled) for _ in range(5)))
+    assert most == 1
+
+
 async def test_rows_without_positions_are_looked_for_from_their_own_time_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not from the beginning of the topic, portion after portion; nothing on a partition that young: from its end."""
     asked: list[int] = []
@@ -56,13 +80,10 @@ async def test_rows_without_positions_are_looked_for_from_their_own_time_on(monk
 
     monkeypatch.setattr("gateway.publish.recovery.brokers", lambda _: nullcontext())
     monkeypatch.setattr("gateway.publish.recovery.readable_ends", offsets)
-    settings, nothing = Settings(_env_file=None), cast("Any", None)
-    keeper = LeaseKeeper(session=nothing, settings=settings, instance="test")
-    recovery = Recovery(keeper=keeper, session=nothing, settings=settings)
     events: Any = [[SimpleNamespace(timestamp_ms=at)] for at in (9_000_000, 8_000_000)]
     owed = [StoredBatch(uuid4(), {}, each) for each in events]
     settled = Settled(TopicState(uuid4(), {}), starts={0: 0, 1: 0}, ends={0: 100, 1: 100})
-    assert await recovery._starts(owed, settled) == {0: 40, 1: 100}
+    assert await idle()._starts(owed, settled) == {0: 40, 1: 100}
     assert asked == [8_000_000 - 10 * 60_000]
 
 
