@@ -94,6 +94,9 @@ def list_(*, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps([_fields(one) for one in keys], indent=2, ensure_ascii=False))
         return
+    if not keys:
+        typer.echo("No key was made yet: `headgate keys create NAME` makes one.")
+        return
     table = listing("id", "name", "scopes", "own", "limit", "created", "expires", "last used", "revoked")
     for one in keys:
         table.add_row(*_cells(one))

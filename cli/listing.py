@@ -3,19 +3,19 @@
 from rich.console import Console
 from rich.table import Column, Table
 
-_ID_WIDTH, _LEAST_WIDTH = 36, 8
+_LEAST_WIDTH = 8
 
 
 def listing(key: str, *others: str) -> Table:
     """A table whose first column is an id, on one line; the others give way on a narrow screen, and lose nothing."""
     folding = [Column(other, overflow="fold", min_width=_LEAST_WIDTH) for other in others]
-    return Table(Column(key, no_wrap=True, min_width=_ID_WIDTH), *folding)
+    return Table(Column(key, no_wrap=True), *folding)
 
 
 def show(table: Table, console: Console) -> None:
     """The whole table: on a terminal that is narrower than it can be, lines go on below themselves."""
-    least = _ID_WIDTH + 4 + (len(table.columns) - 1) * (_LEAST_WIDTH + 3)
-    console.width = max(console.width, least)
+    ids = max((len(str(cell)) for cell in table.columns[0].cells), default=0)
+    console.width = max(console.width, ids + 4 + (len(table.columns) - 1) * (_LEAST_WIDTH + 3))
     console.print(table, crop=False)
 
 

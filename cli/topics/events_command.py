@@ -61,6 +61,8 @@ async def _show(settings: Settings, since: float, *, follow: bool, as_json: bool
         shown = known.total
         for each in found:
             typer.echo(orjson.dumps(fields_of(each)).decode() if as_json else line(each))
+        if not (found or follow or as_json):
+            typer.echo(f"Nothing happened since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M} UTC.")
 
 
 async def _known(settings: Settings, *, follow: bool) -> AsyncIterator[Known]:
@@ -77,5 +79,5 @@ def line(each: Happened) -> str:
     """One line for people; what a terminal would obey is shown as what it is."""
     at = instant(each.at)
     when = at.isoformat(timespec="seconds").replace("+00:00", "Z") if at else str(each.at)
-    text = told(each.kind, each.values, "en").unescape()
+    text = told(each.kind, each.values, "en").unescape().replace("\u202f", " ")
     return f"{when}  {MARKS[each.level]} {printable(text)}"

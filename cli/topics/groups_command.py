@@ -38,6 +38,9 @@ def groups(
             partitions = [vars(partition) for partition in consumer.partitions]
             typer.echo(orjson.dumps(fields_of(consumer, settings.topics) | {"partitions": partitions}).decode())
         return
+    if not found.found:
+        typer.echo("Nobody reads the applications: no group has committed an offset or owns a partition.")
+        return
     show(_table(found), Console())
     if found.total > GROUPS_MAX:
         typer.echo(f"{found.total - GROUPS_MAX} further groups were not asked for", err=True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import typer
 
-from cli.topics.events_command import since_when
+from cli.topics.events_command import line, since_when
 from contracts import Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.chronicle.happened import Entry, Happened, to_json
@@ -69,6 +69,11 @@ async def test_without_the_topic_it_says_how_to_get_it(database_url: str, kafka:
             await Chronicle(kafka, nowhere, broker).read()
     done = await headgate(database_url, kafka, nowhere, "events")
     assert (done.returncode, "headgate topics create" in done.stderr) == (1, True)
+
+
+def test_a_span_is_read_on_any_terminal() -> None:
+    gone = Happened(NOW, "gateway-gone", {"instance": "g1", "seconds": 43.0})
+    assert "g1 is gone, 43 s after its last heartbeat" in line(gone)
 
 
 def test_an_entry_is_small() -> None:

@@ -163,6 +163,14 @@ def test_an_id_that_another_command_wants_is_shown_whole(width: int) -> None:
     assert id_ in shown.getvalue()
 
 
+def test_a_list_with_short_names_fits_a_terminal() -> None:
+    table = listing("group", "state", "lag", "lag in time", "trend", "members", "too late in")
+    table.add_row("metrics", "Stable", "0", "0 s", "steady", "1", "keeps up")
+    console = Console(file=io.StringIO(), width=80)
+    show(table, console)
+    assert console.width == 80
+
+
 @pytest.mark.parametrize("width", [40, 80, 400])
 def test_nothing_in_a_list_is_cut(width: int) -> None:
     """A long name without a space too: somebody may have to copy it."""

@@ -211,6 +211,7 @@ async def test_a_rotated_key_works_beside_the_former_for_the_overlap(
 
 
 async def test_keys_are_made_listed_and_revoked_by_command(locked: Settings) -> None:
+    assert "No key" in await _headgate(locked, "keys", "list")
     made_ = await _headgate(locked, "keys", "create", "reading room", "--scope", "applications:read")
     key, id_ = made_.splitlines()[0], re.findall(r"id ([0-9a-f-]{36})", made_)[0]
     async with served(locked) as http:
