@@ -110,5 +110,6 @@ async def test_what_follows_a_refused_batch_is_sent_after_it_in_order(
     monkeypatch.setattr("gateway.publish.recovery.Producer", Producer)
     telemetry: Any = SimpleNamespace(sending=lambda *_, **__: nullcontext())
     events: Any = list(range(20))
-    assert await _Resender(Settings(_env_file=None), telemetry).send(events) == [(9, "too large")]
+    refused: list[Any] = await _Resender(Settings(_env_file=None), telemetry).send(events)
+    assert refused == [(9, "too large")]
     assert taken == [each for each in events if each != 9]

@@ -25,7 +25,7 @@ from gateway.publish.topic import (
 
 def described(error: int = 0, *, leader: int = 1) -> SimpleNamespace:
     """An answer of one partition."""
-    partitions = [(0, 0, leader, 0, [1], [1], [], [])]
+    partitions: list[Any] = [(0, 0, leader, 0, [1], [1], [], [])]
     return SimpleNamespace(topics=[(error, "applications", UUID(int=1), False, partitions, 0, [])])
 
 
