@@ -6,7 +6,11 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -81,6 +85,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn's, which waits for every connection: so those whose clients do nothing are cut meanwhile too."""
+        await self._close_door(sockets or [])
         cutting = asyncio.create_task(self._cut(), name="cutting while stopping")
         if self._app.gateway is not None:
             # Once nobody can come to this process any more: who follows goes on at another one.
@@ -90,6 +95,19 @@ class Server(uvicorn.Server):
         finally:
             cutting.cancel()
 
+    async def _close_door(self, sockets: list[socket.socket]) -> None:
+        """Who is connected as far as the kernel knows is let in first: closing the port would reset them."""
+        last = [client for listening in sockets for client in _waiting_at(listening)]
+        for server in self.servers:
+            server.close()
+        for listening in sockets:
+            listening.close()
+        protocol: Any = self.config.http_protocol_class
+        made = partial(protocol, config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        for client in last:
+            with suppress(OSError):  # it has left again
+                await asyncio.get_running_loop().connect_accepted_socket(made, client)
+
     async def _cut(self) -> None:
         loop, unread = asyncio.get_running_loop(), self._app.crowd.unread
         loop.call_later(_READER_SECONDS, unread.cut_all)
@@ -97,6 +115,14 @@ class Server(uvicorn.Server):
             cut_slow_ones(self.server_state.connections, loop.time())
             unread.cut(_IDLE_READER_SECONDS)
             await asyncio.sleep(0.5)
+
+
+def _waiting_at(listening: socket.socket) -> Iterator[socket.socket]:
+    """Connections that the kernel holds and nobody has accepted."""
+    listening.setblocking(False)
+    with suppress(OSError):  # none is left
+        while True:
+            yield listening.accept()[0]
 
 
 def config_for(settings: Settings, app: Front) -> uvicorn.Config:

@@ -77,6 +77,28 @@ async def test_what_has_arrived_on_an_idle_connection_is_read_before_it_is_close
         assert await idle.read() == b""
 
 
+async def test_who_is_connected_for_the_kernel_when_the_port_closes_is_answered(http_settings: Settings) -> None:
+    async with served(http_settings) as http:
+        late, is_there = socket.socket(), asyncio.Event()
+        shutdown = http.server.shutdown
+
+        async def shutdown_while_somebody_comes(sockets: list[socket.socket] | None) -> None:
+            """In one turn of the loop, which has not accepted this connection yet when the port closes."""
+            late.connect(("127.0.0.1", http.port))
+            late.sendall(_POST % len(_BODY) + _BODY)
+            is_there.set()
+            await shutdown(sockets)
+
+        http.server.shutdown = shutdown_while_somebody_comes  # type: ignore[method-assign, assignment]
+        http.server.handle_exit(signal.SIGTERM, None)
+        await is_there.wait()
+        reader, writer = await asyncio.open_connection(sock=late)
+        status, headers, _ = await read_answer(reader)
+        assert (status, headers["connection"]) == (201, "close")
+        assert await reader.read() == b""
+        writer.close()
+
+
 async def test_a_head_that_never_ends_does_not_hold_the_stop(http_settings: Settings) -> None:
     async with served(http_settings) as http, connected(http) as (head, to_head):
         to_head.write(_GET[:10])
