@@ -38,7 +38,8 @@ class Progress:
 async def run(stage: Stage) -> Finding:
     finding, quick = Finding("workers"), stage.settings.quick
     events, stock_events = (QUICK_EVENTS, QUICK_STOCK_EVENTS) if quick else (EVENTS, STOCK_EVENTS)
-    names = ("bare consumer", "metrics", "journal", f"metrics{WITHOUT}", f"journal{WITHOUT}", "empty agent")
+    kinds = [kind.name for kind in (METRICS, JOURNAL)]
+    names = ("bare consumer", *kinds, *(f"{name}{WITHOUT}" for name in kinds), "empty agent")
     results: dict[str, list[Outcome]] = {name: [] for name in names}
     for _ in range(max(1, stage.settings.round_count // 2 + 1)):
         topics = await filled(stage, events)
