@@ -23,6 +23,7 @@ from gateway.intake import atomic_batch, batch_items, body, idempotency
 from gateway.intake.batch_items import BatchItem, Invalid, Item
 from gateway.intake.bodies import Bodies, Share
 from gateway.intake.single import Answer, accepted_id, key_of, traceparent
+from gateway.intake.turns import Turns
 from gateway.intake.unpacking import unpacked
 from gateway.problems import document
 from gateway.problems.errors import GatewayError, KeyReusedError, RateLimitedError, UnavailableError
@@ -49,7 +50,7 @@ async def submit_batch(
     ``atomic``: all of it is stored, or what is wrong with any of it is raised.
     """
     with bodies.share() as share:
-        items = await _items(visit, receive, share, settings)
+        items = await _items(visit, receive, share, bodies.turns, settings)
         if atomic:
             return await submit_atomic(visit, items, writer=writer, limiter=limiter, settings=settings)
         return await _submit_items(visit, items, writer=writer, limiter=limiter, settings=settings)
@@ -71,14 +72,14 @@ async def _submit_items(
     return _answer(outcomes, visit)
 
 
-async def _items(visit: Visit, receive: body.Receive, share: Share, settings: Settings) -> list[Item]:
+async def _items(visit: Visit, receive: body.Receive, share: Share, turns: Turns, settings: Settings) -> list[Item]:
     media_type = body.check(visit.headers, accept=ACCEPT)
     read = batch_items.from_array if media_type == body.JSON else batch_items.from_lines
     limit = settings.batch_body_max_bytes
     body.check_declared(visit.headers.get(b"content-length"), limit=limit)
     if body.coding(visit.headers):
-        receive = unpacked(receive, limit=limit)
-    return await read(body.pieces(receive, limit=limit, share=share), limit=settings.batch_max_items)
+        receive = unpacked(receive, limit=limit, turns=turns)
+    return await read(body.pieces(receive, limit=limit, share=share), limit=settings.batch_max_items, turns=turns)
 
 
 def _keys(visit: Visit, items: Sequence[Item], settings: Settings) -> list[KeyClaim | None]:

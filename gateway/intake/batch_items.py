@@ -3,7 +3,6 @@
 What is wrong with one item is said of that item; only a body that has no items to speak of is refused as a whole.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Annotated
@@ -16,6 +15,7 @@ from contracts import NewApplication
 from gateway.intake import json_body
 from gateway.intake.body import BYTE_ORDER_MARK
 from gateway.intake.json_array import ELEMENT_MAX_CHARACTERS, ArrayReader
+from gateway.intake.turns import PART_BYTES, Turns
 from gateway.problems.errors import (
     BatchTooLargeError,
     BodyTooLargeError,
@@ -58,35 +58,35 @@ ERRORS_MAX = 1_000
 """So many errors of one batch are told; of each further item that is wrong the first, with their number."""
 
 # What is read before other requests have their turn.
-_TURN_BYTES, _TURN_ITEMS = 32 * 1024, 200
+_PART_ITEMS = 200
 _SPACE = b" \t\r"
 
 
 class _Items:
     """What has been read so far; BatchTooLargeError with more than ``limit``."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, turns: Turns) -> None:
         self.found: list[Item] = []
-        self._limit = limit
+        self._limit, self._turns = limit, turns
         self._errors_left = ERRORS_MAX
 
     async def extend(self, items: Iterable[Item]) -> None:
         for item in items:
             if len(self.found) == self._limit:
                 raise BatchTooLargeError(limit=self._limit)
-            if len(self.found) % _TURN_ITEMS == 0:
-                await asyncio.sleep(0)
+            if len(self.found) % _PART_ITEMS == 0:
+                await self._turns.next()
             if isinstance(item, Invalid) and isinstance(item.error, ValidationError):
                 item.error.keep(max(1, self._errors_left))
                 self._errors_left -= len(item.error.violations)
             self.found.append(item)
 
 
-async def from_lines(pieces: AsyncIterator[bytes], *, limit: int) -> list[Item]:
+async def from_lines(pieces: AsyncIterator[bytes], *, limit: int, turns: Turns) -> list[Item]:
     """NDJSON: each line by itself. Empty lines are skipped, and so is what is left of a line that is too long."""
-    items = _Items(limit)
+    items = _Items(limit, turns)
     rest, too_long = b"", False
-    async for piece in _in_turns(pieces):
+    async for piece in _in_turns(pieces, turns):
         *lines, last = piece.split(b"\n")
         if lines:
             lines[0] = rest + lines[0]
@@ -101,7 +101,7 @@ async def from_lines(pieces: AsyncIterator[bytes], *, limit: int) -> list[Item]:
     return items.found
 
 
-async def from_array(pieces: AsyncIterator[bytes], *, limit: int) -> list[Item]:
+async def from_array(pieces: AsyncIterator[bytes], *, limit: int, turns: Turns) -> list[Item]:
     """One JSON array. A fault of its syntax is the whole body's: MalformedJsonError; another value: ValidationError."""
     kept: list[bytes] = []
     size = 0
@@ -114,8 +114,8 @@ async def from_array(pieces: AsyncIterator[bytes], *, limit: int) -> list[Item]:
         plain = _plain_items(b"".join(kept).removeprefix(BYTE_ORDER_MARK), limit)
         if plain is not None:
             return plain
-    items, reader = _Items(limit), ArrayReader()
-    async for piece in _in_turns(_with_first(kept, pieces)):
+    items, reader = _Items(limit, turns), ArrayReader()
+    async for piece in _in_turns(_with_first(kept, pieces), turns):
         await items.extend(map(_from_line, reader.feed(piece)))
     await items.extend(map(_from_line, reader.end()))
     return items.found
@@ -128,12 +128,12 @@ async def _with_first(kept: list[bytes], pieces: AsyncIterator[bytes]) -> AsyncI
         yield piece
 
 
-async def _in_turns(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _in_turns(pieces: AsyncIterator[bytes], turns: Turns) -> AsyncIterator[bytes]:
     """The same in parts, none of which holds the event loop for long, whatever it is made of."""
     async for piece in pieces:
-        for start in range(0, len(piece), _TURN_BYTES):
-            yield piece[start : start + _TURN_BYTES]
-            await asyncio.sleep(0)
+        for start in range(0, len(piece), PART_BYTES):
+            await turns.next()
+            yield piece[start : start + PART_BYTES]
 
 
 def _plain_items(body: bytes, limit: int) -> list[Item] | None:

@@ -6,14 +6,19 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from gateway.intake.turns import Turns
 from gateway.problems.errors import OverloadedError
 
 
 class Bodies:
-    """The budget of bytes. Where it is used up, the body that has come slowest so far makes room: it is refused."""
+    """The budget of bytes. Where it is used up, the body that has come slowest so far makes room: it is refused.
+
+    ``turns`` are those of all that is read in parts.
+    """
 
     def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.held = 0
+        self.turns = Turns()
         self._limit = limit
         self._clock = clock
         self._arriving: set[Share] = set()

@@ -7,6 +7,7 @@ from gateway.commit.submission import Accepted, KeyClaim, from_new
 from gateway.commit.writer import Writer
 from gateway.intake import body, idempotency, json_body
 from gateway.intake.bodies import Bodies
+from gateway.intake.turns import PART_BYTES
 from gateway.intake.unpacking import unpacked
 from gateway.problems.errors import KeyInvalidError
 from gateway.settings import Settings
@@ -34,8 +35,10 @@ async def submit_one(
     limit = settings.body_max_bytes
     body.check_declared(headers.get(b"content-length"), limit=limit)
     if b"content-encoding" in headers and body.coding(headers):
-        receive = unpacked(receive, limit=limit)
+        receive = unpacked(receive, limit=limit, turns=bodies.turns)
     raw = await body.read(receive, limit=limit, bodies=bodies)
+    if len(raw) > PART_BYTES:
+        await bodies.turns.next()
     new = json_body.new_application(raw)
     claim: KeyClaim | None = None
     if b"idempotency-key" in headers and (key := key_of(visit)):

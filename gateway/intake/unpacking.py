@@ -4,12 +4,12 @@ Whatever is unpacked is judged, charged and refused downstream as if it had come
 that is too much.
 """
 
-import asyncio
 import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from gateway.intake.body import DisconnectedError, Receive
+from gateway.intake.turns import Turns
 from gateway.problems.errors import BodyTooLargeError, MalformedEncodingError
 
 # So much is unpacked at a time, and other requests have their turn between.
@@ -19,14 +19,14 @@ _GZIP = zlib.MAX_WBITS | 16
 _MEMBERS_MAX = 16
 
 
-def unpacked(receive: Receive, *, limit: int) -> Receive:
+def unpacked(receive: Receive, *, limit: int, turns: Turns) -> Receive:
     """A ``receive`` of what is in it. MalformedEncodingError; BodyTooLargeError where too much comes."""
-    return _Unpacking(receive, limit).receive
+    return _Unpacking(receive, limit, turns).receive
 
 
 class _Unpacking:
-    def __init__(self, receive: Receive, limit: int) -> None:
-        self._receive, self._limit = receive, limit
+    def __init__(self, receive: Receive, limit: int, turns: Turns) -> None:
+        self._receive, self._limit, self._turns = receive, limit, turns
         self._inflate = zlib.decompressobj(_GZIP)
         self._packed = b""
         self._received = 0
@@ -36,7 +36,7 @@ class _Unpacking:
     async def receive(self) -> Mapping[str, Any]:
         """The next piece, and whether there is more."""
         while True:
-            await asyncio.sleep(0)
+            await self._turns.next()
             piece = self._next()
             ended = self._ended()
             if piece or ended:

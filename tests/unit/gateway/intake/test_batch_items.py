@@ -8,6 +8,7 @@ import pytest
 from contracts import NewApplication
 from gateway.intake import batch_items
 from gateway.intake.batch_items import BatchItem, Invalid, Item
+from gateway.intake.turns import Turns
 from gateway.problems.errors import BatchTooLargeError, MalformedJsonError
 
 GOOD = '{"user_name": "Ann", "description": "text"}'
@@ -53,9 +54,9 @@ def careful(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 @pytest.mark.parametrize("text", ARRAYS.values(), ids=ARRAYS)
 @pytest.mark.parametrize("size", [7, 100_000])
 async def test_both_ways_read_the_same(text: str, size: int, careful: pytest.MonkeyPatch) -> None:
-    slow = await batch_items.from_array(pieces(text.encode(), size), limit=100)
+    slow = await batch_items.from_array(pieces(text.encode(), size), limit=100, turns=Turns())
     careful.undo()
-    fast = await batch_items.from_array(pieces(text.encode(), size), limit=100)
+    fast = await batch_items.from_array(pieces(text.encode(), size), limit=100, turns=Turns())
     assert seen(fast) == seen(slow)
     assert all(type(item) in (BatchItem, Invalid) for item in fast)
 
@@ -63,16 +64,16 @@ async def test_both_ways_read_the_same(text: str, size: int, careful: pytest.Mon
 @pytest.mark.parametrize("text", ["", "[", f"[{GOOD}", f"[{GOOD},]", f"[{GOOD}] x"])
 async def test_a_broken_array_is_refused_as_a_whole(text: str) -> None:
     with pytest.raises(MalformedJsonError):
-        await batch_items.from_array(pieces(text.encode(), 1000), limit=100)
+        await batch_items.from_array(pieces(text.encode(), 1000), limit=100, turns=Turns())
 
 
 async def test_a_plain_array_beyond_the_limit_is_refused() -> None:
     with pytest.raises(BatchTooLargeError):
-        await batch_items.from_array(pieces(f"[{GOOD},{GOOD},{GOOD}]".encode(), 1000), limit=2)
+        await batch_items.from_array(pieces(f"[{GOOD},{GOOD},{GOOD}]".encode(), 1000), limit=2, turns=Turns())
 
 
 async def test_an_array_that_is_not_kept_whole_is_read_to_its_end() -> None:
     many = json.dumps([json.loads(GOOD)] * 5_000).encode()
     assert len(many) < batch_items._WHOLE_BYTES < len(many) * 2
-    items = await batch_items.from_array(pieces(many[:-1] + b"," + many[1:], 60_000), limit=20_000)
+    items = await batch_items.from_array(pieces(many[:-1] + b"," + many[1:], 60_000), limit=20_000, turns=Turns())
     assert seen(items) == [BatchItem(user_name="Ann", description="text")] * 10_000

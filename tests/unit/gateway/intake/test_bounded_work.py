@@ -15,6 +15,7 @@ from contracts import NewApplication
 from gateway.admission.visit import Visit
 from gateway.intake import batch, batch_items, json_body
 from gateway.intake.batch_items import BatchItem, Invalid, Item
+from gateway.intake.turns import Turns
 from gateway.problems import document
 from gateway.problems.errors import BodyTooLargeError, GatewayError, ValidationError
 from tests.support.heavy import BATCHES, HEAVY, MANY
@@ -129,7 +130,7 @@ async def _single(body: bytes) -> Any:
 
 async def _batch(media_type: str, body: bytes) -> list[Item]:
     read = batch_items.from_lines if "ndjson" in media_type else batch_items.from_array
-    return await read(pieces(body), limit=1_000)
+    return await read(pieces(body), limit=1_000, turns=Turns())
 
 
 @pytest.mark.parametrize("body", HEAVY.values(), ids=HEAVY)
@@ -170,7 +171,7 @@ async def test_many_items(work: Work, many: tuple[str, bytes]) -> None:
 
 async def test_past_the_errors_of_a_batch_each_item_has_one_and_their_number() -> None:
     line = json.dumps({f"k{number}": 1 for number in range(60)}).encode() + b"\n"
-    found = await batch_items.from_lines(pieces(line * 40), limit=100)
+    found = await batch_items.from_lines(pieces(line * 40), limit=100, turns=Turns())
     errors = [item.error for item in found if isinstance(item, Invalid) and isinstance(item.error, ValidationError)]
     assert [len(error.violations) for error in errors] == [62] * 16 + [8] + [1] * 23
     assert {error.count for error in errors} == {62}
@@ -182,7 +183,7 @@ async def test_a_line_that_is_too_long_is_one_item_and_the_next_one_is_read() ->
     longer = b'{"user_name":"' + b"a" * (3 * batch_items.LINE_MAX_BYTES)
     spaces = b" " * 2 * batch_items.LINE_MAX_BYTES
     lines = [good, long, spaces + good, longer, b"", good, spaces, longer]
-    found = await batch_items.from_lines(pieces(b"\n".join(lines)), limit=100)
+    found = await batch_items.from_lines(pieces(b"\n".join(lines)), limit=100, turns=Turns())
     kinds = [type(item.error) if isinstance(item, Invalid) else type(item) for item in found]
     assert kinds == [BatchItem, BodyTooLargeError, BatchItem, BodyTooLargeError, BatchItem, BodyTooLargeError]
 

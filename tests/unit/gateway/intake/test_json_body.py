@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.intake import batch_items, json_body
+from gateway.intake.turns import Turns
 from gateway.problems.document import document
 from gateway.problems.errors import GatewayError, RepeatedMemberError, ValidationError
 
@@ -28,8 +29,8 @@ def _assert_bounded(error: GatewayError) -> None:
 async def test_errors_are_bounded_and_counted_whichever_way_they_come() -> None:
     with pytest.raises(ValidationError) as single:
         json_body.new_application(BODY)
-    [line] = await batch_items.from_lines(pieces(BODY + b"\n"), limit=10)
-    [item] = await batch_items.from_array(pieces(b"[" + BODY + b"]"), limit=10)
+    [line] = await batch_items.from_lines(pieces(BODY + b"\n"), limit=10, turns=Turns())
+    [item] = await batch_items.from_array(pieces(b"[" + BODY + b"]"), limit=10, turns=Turns())
     _assert_bounded(single.value)
     for invalid in (line, item):
         assert isinstance(invalid, batch_items.Invalid)

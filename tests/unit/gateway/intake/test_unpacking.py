@@ -5,6 +5,7 @@ import gzip
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.intake.turns import Turns
 from gateway.intake.unpacking import unpacked
 
 
@@ -20,7 +21,7 @@ async def test_a_bomb_is_unpacked_only_as_far_as_it_is_read() -> None:
             turns += 1
             await asyncio.sleep(0)
 
-    beside, read = asyncio.create_task(others()), unpacked(receive, limit=2**20)
+    beside, read = asyncio.create_task(others()), unpacked(receive, limit=2**20, turns=Turns())
     pieces = [(await read())["body"] for _ in range(40)]
     beside.cancel()
     assert [len(piece) for piece in pieces] == [64 * 1024] * 40
