@@ -68,11 +68,12 @@ def test_the_owner_of_partitions_is_gone(watching: Page, own_stack: Stack) -> No
     own_stack.kill(GUARDED)
     watching.goto("/partitions")
     expect(watching.locator("#live")).not_to_contain_text(GUARDED, timeout=LONG)
+    until(lambda: "worker-gone" in own_stack.happened(), "it is told", seconds=90)
     own_stack.launch(GUARDED)
     own_stack.wait_ready(GUARDED)
     watching.goto("/agents")
     expect(watching.locator("#live")).to_contain_text(GUARDED, timeout=LONG)
-    until(lambda: {"worker-gone", "worker-came", "rebalance"} <= set(own_stack.happened()), "it is told", seconds=90)
+    until(lambda: {"worker-came", "rebalance"} <= set(own_stack.happened()), "its return, too", seconds=90)
 
 
 @pytest.mark.timeout(600)
