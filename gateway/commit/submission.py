@@ -36,8 +36,8 @@ class KeyClaim:
 class Submission:
     """A validated application with its identity; ``done`` is resolved once its commit's outcome is known.
 
-    Those of one ``group`` are stored together or not at all. ``owner``: whose it is, where its
-    key reads only what it wrote.
+    Those of one ``group`` are stored together or not at all. ``owner``: whose it is, where its key reads only what it
+    wrote.
     """
 
     id: UUID
