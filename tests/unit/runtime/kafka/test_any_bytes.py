@@ -212,6 +212,18 @@ async def test_ordinary_partitions_are_read_to_their_ends_one_after_the_other() 
     assert len(order) == 24
 
 
+async def test_each_turn_is_a_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the later ones: were a partition's second turn a single portion, all would come to their ends together."""
+    events = b"".join(RawBatch([GOOD] * 500).at(number * 500).to_bytes() for number in range(6))
+    one = answer(events)[1].getall(500).weight
+    monkeypatch.setattr(any_bytes, "TURN_BYTES", 2 * one)
+    itself = fetching({TopicPartition("applications", number): answer(events)[1] for number in range(2)})
+    order: list[int] = []
+    while itself._records:
+        order += [at.partition for at in await fetcher.Fetcher.fetched_records(itself, (), 0, 500)]
+    assert order == [0, 0, 1, 1] * 3
+
+
 async def test_who_has_much_does_not_hold_up_the_others() -> None:
     many = b"".join(
         RawBatch([Raw(b"e" * 40_000)] * 150, codec=1, packed=gzipped).at(n * 150).to_bytes() for n in range(8)

@@ -142,6 +142,15 @@ async def test_a_batch_takes_room_until_it_is_folded() -> None:
     assert reached == [9]
 
 
+async def test_what_waits_for_its_acknowledgement_holds_no_records() -> None:
+    """One batch of each partition waits, and a record may be large."""
+    event: Any = Event(0, 9)
+    partitions = await owned(Kafka())
+    await partitions.take(event)
+    assert partitions.owned[0].unacked is not None
+    assert not event.message.records
+
+
 async def test_a_state_that_kafka_does_not_take_ends_the_worker_and_acknowledges_nothing() -> None:
     kafka = Kafka(refuses=True)
     partitions, event = await owned(kafka), Event(0, 9)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from aiohttp import ClientSession, web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from pydantic import SecretStr, ValidationError
 
 from contracts import Topics
@@ -157,6 +157,16 @@ async def test_guesses_are_few_and_a_session_is_none(guarded_view: Client) -> No
             assert answer.status == 200
     assert seen[: AT_ONCE - 1] == [401] * (AT_ONCE - 1)
     assert set(seen[AT_ONCE:]) == {429}
+
+
+def test_one_wrong_token_is_one_guess_however_often_a_request_is_judged() -> None:
+    """A page asks who looks, whether names may be seen, and by what whoever asks is known."""
+    access = Access(TOKEN)
+    request = make_mocked_request("GET", "/", headers={"Authorization": "Bearer nothing-that-is-right"})
+    for _ in range(AT_ONCE * 2):
+        assert not access.may_look(request)
+        assert access.known_by(request) == "session"
+    assert not access.too_many(request)
 
 
 def test_wrong_tokens_are_forgotten_one_a_second_and_address_by_address() -> None:
