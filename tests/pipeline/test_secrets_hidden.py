@@ -16,6 +16,7 @@ import pytest
 from devstack.kafka import access as ways
 from devstack.ports import free_port
 from devstack.postgresql.postgres import Postgres
+from tests.support.forked import headgate
 from tests.support.secured import Secured, secured
 from tests.support.write_path import eventually
 
@@ -89,20 +90,8 @@ async def answers(port: int) -> str:
 
 async def output(command: str, environment: Mapping[str, str], folder: Path) -> str:
     """All that a command says."""
-
-    def run() -> str:
-        result = subprocess.run(
-            [sys.executable, "-m", "cli", *command.split()],
-            cwd=folder,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-        )
-        return result.stdout + result.stderr
-
-    said = await asyncio.to_thread(run)
+    done = await asyncio.to_thread(headgate, *command.split(), env=environment, cwd=folder, seconds=200)
+    said = done.stdout + done.stderr
     assert "Traceback" not in said, said
     return said
 

@@ -12,6 +12,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -27,28 +28,43 @@ _LOADED = (
     "stream_workers.worker",
     "cli.services.gateway_command",
     "cli.services.worker_command",
+    "cli.audit.audit_command",
+    "cli.doctor.doctor_command",
+    "cli.removal.forget_command",
     __name__,
 )
 _PR_SET_PDEATHSIG = 1
+_asking = threading.Lock()  # a status can be read once, and each start asks for those of all others
 
 
 class Forked:
     """``python -m MODULE ARGUMENTS`` with this environment and its output in ``log``; as much of a Popen as is used.
 
-    What the environment decides at import (NO_CYTHON), or the folder that code lies in, needs a Python of its own.
+    Its errors are in ``errors``, where that is another file, and its folder is ``cwd``. What the environment decides at
+    import (NO_CYTHON), or the folder that code lies in, needs a Python of its own.
     """
 
-    def __init__(self, command: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        log: Path,
+        errors: Path | None = None,
+        cwd: Path | None = None,
+    ) -> None:
         log.touch()
-        self._process = _server().Process(target=_run, args=(list(command), dict(env), str(log)), daemon=True)
-        self._process.start()
-        self._asking = threading.Lock()  # its status can be read once
+        outputs = (str(log), str(errors or log))
+        begin = (list(command), dict(env), outputs, str(cwd or Path.cwd()))
+        self._process = _server().Process(target=_run, args=begin, daemon=True)
+        with _asking:
+            self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
 
     def poll(self) -> int | None:
         """Its exit status, -N after signal N; None while it runs."""
-        with self._asking:
+        with _asking:
             return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -70,6 +86,20 @@ def forked(command: Sequence[str], *, name: str, log: Path, env: Mapping[str, st
     return Child(name, Forked(command, env=env, log=log), log, start)
 
 
+def headgate(
+    *words: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, seconds: float = 150
+) -> "subprocess.CompletedProcess[str]":
+    """`headgate WORDS` to its end, with this process's environment and these settings; what it said on each stream."""
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        process = Forked(["cli", *words], env={**os.environ, **(env or {})}, log=out, errors=err, cwd=cwd)
+        try:
+            status = process.wait(seconds)
+        finally:
+            process.send_signal(signal.SIGKILL)
+        return subprocess.CompletedProcess(words, status, out.read_text(), err.read_text())
+
+
 def prepare() -> None:
     """Have the server begin to load, so that who forks the first process does not wait for it."""
     _server()
@@ -83,14 +113,15 @@ def _server() -> ForkServerContext:
     return context
 
 
-def _run(command: list[str], env: dict[str, str], log: str) -> None:
+def _run(command: list[str], env: dict[str, str], outputs: tuple[str, str], cwd: str) -> None:
     """In the new process: make it what a start of Python would have made, and run the module."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # not to outlive the tests
     os.setsid()
-    output = os.open(log, os.O_WRONLY | os.O_APPEND)
-    for standard in (1, 2):
+    for standard, path in enumerate(outputs, 1):
+        output = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.dup2(output, standard)
-    os.close(output)
+        os.close(output)
+    os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
     sys.argv[:] = command

@@ -1,15 +1,14 @@
 """A managed database: nobody is superuser, one role migrates a schema of its own, another one runs Headgate."""
 
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
+from subprocess import CompletedProcess
 from typing import Any
 
 from contracts import Topics
 from devstack.postgresql.postgres import Postgres
 from gateway.settings import Settings
 from runtime.kafka.clients import Kafka
+from tests.support import forked
 from tests.support.write_path import settings_for
 
 SCHEMA = "Shop"
@@ -33,9 +32,9 @@ class Managed:
         return {"DATABASE_URL": self.url(role), "DATABASE_SCHEMA": SCHEMA}
 
 
-def headgate(managed: Managed, *words: str) -> "subprocess.CompletedProcess[str]":
-    command, environment = [sys.executable, "-m", "cli", *words], os.environ | managed.environment("owner")
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+def headgate(managed: Managed, *words: str) -> CompletedProcess[str]:
+    """A command of `headgate`, as the role that owns the schema."""
+    return forked.headgate(*words, env=managed.environment("owner"))
 
 
 def settings_of(managed: Managed, role: str, kafka: Kafka, topics: Topics, **changed: Any) -> Settings:

@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import os
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from subprocess import run
+from subprocess import CompletedProcess
 from uuid import UUID
 
 import asyncpg
@@ -23,6 +21,7 @@ from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.reader import bounds
 from stream_workers.kinds import JOURNAL
 from tests.records import to_value
+from tests.support import forked
 from tests.support.write_path import execute, settings_for
 
 HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
@@ -70,6 +69,16 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "ROWS_IN_RANGE", 10)
     monkeypatch.setattr("cli.audit.audit.RANGES_AT_ONCE", 2)
     monkeypatch.setattr("cli.audit.sides.PAGE", 7)
+
+
+async def headgate(database_url: str, kafka: Kafka, topics: Topics, *words: str) -> CompletedProcess[str]:
+    """A command of `headgate` that knows these servers."""
+    environment = {
+        "DATABASE_URL": database_url,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "KAFKA_PREFIX": topics.prefix,
+    }
+    return await asyncio.to_thread(forked.headgate, *words, env=environment)
 
 
 async def audited(database_url: str, kafka: Kafka, topics: Topics) -> Audit:
@@ -154,14 +163,7 @@ async def test_the_command_says_it_in_json_and_by_its_exit_code(
     applications = [application(number) for number in range(10)]
     await store(database_url, applications)
     await publish(kafka, topics, applications[1:])
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database_url,
-        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-        "KAFKA_PREFIX": topics.prefix,
-    }
-    command = [sys.executable, "-m", "cli", "audit", "--json"]
-    done = await asyncio.to_thread(run, command, env=environment, capture_output=True, check=False)
+    done = await headgate(database_url, kafka, topics, "audit", "--json")
     document = json.loads(done.stdout)
     assert done.returncode == 1, done.stderr
     assert {name: document[name] for name in ("rows", "events", "missing", "duplicate", "differing", "drift")} == {
@@ -175,11 +177,11 @@ async def test_the_command_says_it_in_json_and_by_its_exit_code(
     assert document["metrics"] is None
     await publish(kafka, topics, applications[:1])
     for statement, code, first_line in (
-        ("SELECT 1", 0, b"10 applications compared, all well"),
-        ("DELETE FROM applications", 3, b"nothing could be compared"),
+        ("SELECT 1", 0, "10 applications compared, all well"),
+        ("DELETE FROM applications", 3, "nothing could be compared"),
     ):
         await execute(database_url, statement)
-        done = await asyncio.to_thread(run, command[:-1], env=environment, capture_output=True, check=False)
+        done = await headgate(database_url, kafka, topics, "audit")
         assert done.returncode == code, done.stderr
         assert done.stdout.startswith(first_line)
 

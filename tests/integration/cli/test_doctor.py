@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,7 @@ from stream_workers.books.repair import write_states
 from stream_workers.books.state import fresh, to_json
 from stream_workers.kafka.broker import Broker
 from stream_workers.kinds import JOURNAL, METRICS
+from tests.support.forked import headgate
 
 Doctor = Callable[..., tuple[int, dict[str, dict[str, str]]]]
 
@@ -30,15 +28,7 @@ Doctor = Callable[..., tuple[int, dict[str, dict[str, str]]]]
 def run_doctor(settings: Mapping[str, str], folder: Path | None = None) -> tuple[int, dict[str, dict[str, str]]]:
     """Runs `headgate doctor --json` in a folder; gives the exit code and the findings by subject."""
     ports = {"GATEWAY_PORT": str(free_port()), "WORKER_WEB_PORT": str(free_port())}
-    done = subprocess.run(
-        [sys.executable, "-m", "cli", "doctor", "--json"],
-        env={**os.environ, **ports, **settings},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = headgate("doctor", "--json", env={**ports, **settings}, cwd=folder)
     assert done.stdout, done.stderr
     findings: list[dict[str, Any]] = json.loads(done.stdout)
     prefix = f"topic {settings['KAFKA_PREFIX']}"
@@ -164,16 +154,8 @@ def test_a_change_is_told_once_over_runs(tmp_path: Path, database_url: str, kafk
     program = f"sh -c 'echo \"$HEADGATE_WHAT $HEADGATE_BEFORE $HEADGATE_STATUS\" >> {ran}'"
 
     def watch() -> tuple[int, list[tuple[str, str]]]:
-        command = [sys.executable, "-m", "cli", "watch", "--once", "--json", "--state", str(state), "--run", program]
-        done = subprocess.run(
-            command,
-            env={**os.environ, **settings},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        asked = ("watch", "--once", "--json", "--state", str(state), "--run", program)
+        done = headgate(*asked, env=settings, cwd=tmp_path)
         told = [json.loads(line) for line in done.stdout.splitlines()]
         return done.returncode, [(one["what"], one["status"]) for one in told]
 

@@ -14,7 +14,7 @@ from stream_workers.chronicle.seen import Seen
 from stream_workers.chronicle.topic import Chronicle
 from stream_workers.errors import NoTopicError
 from stream_workers.kafka.broker import Broker
-from tests.integration.cli.test_forget import headgate
+from tests.integration.cli.test_audit import headgate
 
 NOW = 1_795_000_000.0
 

@@ -1,10 +1,6 @@
 """`headgate forget` erases a person, and neither that nor retention looks like loss to the audit."""
 
-import asyncio
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,23 +14,10 @@ from contracts import Topics
 from devstack.ports import free_port
 from runtime.kafka.clients import Kafka
 from stream_workers.kinds import KINDS, METRICS, Kept, Kind
-from tests.integration.cli.test_audit import HOUR_AGO, application, audited, publish, store
+from tests.integration.cli.test_audit import HOUR_AGO, application, audited, headgate, publish, store
 from tests.support.write_path import eventually, rows
 
 DAY_AGO = HOUR_AGO - timedelta(days=1)
-
-
-async def headgate(database_url: str, kafka: Kafka, topics: Topics, *words: str) -> "subprocess.CompletedProcess[str]":
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database_url,
-        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-        "KAFKA_PREFIX": topics.prefix,
-    }
-    command = [sys.executable, "-m", "cli", *words]
-    return await asyncio.to_thread(
-        subprocess.run, command, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
 
 
 async def forget(database_url: str, kafka: Kafka, topics: Topics, *words: str) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from contracts import Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.consumers.watched import Consumer, Watched
 from stream_workers.kafka.broker import Broker
-from tests.integration.cli.test_audit import application, publish
-from tests.integration.cli.test_forget import headgate
+from tests.integration.cli.test_audit import application, headgate, publish
 from tests.support.write_path import eventually
 
 

@@ -1,11 +1,7 @@
 """After retention the topic tells less: audit and `replay --missing` judge each partition by what it still holds."""
 
-import asyncio
-import os
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from subprocess import run
 
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import ConsumerRecord, TopicPartition
@@ -14,7 +10,7 @@ from cli.topics.admin import admin
 from contracts import Topics, first_id, is_replay, last_id, to_headers, to_key
 from runtime.kafka.clients import Kafka
 from stream_workers.kafka.reader import bounds
-from tests.integration.cli.test_audit import HOUR_AGO, application, audited, publish, store
+from tests.integration.cli.test_audit import HOUR_AGO, application, audited, headgate, publish, store
 from tests.records import to_value
 from tests.support.write_path import records
 
@@ -26,20 +22,8 @@ async def cut(kafka: Kafka, topics: Topics, before: dict[int, int]) -> None:
         await client.delete_records(at)
 
 
-async def headgate(database_url: str, kafka: Kafka, topics: Topics, *words: str) -> str:
-    environment = {
-        "DATABASE_URL": database_url,
-        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-        "KAFKA_PREFIX": topics.prefix,
-    }
-    done = await asyncio.to_thread(
-        run,
-        [sys.executable, "-m", "cli", *words],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+async def said(database_url: str, kafka: Kafka, topics: Topics, *words: str) -> str:
+    done = await headgate(database_url, kafka, topics, *words)
     assert done.returncode in {0, 1, 3}, done.stderr
     return done.stdout + done.stderr
 
@@ -73,9 +57,9 @@ async def test_what_retention_took_is_not_missing(database_url: str, kafka: Kafk
     assert found.differences.untold == untold + len(first)
     assert found.differences.rows == 120 - found.differences.untold
     assert found.drift == 1
-    said = await headgate(database_url, kafka, topics, "replay", "--missing", "--dry-run")
-    assert "1 would be published" in said
-    assert f"{found.differences.untold} are older than what the topic holds" in said
+    told = await said(database_url, kafka, topics, "replay", "--missing", "--dry-run")
+    assert "1 would be published" in told
+    assert f"{found.differences.untold} are older than what the topic holds" in told
 
 
 async def test_a_replay_carries_its_own_time_and_does_not_move_the_range(
@@ -84,7 +68,7 @@ async def test_a_replay_carries_its_own_time_and_does_not_move_the_range(
     applications = [application(number) for number in range(60)]
     await store(database_url, applications)
     await publish(kafka, topics, applications[:30])
-    told = await headgate(database_url, kafka, topics, "replay", "--again", "--id", str(applications[0].id))
+    told = await said(database_url, kafka, topics, "replay", "--again", "--id", str(applications[0].id))
     assert "1 published" in told
     marked = next(record for record in await topic(kafka, topics) if is_replay(record.headers))
     assert marked.timestamp == int(applications[0].created_at.timestamp() * 1000)

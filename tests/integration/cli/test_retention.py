@@ -4,15 +4,16 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.database.months import Month
 from tests.integration.gateway.database.test_months import fill, held, tables
+from tests.support import forked
+from tests.support.forked import Forked
 from tests.support.write_path import eventually, rows
 
 NOW = datetime.now(UTC)
@@ -25,20 +26,9 @@ def id_of(at: datetime, number: int) -> str:
     return ID.format(at, number, number)
 
 
-def command(database_url: str, *words: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "cli", *words],
-        env={**os.environ, "DATABASE_URL": database_url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 async def headgate(database_url: str, *words: str) -> tuple[int, str, str]:
-    process = command(database_url, *words)
-    out, err = await asyncio.to_thread(process.communicate, timeout=120)
-    return process.returncode, out, err
+    done = await asyncio.to_thread(forked.headgate, *words, env={"DATABASE_URL": database_url})
+    return done.returncode, done.stdout, done.stderr
 
 
 async def retention(database_url: str, *words: str) -> dict[str, Any]:
@@ -134,11 +124,12 @@ async def _owned(database_url: str) -> dict[str, int]:
     return {row["name"]: row["number"] for row in await rows(database_url, query)}
 
 
-async def test_killed_in_the_middle_it_is_run_again(database_url: str) -> None:
+async def test_killed_in_the_middle_it_is_run_again(database_url: str, tmp_path: Path) -> None:
     await make_old_months(database_url)
     many = 40_000
     await fill(database_url, many, datetime(1999, 1, 1, tzinfo=UTC))
-    process = command(database_url, "retention", "--keep-months", "1", "--yes")
+    command = ("cli", "retention", "--keep-months", "1", "--yes")
+    process = Forked(command, env=os.environ | {"DATABASE_URL": database_url}, log=tmp_path / "log")
 
     async def begun() -> bool:
         assert process.poll() is None, "it was done before it could be killed"
@@ -146,7 +137,7 @@ async def test_killed_in_the_middle_it_is_run_again(database_url: str) -> None:
 
     await eventually(begun, what="the first step")
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait(60)
     left = (await held(database_url))["applications_default"]
     assert 0 < left < many
     assert (await retention(database_url, "--keep-months", "1", "--yes"))["removed"] == left

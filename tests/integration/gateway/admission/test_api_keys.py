@@ -3,9 +3,7 @@
 import asyncio
 import hashlib
 import json
-import os
 import re
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -21,6 +19,7 @@ from gateway.admission.api_keys import ApiKey, ApiKeys, Scope
 from gateway.admission.issued_keys import create_key, list_keys, revoke_key, rotate_key
 from gateway.problems.errors import DatabaseAwayError
 from gateway.settings import Settings
+from tests.support.forked import headgate
 from tests.support.http_gateway import NEW, Served, served
 from tests.support.proxy import proxy
 from tests.support.write_path import rows
@@ -251,13 +250,8 @@ async def test_keys_are_made_listed_and_revoked_by_command(locked: Settings) -> 
 
 async def _headgate(settings: Settings, *arguments: str, code: int = 0) -> str:
     """What the command prints, on both streams."""
-    environment = os.environ | {"DATABASE_URL": settings.database_url.get_secret_value(), "COLUMNS": "200"}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli", *arguments),
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == code, output.decode()
-    return output.decode()
+    environment = {"DATABASE_URL": settings.database_url.get_secret_value(), "COLUMNS": "200"}
+    done = await asyncio.to_thread(headgate, *arguments, env=environment)
+    output = done.stdout + done.stderr
+    assert done.returncode == code, output
+    return output
