@@ -19,7 +19,6 @@ from cli.topics.admin import admin
 from cli.topics.create import create
 from contracts import Topics
 from devstack.kafka.broker import Broker
-from devstack.kafka.java import SHORT_LIVED
 from devstack.kafka.preparation import remember_classes
 from devstack.postgresql.postgres import Postgres
 from migrations import migrate
@@ -54,7 +53,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """The run's broker. A test that stops, pauses or kills one starts its own."""
     remember_classes()
     forked.prepare()  # what works with Kafka in a process of its own is not far
-    node = Broker(tmp_path_factory.mktemp("kafka"), config={"replica.lag.time.max.ms": "2000"}, java_flags=SHORT_LIVED)
+    node = Broker(tmp_path_factory.mktemp("kafka"), config={"replica.lag.time.max.ms": "2000"})
     try:
         node.start()
         yield node
@@ -123,9 +122,7 @@ def fragile_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postg
 def fragile_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker that tests may kill."""
     forked.prepare()
-    node = Broker(
-        tmp_path_factory.mktemp("fragile-kafka"), config={"replica.lag.time.max.ms": "3000"}, java_flags=SHORT_LIVED
-    )
+    node = Broker(tmp_path_factory.mktemp("fragile-kafka"), config={"replica.lag.time.max.ms": "3000"})
     try:
         node.start()
         yield node
@@ -162,8 +159,10 @@ def pytest_configure() -> None:
     """What every program that tests start inherits.
 
     Whoever is started in the background of a shell ignores Ctrl-C. Where Python is told to write no bytecode, each
-    program would compile more than a thousand modules anew, which is most of its start.
+    program would compile more than a thousand modules anew, which is most of its start. A broker that lives for a
+    minute or two never earns back what compiling with Java's optimiser costs.
     """
+    os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1"
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

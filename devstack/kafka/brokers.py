@@ -1,6 +1,6 @@
 """A cluster of brokers: one, or three of which any one may be away."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.kafka.access import OPEN, Access
@@ -24,7 +24,6 @@ class Brokers:
         config: Mapping[str, str] | None = None,
         access: Access = OPEN,
         log_dir: Path | None = None,
-        java_flags: Sequence[str] = (),
     ) -> None:
         ids = range(1, count + 1)
         quorum = Quorum({node: free_port() for node in ids}, cluster_id=_cluster_id(data_dir))
@@ -38,7 +37,6 @@ class Brokers:
                 config=config,
                 access=access,
                 log=(log_dir or data_dir) / f"kafka-{node}.log",
-                java_flags=java_flags,
             )
             for node, port in zip(ids, ports or (0,) * count, strict=True)
         ]

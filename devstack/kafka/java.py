@@ -27,9 +27,6 @@ _FLAGS = (
     "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config=warn",
 )
 
-# For a broker that lives for a minute or two: it never earns back what compiling with the optimiser costs.
-SHORT_LIVED = ("-XX:TieredStopAtLevel=1",)
-
 
 def command() -> list[str]:
     """The start of an argument list; further flags, the main class and its arguments follow."""

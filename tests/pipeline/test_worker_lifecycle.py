@@ -17,7 +17,6 @@ from cli.settings import Shape
 from cli.topics.create import create
 from contracts import Topics
 from devstack.kafka.broker import Broker
-from devstack.kafka.java import SHORT_LIVED
 from runtime.kafka.clients import Kafka
 from stream_workers.books.states import journal_positions
 from tests.pipeline.workers import WorkerProcess, drift, environment, produce, until_booked
@@ -28,7 +27,7 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.fixture
 async def own_broker(tmp_path: Path) -> AsyncIterator[Broker]:
     """A broker that this test may pause and restart."""
-    broker = Broker(tmp_path / "kafka", java_flags=SHORT_LIVED)
+    broker = Broker(tmp_path / "kafka")
     await asyncio.to_thread(broker.start)
     yield broker
     await asyncio.to_thread(broker.kill)

@@ -9,7 +9,6 @@ from sqlalchemy.engine import make_url
 
 from cli.settings import Shape
 from devstack.kafka.brokers import Brokers
-from devstack.kafka.java import SHORT_LIVED
 from tests.support import write_path_faults as faults
 from tests.support.pooler import Pooler, needs_pgbouncer, pooler
 from tests.support.proxy import Proxy, proxy
@@ -50,7 +49,7 @@ async def test_a_rolling_restart_fails_no_request(fragile_stack: OpenStack) -> N
 
 
 async def test_one_of_three_brokers_killed_fails_no_request(fragile_stack: OpenStack, tmp_path: Path) -> None:
-    cluster = Brokers(tmp_path / "kafka", 3, config={"replica.lag.time.max.ms": "3000"}, java_flags=SHORT_LIVED)
+    cluster = Brokers(tmp_path / "kafka", 3, config={"replica.lag.time.max.ms": "3000"})
     try:
         await asyncio.to_thread(cluster.start)
         async with fragile_stack(

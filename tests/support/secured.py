@@ -17,7 +17,6 @@ from contracts import Topics
 from devstack.kafka.access import Access
 from devstack.kafka.acls import AUTHORIZER, allow
 from devstack.kafka.brokers import Brokers
-from devstack.kafka.java import SHORT_LIVED
 from gateway.settings import Settings
 from runtime.kafka.clients import Kafka
 from tests.pipeline.workers import WorkerProcess
@@ -81,9 +80,7 @@ async def secured(
     access: Access, *, database_url: str, folder: Path, config: Mapping[str, str] | None = None
 ) -> AsyncIterator[Secured]:
     """Brokers with their topics, made with the rights of Headgate; the services are for the test to start."""
-    brokers = Brokers(
-        folder / "kafka", 1, access=access, config={**AUTHORIZER, **(config or {})}, java_flags=SHORT_LIVED
-    )
+    brokers = Brokers(folder / "kafka", 1, access=access, config={**AUTHORIZER, **(config or {})})
     try:
         await asyncio.to_thread(brokers.start)
         await allow(brokers.nodes[0].inner, rights(TOPICS))

@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from devstack.kafka.broker import Broker
-from devstack.kafka.java import SHORT_LIVED
 from tests.browser.view.conftest import Opened
 from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack, until
 from tests.browser.view.test_numbers import shown_total
@@ -19,7 +18,7 @@ LONG = 120_000
 
 @pytest.fixture(scope="module")
 def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    node = Broker(tmp_path_factory.mktemp("kafka"), java_flags=SHORT_LIVED)
+    node = Broker(tmp_path_factory.mktemp("kafka"))
     try:
         node.start()
         yield node

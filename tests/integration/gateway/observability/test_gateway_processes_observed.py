@@ -13,7 +13,6 @@ from cli.settings import Shape
 from cli.topics.create import create
 from contracts import Topics
 from devstack.kafka.broker import Broker
-from devstack.kafka.java import SHORT_LIVED
 from runtime.kafka.clients import Kafka
 from tests.support.gateways import GatewayProcess
 from tests.support.write_path import eventually
@@ -69,7 +68,7 @@ async def test_any_of_several_processes_tells_the_figures_of_all(
 async def test_an_outage_is_told_once_and_nothing_personal_ever(
     database_url: str, topics: Topics, tmp_path: Path
 ) -> None:
-    broker, log = Broker(tmp_path / "kafka", java_flags=SHORT_LIVED), tmp_path / "gateway.log"
+    broker, log = Broker(tmp_path / "kafka"), tmp_path / "gateway.log"
     broker.start()
     gateway = process(database_url, broker.kafka, topics, log)
     try:
