@@ -4,7 +4,8 @@ import asyncio
 import json
 import shutil
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _SCRIPTS = Path(__file__).with_name("wrk")
@@ -22,6 +23,7 @@ class Load:
     max_ms: float
     refused: int
     broken: int
+    p999_ms: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -30,7 +32,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Shot:
-    """What is sent. ``script`` is one of post, batch, get, one; ``arguments`` go to it: for `one`, ids in turn."""
+    """What is sent. ``script`` is one of post, batch, get, one, mixed; ``arguments`` go to it, such as ids."""
 
     script: str
     path: str = ""
@@ -39,6 +41,15 @@ class Shot:
 
 
 POST = Shot("post")
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Shots by the name of their kind, each with its weight, so many a second over so many connections."""
+
+    kinds: Mapping[str, tuple[int, Shot]]
+    rate: float
+    connections: int
 
 
 def generator() -> str:
@@ -61,6 +72,23 @@ async def fire(address: str, shot: Shot, *, connections: int, seconds: float) ->
     if load.refused or load.broken or not load.requests:
         raise RuntimeError(f"{address} under load: {load}")
     return load
+
+
+async def pace(address: str, mix: Mix, *, seconds: float, patience: float = 30) -> dict[str, Load]:
+    """Load at a fixed rate for so long, by kind; a request is timed from when it was due.
+
+    What was refused is told, and as broken what has no answer so many seconds after the end.
+    """
+    kinds = {
+        name: {"weight": weight, "script": shot.script, "path": shot.path, "arguments": shot.arguments}
+        for name, (weight, shot) in mix.kinds.items()
+    }
+    plan = {"address": address, **asdict(mix), "kinds": kinds, "seconds": seconds, "patience": patience}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.paced", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate(json.dumps(plan).encode())
+    return {name: Load(**load) for name, load in json.loads(output).items()}
 
 
 def _wrk(address: str, shot: Shot, connections: int, seconds: float) -> list[str]:

@@ -7,8 +7,6 @@ machine with two cores is not to be measured for how many megabytes of junk it c
 
 import asyncio
 import itertools
-import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
@@ -17,7 +15,7 @@ from typing import Any
 import psutil
 
 from bench.findings import Finding, Table
-from bench.load import Load
+from bench.load import POST, Mix, pace
 from bench.stage import Server, Stage
 from devstack.ports import HOST
 from tests.support.heavy import BATCHES, HEAVY, MANY
@@ -71,9 +69,8 @@ def _line(name: str, seen: Mapping[str, float]) -> tuple[str, ...]:
 
 async def _watched(server: Server, seconds: float) -> dict[str, float]:
     """Good load, what its clients saw, and the most that the process held meanwhile."""
-    command = [sys.executable, "-m", "bench.paced", server.address, str(RATE), str(GOOD_CONNECTIONS), str(seconds)]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    loading = asyncio.create_task(process.communicate())
+    mix = Mix({"good": (1, POST)}, RATE, GOOD_CONNECTIONS)
+    loading = asyncio.create_task(pace(server.address, mix, seconds=seconds))
     probed: list[float] = []
     probing = asyncio.create_task(_probe(server.port, probed))
     memory, files, gateway = 0.0, 0, psutil.Process(server.child.pid)
@@ -82,7 +79,7 @@ async def _watched(server: Server, seconds: float) -> dict[str, float]:
         memory, files = max(memory, server.meter.largest_rss_bytes() / 2**20), max(files, gateway.num_fds())
         await asyncio.sleep(0.25)
     probing.cancel()
-    load = Load(**json.loads((await loading)[0].decode().splitlines()[-1]))
+    load = (await loading)["good"]
     probed.sort()
     return {
         "rate": load.rate,
