@@ -1,7 +1,8 @@
 """One PostgreSQL server that applications are read from: a few connections that do nothing else."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,11 +14,14 @@ from gateway.database.connection import (
     Session,
     sqlstate,
 )
-from gateway.problems.errors import DatabaseAwayError, SearchTooBroadError
+from gateway.problems.errors import DatabaseAwayError, OverloadedError, SearchTooBroadError
 
 # The database's own limit is shorter; this one is for a database that says nothing at all.
 READ_SECONDS = STATEMENT_SECONDS + 1.5
 CONNECTIONS = 6
+# Searches for a part of a name may read every name there is: so many at a time, and nothing else waits for them.
+SEARCHES = 2
+_PART = "user_name__like"
 _QUERY_CANCELED = "57014"
 
 
@@ -28,9 +32,32 @@ class Server:
         self._engine = engine
         self._idle: list[Session] = []
         self._free = asyncio.Semaphore(CONNECTIONS)
+        self._searches = asyncio.Semaphore(SEARCHES)
 
     async def fetch(self, statement: Compiled, values: Mapping[str, Any]) -> Sequence[Any]:
-        """The rows; DatabaseAwayError in time, SearchTooBroadError where the server stopped the statement."""
+        """The rows; DatabaseAwayError in time, SearchTooBroadError where the server stopped the statement.
+
+        OverloadedError where too many search for parts of names.
+        """
+        if _PART not in values:
+            return await self._fetch(statement, values)
+        async with self._turn():
+            return await self._fetch(statement, values)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """That of a search, which waits for no longer than another one may take."""
+        try:
+            async with asyncio.timeout(STATEMENT_SECONDS):
+                await self._searches.acquire()
+        except TimeoutError as error:
+            raise OverloadedError("too many search for parts of names", retry_after=2) from error
+        try:
+            yield
+        finally:
+            self._searches.release()
+
+    async def _fetch(self, statement: Compiled, values: Mapping[str, Any]) -> Sequence[Any]:
         try:
             async with asyncio.timeout(READ_SECONDS), self._free:
                 session = self._idle.pop() if self._idle else Session(self._engine, READ_SECONDS)

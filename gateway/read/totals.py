@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from gateway.problems.errors import SearchTooBroadError
+from gateway.problems.errors import OverloadedError, SearchTooBroadError
 from gateway.read import statements
 from gateway.read.search import Search
 from gateway.read.server import Server
@@ -35,7 +35,7 @@ class Totals:
     async def of(self, search: Search, *, anew: bool = False) -> Total:
         """What a count begun now says; of more than _CHEAP, unless ``anew``, also one of the last second.
 
-        "At least" beyond COUNT_MAX, or where counting took too long. DatabaseAwayError.
+        "At least" beyond COUNT_MAX, or where counting took too long, or had to wait too long. DatabaseAwayError.
         """
         question = tuple(search.bound.items())
         kept = None if anew else self._kept.get(question)
@@ -63,7 +63,7 @@ class Totals:
         statement = statements.count(tuple(search.bound))
         try:
             [row] = await self._server.fetch(statement, {**search.bound, "most": COUNT_MAX + 1})
-        except SearchTooBroadError:
+        except (SearchTooBroadError, OverloadedError):
             return 0, "at_least"
         return (row.number, "exact") if row.number <= COUNT_MAX else (COUNT_MAX, "at_least")
 
