@@ -54,6 +54,7 @@ class Series:
             users=_USERS,
             more=more,
             shape=shape,
+            fresh=True,
         ) as one:
             verdict = await run(one, fault)
         self.outcomes = one.crowd.outcomes

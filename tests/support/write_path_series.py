@@ -72,8 +72,12 @@ async def stack(
     module: str = "gateway",
     more: Mapping[str, str] | None = None,
     shape: Shape | None = None,
+    fresh: bool = False,
 ) -> AsyncIterator[Stack]:
-    """A running stack with a crowd that has begun; whatever still runs at the end is killed."""
+    """A running stack with a crowd that has begun; whatever still runs at the end is killed.
+
+    ``fresh`` gateways have only their own modules in memory.
+    """
     await create(broker.kafka, topics, shape or Shape())
     environment = {
         "DATABASE_URL": database_url,
@@ -85,7 +89,8 @@ async def stack(
         **(more or {}),
     }
     processes = [
-        GatewayProcess(environment, folder / f"gateway-{number}.log", module=module) for number in range(gateways)
+        GatewayProcess(environment, folder / f"gateway-{number}.log", module=module, fresh=fresh)
+        for number in range(gateways)
     ]
     for process in processes:
         process.start()
