@@ -126,6 +126,7 @@ async def test_a_session_that_ends_is_renewed(database_url: str, tmp_path: Path)
         while loop.time() < until:
             await stack.post(range(count, count + 20))
             count += 20
+            await asyncio.sleep(0.3)  # each connection is in use all the time, which is the load that matters here
         await is_exact(stack, count)
         assert "a send failed" not in stack.logs()
         for worker in stack.workers:
