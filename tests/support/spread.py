@@ -18,8 +18,10 @@ from xdist.scheduler import LoadScopeScheduling
 TIERS = ("browser", "pipeline", "recipes", "integration", "deploy", "contract", "chaos", "model", "unit")
 # They start nothing that they would wait for.
 _BUSY = ("tests/unit", "tests/model")
-# One process or one search each, and nothing that is shared.
-_ALONE = ("tests/model/", "tests/unit/cli/test_cli.py")
+# One process, stack or search each, and nothing that is shared.
+_ALONE = ("tests/model/", "tests/unit/cli/test_cli.py", "tests/pipeline/test_secured.py")
+# What runs one after the other for minutes, so that it does not run alone in the end.
+_LONGEST = ("tests/browser/", "tests/pipeline/test_readme.py", "tests/integration/cli/test_run.py")
 # A PostgreSQL, a broker, and for some tests a stack with two more brokers; a search of the model takes less.
 _BYTES_EACH = 3 << 30
 
@@ -101,4 +103,4 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {name: place for place, name in enumerate(TIERS)}
-    items.sort(key=lambda item: order.get(tier(item.nodeid), len(TIERS)))
+    items.sort(key=lambda item: (not item.nodeid.startswith(_LONGEST), order.get(tier(item.nodeid), len(TIERS))))

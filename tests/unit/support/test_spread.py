@@ -38,6 +38,18 @@ def test_what_waits_begins_before_what_computes() -> None:
     assert [item.nodeid.split("/")[1] for item in items] == list(TIERS)
 
 
+def test_what_takes_minutes_does_not_run_alone_in_the_end() -> None:
+    paths = ("browser/view/test_a.py", "pipeline/test_a.py", "pipeline/test_readme.py", "integration/cli/test_run.py")
+    items: list[Any] = [SimpleNamespace(nodeid=f"tests/{path}::test_y") for path in paths]
+    pytest_collection_modifyitems(items)
+    assert [item.nodeid.split("/")[-1] for item in items] == [
+        "test_a.py::test_y",
+        "test_readme.py::test_y",
+        "test_run.py::test_y",
+        "test_a.py::test_y",
+    ]
+
+
 def test_every_tier_has_its_place() -> None:
     tests = ROOT / "tests"
     assert {path.relative_to(tests).parts[0] for path in tests.rglob("test_*.py")} == set(TIERS)
