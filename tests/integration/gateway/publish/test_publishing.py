@@ -59,7 +59,8 @@ async def _is(gateway: Gateway, state: str) -> bool:
 async def test_an_aborted_producer_sends_nothing_later(
     settings: Settings, broker: Broker, kafka: Kafka, topics: Topics
 ) -> None:
-    producer = producer_for(settings)
+    # However late one looks, the request is still under way.
+    producer = producer_for(settings.model_copy(update={"send_timeout_seconds": 60.0}))
     await producer.start()
     await producer.send([from_submission(submission())])
     broker.pause()
