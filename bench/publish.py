@@ -1,8 +1,13 @@
-"""`make bench-docs`: the latest tables of each part into docs/performance.md, and a chart into docs/benchmark.svg."""
+"""`make bench-docs`: the latest tables of each part into docs/performance.md, and a chart into docs/benchmark.svg.
+
+A part of which there is no run here keeps what the page says of it.
+"""
 
 import json
+import re
 import statistics
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,9 @@ from bench.settings import PARTS
 
 PAGE, CHART = Path("docs/performance.md"), Path("docs/benchmark.svg")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+_BLOCK = re.compile(r"<!-- part: (\w+) -->\n(.*?)<!-- part: end -->\n", re.DOTALL)
+
+Run = tuple[dict[str, Any], Finding]
 
 
 def main() -> int:
@@ -21,25 +29,30 @@ def main() -> int:
     if not runs:
         print("bench: there is no run yet: `make bench` makes one", file=sys.stderr)
         return 1
-    before, rest = PAGE.read_text().split(BEGIN)
-    _, after = rest.split(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{document(runs)}\n{END}{after}")
-    for machine, findings in runs:
-        for post in (finding for finding in findings if finding.part == "post"):
-            CHART.write_text(chart(post.figures[str(CONNECTIONS[0])], machine))
+    PAGE.write_text(page(PAGE.read_text(), runs))
+    if "post" in runs:
+        machine, post = runs["post"]
+        CHART.write_text(chart(post.figures[str(CONNECTIONS[0])], machine))
     return 0
 
 
-def newest() -> list[tuple[dict[str, Any], list[Finding]]]:
+def newest() -> dict[str, Run]:
     """Of each part the run that measured it last: the machine as it was, and what was found."""
-    latest: dict[str, tuple[dict[str, Any], Finding]] = {}
+    latest: dict[str, Run] = {}
     for path in sorted(RESULTS.glob("[0-9]*.json")):
         run = json.loads(path.read_text())
         latest |= {each["part"]: (run["machine"], _finding(each)) for each in run["findings"]}
-    runs: dict[str, tuple[dict[str, Any], list[Finding]]] = {}
-    for machine, finding in (latest[part] for part in PARTS if part in latest):
-        runs.setdefault(machine["at"], (machine, []))[1].append(finding)
-    return list(runs.values())
+    return latest
+
+
+def page(text: str, runs: Mapping[str, Run]) -> str:
+    """The page with these runs in the place of earlier ones of the same parts; all parts in their order."""
+    before, rest = text.split(BEGIN)
+    inside, after = rest.split(END)
+    blocks = dict(_BLOCK.findall(inside))
+    blocks |= {part: f"\n{document([(machine, [finding])])}\n" for part, (machine, finding) in runs.items()}
+    written = (f"<!-- part: {part} -->\n{blocks[part]}<!-- part: end -->\n" for part in PARTS if part in blocks)
+    return f"{before}{BEGIN}\n\n{''.join(written)}\n{END}{after}"
 
 
 def _finding(plain: dict[str, Any]) -> Finding:
