@@ -1,0 +1,115 @@
+"""Latency under a mixed load, 70 % of what the server can take: one by id, pages and POSTs, each by its percentiles.
+
+What a server can take is measured a moment before, with the same mix. Then requests are due at a fixed rate, whether or
+not earlier ones have been answered, and are timed from when they were due.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+from bench.findings import Finding, Table
+from bench.load import POST, Load, Mix, Shot, fire, pace
+from bench.processes import Meter
+from bench.rows import fill
+from bench.series import Series
+from bench.stage import Server, Stage
+
+ROWS, QUICK_ROWS = 10_000_000, 300_000
+SECONDS, QUICK_SECONDS = 20.0, 5.0
+CONNECTIONS, SHARE = 64, 0.7
+OURS, USUAL = "Headgate", "the usual way"
+ONE, PAGE, WRITE = "one by id", "page of 20", "POST"
+_PERCENTILES = ("p50_ms", "p99_ms", "p999_ms")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """One round: requests a second that were possible, what was offered and answered, CPU in seconds by process."""
+
+    capacity: float
+    loads: Mapping[str, Load]
+    cpu: Mapping[str, float]
+
+    @property
+    def answered(self) -> int:
+        return sum(load.requests for load in self.loads.values())
+
+    def cpu_us(self, *processes: str) -> float:
+        """For each request, of these processes together."""
+        return sum(self.cpu[name] for name in processes) / self.answered * 1e6
+
+
+async def run(stage: Stage) -> Finding:
+    finding = Finding("mixed")
+    rows = QUICK_ROWS if stage.settings.quick else ROWS
+    servers, ids = await _servers(stage, rows)
+    found: dict[str, list[Stretch]] = {name: [] for name in servers}
+    for number in range(stage.settings.round_count):
+        for name, server in list(servers.items())[:: -1 if number % 2 else 1]:
+            found[name].append(await _stretch(stage, server, ids, pages=name == OURS))
+    stage.end(*servers.values())
+    _tell(finding, found, rows)
+    return finding
+
+
+async def _servers(stage: Stage, rows: int) -> tuple[dict[str, Server], list[UUID]]:
+    database, topics = await stage.database(), await stage.topics()
+    async with stage.connection(database) as connection:
+        await fill(connection, rows)
+        found = await connection.fetch("SELECT id FROM applications ORDER BY id LIMIT 500 OFFSET $1", rows // 2)
+    servers = {
+        OURS: await stage.gateway(database, topics),
+        USUAL: await stage.asgi("usual_whole", database, topics),
+    }
+    return servers, [row["id"] for row in found]
+
+
+async def _stretch(stage: Stage, server: Server, ids: list[UUID], *, pages: bool) -> Stretch:
+    texts = tuple(map(str, ids))
+    whole = Shot("mixed", arguments=(int(pages), *texts))
+    await fire(server.address, whole, connections=CONNECTIONS, seconds=1)
+    most = await fire(server.address, whole, connections=CONNECTIONS, seconds=stage.settings.load_seconds)
+    kinds = {ONE: (19 - pages, Shot("one", arguments=texts)), WRITE: (1, POST)}
+    if pages:
+        kinds[PAGE] = (1, Shot("get", "/applications"))
+    meters = {"server": server.meter, "postgresql": stage.postgres_meter, "kafka": stage.kafka_meter}
+    before = {name: meter.cpu_seconds() for name, meter in meters.items()}
+    seconds = QUICK_SECONDS if stage.settings.quick else SECONDS
+    loads = await pace(server.address, Mix(kinds, most.rate * SHARE, CONNECTIONS), seconds=seconds)
+    return Stretch(most.rate, loads, _since(before, meters))
+
+
+def _since(before: Mapping[str, float], meters: Mapping[str, Meter]) -> dict[str, float]:
+    return {name: meter.cpu_seconds() - before[name] for name, meter in meters.items()}
+
+
+def _tell(finding: Finding, found: Mapping[str, Sequence[Stretch]], rows: int) -> None:
+    title = f"Mixed load at 70 % of what is possible, {rows:_} rows, {CONNECTIONS} connections".replace("_", " ")
+    times = [_times(name, kind, many) for name, many in found.items() for kind in many[0].loads]
+    columns = ("", "", "a second", "p50 ms", "p99 ms", "p99.9 ms")
+    costs = [_costs(name, many) for name, many in found.items()]
+    processes = ("CPU µs server", "PostgreSQL", "Kafka", "offered for each core used")
+    finding.tables.append(Table(title, columns, times))
+    finding.tables.append(Table("What the mix costs", ("", "possible a second", "offered", *processes), costs))
+    finding.notes.append(
+        "Of a hundred requests 90 are one by id, 5 a page, 5 a POST. The usual way is spared the pages, for each of "
+        "which it counts every row: its reads are by id."
+    )
+    finding.figures |= {name: [asdict(each) for each in many] for name, many in found.items()}
+    lost = sum(load.refused + load.broken for each in found[OURS] for load in each.loads.values())
+    finding.judge("mixed: all is answered at 70 % of what is possible", f"{lost} were not", met=not lost)
+
+
+def _times(name: str, kind: str, many: Sequence[Stretch]) -> tuple[str, ...]:
+    loads = [each.loads[kind] for each in many]
+    series = [Series.of(load.rate for load in loads)]
+    series += [Series.of(getattr(load, percentile) for load in loads) for percentile in _PERCENTILES]
+    return (name, kind, *map(str, series))
+
+
+def _costs(name: str, many: Sequence[Stretch]) -> tuple[str, ...]:
+    series = [Series.of(each.capacity for each in many), Series.of(each.capacity * SHARE for each in many)]
+    series += [Series.of(each.cpu_us(process) for each in many) for process in many[0].cpu]
+    series.append(Series.of(1e6 / each.cpu_us(*each.cpu) for each in many))
+    return (name, *map(str, series))
