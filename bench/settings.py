@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, DirectoryPath, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PARTS = (
-    "post", "batch", "get", "read", "mixed", "recovery", "workers", "view", "idle", "memory", "startup",
+    "post", "batch", "get", "read", "mixed", "search", "recovery", "workers", "view", "idle", "memory", "startup",
     "growth", "plural", "hostile", "soak", "parent",
 )  # fmt: skip
 _WHEN_ASKED = ("soak", "parent")
