@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PARTS = (
     "post", "batch", "get", "read", "mixed", "search", "recovery", "workers", "view", "idle", "memory", "startup",
-    "growth", "plural", "hostile", "soak", "parent",
+    "growth", "disk", "plural", "hostile", "soak", "parent",
 )  # fmt: skip
 _WHEN_ASKED = ("soak", "parent")
 

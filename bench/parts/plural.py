@@ -6,18 +6,15 @@ machines of their own.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
-from statistics import median
-from time import perf_counter
 from typing import Any
 
 from aiokafka import TopicPartition
 
 from bench.baselines.outcome import Outcome
 from bench.findings import Finding, Table
+from bench.flush import flush_seconds
 from bench.load import POST, Shot, fire
 from bench.parts.workers import between, progressed
 from bench.processes import Meter
@@ -121,18 +118,6 @@ async def _read(stage: Stage, database: str, name: str, replica: Standby | None 
     spent = [(meter.cpu_seconds() - began) / load.requests * 1e6 for meter, began in zip(meters, before, strict=True)]
     stage.end(gateway)
     return name, number(load.rate), number(load.p50_ms), *map(number, spent)
-
-
-def flush_seconds(folder: Path, times: int = 200) -> float:
-    """How long this disk takes to make a page of a log durable, as PostgreSQL asks it to: the median."""
-    taken = []
-    with (folder / "flush").open("wb", buffering=0) as log:
-        for _ in range(times):
-            log.write(bytes(8192))
-            began = perf_counter()
-            os.fdatasync(log.fileno())
-            taken.append(perf_counter() - began)
-    return median(taken)
 
 
 @asynccontextmanager
