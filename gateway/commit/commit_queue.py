@@ -82,17 +82,17 @@ class CommitQueue:
 
     def _next_group(self, taken: int) -> list[Submission]:
         """The group that is next, whole; nothing where it does not fit beside so many that are taken already."""
-        group = self.waiting[0].group
-        members = list(takewhile(lambda each: each.group is group, self.waiting))
-        if taken and taken + len(members) > self._settings.commit_batch_max:
-            return []
-        for _ in members:
-            self._take()
-        if not any(each.done.done() for each in members):
-            return members
-        for each in members:
-            each.answer(DatabaseAwayError("Another application of its batch was given up.", jittered_seconds()))
-        return self._next_group(taken) if self.waiting and self.waiting[0].group is not None else []
+        while self.waiting and (group := self.waiting[0].group) is not None:
+            members = list(takewhile(lambda each: each.group is group, self.waiting))
+            if taken and taken + len(members) > self._settings.commit_batch_max:
+                break
+            for _ in members:
+                self._take()
+            if not any(each.done.done() for each in members):
+                return members
+            for each in members:
+                each.answer(DatabaseAwayError("Another application of its batch was given up.", jittered_seconds()))
+        return []
 
     def put_back(self, submissions: Sequence[Submission]) -> None:
         """These were surely not stored: back to the head, until each one's own deadline."""

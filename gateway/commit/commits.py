@@ -125,7 +125,7 @@ class Commits:
             return await self._settle(batch, lease, error)
         if sqlstate(error) == "23502" and constraint(error) == "lease":
             return await self._unleased(batch, lease)
-        if sqlstate(error).startswith("40"):
+        if _is_conflict(error):
             return await self._repeat(batch, lease)
         if for_content(error):
             return await self._bisect(batch, lease, error)
@@ -159,11 +159,14 @@ class Commits:
         return error
 
     async def _repeat(self, batch: Batch, lease: UUID) -> Outcome:
-        """A deadlock or serialisation failure: the same batch again, under the same id."""
-        try:
-            return await self._write(batch, lease), _NONE
-        except DATABASE_ERRORS as error:
-            return await self._failed(batch, lease, error)
+        """A deadlock or serialisation failure: the same batch again, under the same id, as often as it takes."""
+        while True:
+            try:
+                return await self._write(batch, lease), _NONE
+            except DATABASE_ERRORS as error:
+                if not _is_conflict(error):
+                    return await self._failed(batch, lease, error)
+                self._failures[_failure(error)] += 1
 
     async def _bisect(self, batch: Batch, lease: UUID, error: Exception) -> Outcome:
         """A row that PostgreSQL refuses fails alone, or with its group: halves are committed by themselves, in order,
@@ -238,6 +241,11 @@ def _columns(batch: Batch) -> dict[str, Any]:
         "traces": traces if any(traces) else None,
         **_each(submissions),
     }
+
+
+def _is_conflict(error: Exception) -> bool:
+    """Whether it was rolled back because of others who wrote at the same time."""
+    return rolled_back(error) and sqlstate(error).startswith("40")
 
 
 def _failure(error: Exception) -> str:
