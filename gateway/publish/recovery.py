@@ -22,9 +22,9 @@ from gateway.publish import backlog
 from gateway.publish.backlog import StoredBatch
 from gateway.publish.events import Event
 from gateway.publish.positions import PositionError, are_complete, starts_of
-from gateway.publish.producer import ContentRefusedError, Producer, SendError
+from gateway.publish.producer import MAX_BATCH_BYTES, ContentRefusedError, Producer, SendError
 from gateway.publish.settlement import Settled, settle
-from gateway.publish.topic import BROKER_ERRORS, brokers, readable_ends
+from gateway.publish.topic import BROKER_ERRORS, batch_bytes_max, brokers, readable_ends
 from gateway.publish.topic_scan import present
 from gateway.settings import Settings
 
@@ -36,6 +36,8 @@ _EVENTS_AT_ONCE = 4_000
 _CLOCKS_APART_MS = 10 * 60 * 1000
 _RETRY_SECONDS = 2.0
 _STOPPED_RETRY_SECONDS = 30.0
+# For a drain to end, beside a request to Kafka that is under way.
+_END_SECONDS = 5.0
 
 _NEWER = "its gateway was of a newer version: one of that version publishes what it left, with all of its fields"
 
@@ -89,16 +91,21 @@ class Recovery:
 
     async def stop(self) -> None:
         """Nothing is resent any more: the lease is lost, or the process ends."""
-        drains = self._cancel()
-        await asyncio.gather(*drains, return_exceptions=True)
+        drains = {*self._cancel()}
+        while drains:
+            _, drains = await asyncio.wait(drains, timeout=self._settings.send_timeout_seconds + _END_SECONDS)
+            for deaf in drains:
+                deaf.cancel()
         self._drains.clear()
         self.phases.clear()
         self._stopped.clear()
 
     def _cancel(self) -> list[asyncio.Task[None]]:
+        """Tell each drain once: a second word would cut short how it ends, with a producer that is not yet aborted."""
         drains = list(self._drains.values())
         for drain in drains:
-            drain.cancel()
+            if not drain.cancelling():
+                drain.cancel()
         return drains
 
     # --- one drain ----------------------------------------------------------------------------------------------
@@ -213,27 +220,35 @@ class _Resender:
 
     async def send(self, events: Sequence[Event]) -> list[tuple[Event, str]]:
         """Send in order; returns the events that a broker refuses for what they contain, found by bisection."""
-        if not events:
-            return []
-        try:
-            producer = await self._started()
-            with self._telemetry.sending(events, recovered=True):
-                await producer.send(events)
-        except ContentRefusedError as error:
-            await self.abort()
-            if len(error.refused) == 1:
-                return [(error.refused[0], str(error)), *await self.send(error.unsent)]
-            middle = len(error.refused) // 2
-            first, second = error.refused[:middle], error.refused[middle:]
-            return await self.send(first) + await self.send(second) + await self.send(error.unsent)
-        return []
+        refused: list[tuple[Event, str]] = []
+        parts = [events]  # what is next comes last
+        while parts:
+            if not (part := parts.pop()):
+                continue
+            try:
+                producer = await self._started()
+                with self._telemetry.sending(part, recovered=True):
+                    await producer.send(part)
+            except ContentRefusedError as error:
+                await self.abort()
+                parts.append(error.unsent)
+                if len(error.refused) == 1:
+                    refused.append((error.refused[0], str(error)))
+                else:
+                    middle = len(error.refused) // 2
+                    parts += error.refused[middle:], error.refused[:middle]
+        return refused
 
     async def _started(self) -> Producer:
         if self._producer is None:
+            kafka, topic = self._settings.kafka, self._settings.topics.applications
+            async with brokers(kafka) as client:
+                limit = await batch_bytes_max(client, topic)
             self._producer = Producer(
-                kafka=self._settings.kafka,
-                topic=self._settings.topics.applications,
+                kafka=kafka,
+                topic=topic,
                 request_seconds=self._settings.send_timeout_seconds,
+                batch_bytes=limit or MAX_BATCH_BYTES,
             )
             await self._producer.start()
         return self._producer

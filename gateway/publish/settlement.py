@@ -56,6 +56,8 @@ async def settle(
                 ends = await log_ends(client, topic, state)
                 while any(end < ends[number] for number, end in (await readable_ends(client, topic, state)).items()):
                     await sleep(LOOK_EVERY_SECONDS)
+                    if await look(client, topic) != state:
+                        break  # what was beyond may be gone with a leader, and would never be readable
                 if await look(client, topic) == state:
                     return Settled(state, await readable_ends(client, topic, state, at=_LOG_START), ends)
         except BROKER_ERRORS as error:

@@ -46,6 +46,59 @@ async def test_nothing_is_resent_once_ones_own_lease_is_lost_even_if_the_databas
     running.cancel()
 
 
+async def test_a_drain_that_ends_is_let_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told to by the loss of the lease, and by the keeper before the next one; a stop may come meanwhile.
+
+    What it does last is to abort its producer: cut short in that, connections stay and bytes may still be sent.
+    """
+    ending, may_end, aborted = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def drain(_: Recovery, __: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ending.set()
+            await may_end.wait()
+            aborted.set()
+
+    monkeypatch.setattr(Recovery, "_drain", drain)
+    recovery, dead = idle(), cast("Any", SimpleNamespace(id=uuid4()))
+    recovery._keeper.claimed_by_me = lambda: [dead]  # type: ignore[method-assign]
+    running = asyncio.create_task(recovery.run())
+    await asyncio.sleep(0)
+    recovery._keeper.wake()
+    async with asyncio.timeout(5):
+        await ending.wait()
+        stopping = [asyncio.create_task(recovery.stop()) for _ in range(2)]
+        await asyncio.sleep(0)
+        stopping[0].cancel()
+        await asyncio.sleep(0)
+        may_end.set()
+        await stopping[1]
+    assert aborted.is_set()
+    running.cancel()
+
+
+async def test_a_drain_that_did_not_hear_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients of Kafka take a cancellation for the end of a task of their own now and then."""
+    monkeypatch.setattr("gateway.publish.recovery._END_SECONDS", -1e9)
+    recovery, words = idle(), 0
+
+    async def drain() -> None:
+        nonlocal words
+        while words < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                words += 1
+
+    recovery._drains[uuid4()] = asyncio.create_task(drain())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await recovery.stop()
+    assert words == 2
+
+
 def idle() -> Recovery:
     """One that drains nothing by itself."""
     settings, nothing = Settings(_env_file=None), cast("Any", None)
@@ -87,29 +140,52 @@ async def test_rows_without_positions_are_looked_for_from_their_own_time_on(monk
     assert asked == [8_000_000 - 10 * 60_000]
 
 
-@pytest.mark.parametrize("together", [1, 4])
-async def test_what_follows_a_refused_batch_is_sent_after_it_in_order(
-    monkeypatch: pytest.MonkeyPatch, together: int
-) -> None:
+async def resent(monkeypatch: pytest.MonkeyPatch, events: Any, *, together: int, bad: set[int]) -> tuple[Any, Any]:
+    """What was refused, and what was taken, by brokers that take batches of so many without these."""
     taken: list[Any] = []
+    limits: set[object] = set()
 
     class Producer:
-        """Sends so many in one batch; one that holds 9 is refused."""
+        """Sends so many in one batch."""
 
-        def __init__(self, **_: object) -> None: ...
+        def __init__(self, *, batch_bytes: int, **_: object) -> None:
+            limits.add(batch_bytes)
+
         async def start(self) -> None: ...
         async def abort(self) -> None: ...
 
         async def send(self, events: Sequence[Any]) -> None:
             for start in range(0, len(events), together):
                 batch, unsent = events[start : start + together], events[start + together :]
-                if 9 in batch:
+                if bad.intersection(batch):
                     raise ContentRefusedError(batch, unsent, "too large")
                 taken.extend(batch)
 
+    async def limit(*_: object) -> int:
+        return 100_000
+
     monkeypatch.setattr("gateway.publish.recovery.Producer", Producer)
+    monkeypatch.setattr("gateway.publish.recovery.brokers", lambda _: nullcontext())
+    monkeypatch.setattr("gateway.publish.recovery.batch_bytes_max", limit)
     telemetry: Any = SimpleNamespace(sending=lambda *_, **__: nullcontext())
-    events: Any = list(range(20))
-    refused: list[Any] = await _Resender(Settings(_env_file=None), telemetry).send(events)
+    refused = await _Resender(Settings(_env_file=None), telemetry).send(events)
+    assert limits == {100_000}, "batches that the topic does not take"
+    return refused, taken
+
+
+@pytest.mark.parametrize("together", [1, 4])
+async def test_what_follows_a_refused_batch_is_sent_after_it_in_order(
+    monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    events = list(range(20))
+    refused, taken = await resent(monkeypatch, events, together=together, bad={9})
     assert refused == [(9, "too large")]
     assert taken == [each for each in events if each != 9]
+
+
+async def test_however_many_are_refused_each_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a topic takes much less than it did: nothing of that may end a gateway."""
+    events = list(range(4_000))
+    refused, taken = await resent(monkeypatch, events, together=1, bad=set(events) - {2_000})
+    assert [event for event, _ in refused] == [each for each in events if each != 2_000]
+    assert taken == [2_000]
