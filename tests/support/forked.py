@@ -20,6 +20,7 @@ from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+from cli.environment import known_names
 from devstack.child import Child
 
 # Nothing happens when they are imported, so that it makes no difference who does it.
@@ -89,10 +90,11 @@ def forked(command: Sequence[str], *, name: str, log: Path, env: Mapping[str, st
 def headgate(
     *words: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, seconds: float = 150
 ) -> "subprocess.CompletedProcess[str]":
-    """`headgate WORDS` to its end, with this process's environment and these settings; what it said on each stream."""
+    """`headgate WORDS` to its end, with these settings and no others; what it said on each stream."""
+    clean = {name: value for name, value in os.environ.items() if name not in known_names()}
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        process = Forked(["cli", *words], env={**os.environ, **(env or {})}, log=out, errors=err, cwd=cwd)
+        process = Forked(["cli", *words], env={**clean, **(env or {})}, log=out, errors=err, cwd=cwd)
         try:
             status = process.wait(seconds)
         finally:

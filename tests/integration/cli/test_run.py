@@ -19,6 +19,7 @@ from cli.environment import known_names
 from devstack import addresses
 from devstack.ports import HOST, free_port
 from tests.support.commands import ROOT
+from tests.support.forked import headgate
 
 SECONDS = 150.0
 
@@ -71,16 +72,8 @@ class Stack:
 
     def command(self, *args: str) -> str:
         """A `headgate` command in another terminal, which knows the stack's addresses by itself."""
-        without_ports = {name: value for name, value in self.environment.items() if not name.endswith("_PORT")}
-        done = subprocess.run(
-            [sys.executable, "-m", "cli", *args],
-            cwd=self.folder,
-            env=without_ports,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=True,
-        )
+        done = headgate(*args, cwd=self.folder)
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
     def processes(self) -> list[psutil.Process]:

@@ -19,29 +19,15 @@ from typer import Typer
 
 from cli.commands import COMMANDS
 from cli.config import masked
-from cli.environment import known_names
 from cli.finish import Rate
 from cli.listing import listing, show
 from cli.stack.screen import screen, step
 from runtime.release import described
 from stream_workers.kinds import KINDS
 from tests.support.commands import ROOT
+from tests.support.forked import headgate
 
 HELP = "from cli.main import add_asked_for; add_asked_for({})"
-
-
-def headgate(*args: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command in an otherwise empty folder, with no settings but these."""
-    clean = {name: value for name, value in os.environ.items() if name not in known_names()}
-    return subprocess.run(
-        [sys.executable, "-m", "cli", *args],
-        cwd=cwd,
-        env={**clean, **environment, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=170,
-        check=False,
-    )
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
@@ -121,7 +107,7 @@ def test_the_version_is_told_with_its_commit(tmp_path: Path) -> None:
 def test_a_failure_is_told_in_one_line(
     tmp_path: Path, args: list[str], environment: dict[str, str], message: str
 ) -> None:
-    result = headgate(*args, cwd=tmp_path, **environment)
+    result = headgate(*args, cwd=tmp_path, env=environment)
     assert result.returncode == 1
     assert message in result.stderr
     assert "secret" not in result.stderr
@@ -133,7 +119,8 @@ def test_a_taken_port_is_named_before_a_worker_asks_kafka_for_anything(tmp_path:
     """No broker answers here: a worker that asked one first would wait for it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        ended = headgate("worker", kind, cwd=tmp_path, WORKER_WEB_PORT=port, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+        settings = {"WORKER_WEB_PORT": port, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+        ended = headgate("worker", kind, cwd=tmp_path, env=settings)
     told = f"port {port} (WORKER_WEB_PORT) is taken by another program: stop it or set another port"
     assert (ended.returncode, [told in line for line in ended.stderr.splitlines()]) == (3, [True]), ended.stderr
 
@@ -196,9 +183,10 @@ def test_progress_says_how_fast_it_goes() -> None:
 
 
 def test_config_as_json_hides_secrets_too(tmp_path: Path) -> None:
-    shown = headgate("config", "--json", cwd=tmp_path, DATABASE_URL="postgresql+asyncpg://u:secret@127.0.0.1:1/x")
-    settings = {line["name"]: line for line in json.loads(shown.stdout)}
-    assert settings["DATABASE_URL"]["source"] == "environment"
+    settings = {"DATABASE_URL": "postgresql+asyncpg://u:secret@127.0.0.1:1/x"}
+    shown = headgate("config", "--json", cwd=tmp_path, env=settings)
+    told = {line["name"]: line for line in json.loads(shown.stdout)}
+    assert told["DATABASE_URL"]["source"] == "environment"
     assert "secret" not in shown.stdout
 
 
@@ -237,7 +225,7 @@ def test_other_programs_may_use_the_file_too(tmp_path: Path) -> None:
 
 def test_config_tells_value_and_source_and_hides_secrets(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("GATEWAY_PORT=9001\nDATABASE_URL=postgresql+asyncpg://me:secret@db/x\n")
-    shown = headgate("config", cwd=tmp_path, LOG_LEVEL="DEBUG").stdout
+    shown = headgate("config", cwd=tmp_path, env={"LOG_LEVEL": "DEBUG"}).stdout
     lines = {line.split()[0]: line.split()[1:] for line in shown.splitlines()}
     assert lines["GATEWAY_PORT"] == ["9001", ".env"]
     assert lines["LOG_LEVEL"] == ["DEBUG", "environment"]
