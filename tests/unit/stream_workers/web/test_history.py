@@ -1,5 +1,6 @@
 """The history: what the states keep, over the span that is chosen, with the span before it."""
 
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,10 +44,15 @@ def history(*partitions: State) -> Any:
 
 
 YESTERDAY = (NOW - DAY, 1_000, 7_200)
-BUSY = history(
-    state(YESTERDAY, (NOW - 2 * HOUR, 16, 3_600), (NOW - 30 * MINUTE, 8, 1_800)),
-    state((NOW - 2 * HOUR, 64_000, 36)),
-)
+
+
+@cache
+def busy() -> Any:
+    """The history of a day with events."""
+    return history(
+        state(YESTERDAY, (NOW - 2 * HOUR, 16, 3_600), (NOW - 30 * MINUTE, 8, 1_800)),
+        state((NOW - 2 * HOUR, 64_000, 36)),
+    )
 
 
 def known(rows: Any, column: int) -> dict[float, float]:
@@ -55,7 +61,7 @@ def known(rows: Any, column: int) -> dict[float, float]:
 
 
 def test_a_day_is_shown_by_the_hour_with_yesterday_behind() -> None:
-    facts = BUSY("24h")
+    facts = busy()("24h")
     assert (facts["range"], facts["former"], len(facts["rate"])) == ("24h", "yesterday", 24)
     assert known(facts["rate"], 1)[2.0] == pytest.approx(3_636 / 3_600)
     assert known(facts["rate"], 2) == {0.25: 2.0}
@@ -64,18 +70,18 @@ def test_a_day_is_shown_by_the_hour_with_yesterday_behind() -> None:
 
 
 def test_of_an_open_hour_the_average_is_over_what_is_over() -> None:
-    assert known(BUSY("24h")["rate"], 1)[0.25] == 1.0
+    assert known(busy()("24h")["rate"], 1)[0.25] == 1.0
 
 
 def test_two_hours_are_shown_by_the_minute_with_yesterday_s_hour_behind() -> None:
-    facts = BUSY("2h")
+    facts = busy()("2h")
     assert len(facts["rate"]) == 119
     assert {row[2] for row in facts["rate"]} == {0.0, 2.0}
     assert known(facts["latency"], 1) == {0.46: 8.0}
 
 
 def test_months_are_shown_by_the_day_and_nothing_is_behind() -> None:
-    facts = BUSY("13mo")
+    facts = busy()("13mo")
     assert facts["former"] is None
     assert [row[1] for row in facts["rate"][-3:-1]] == [None, pytest.approx(7_200 / 86_400)]
     assert {row[2] for row in facts["rate"]} == {None}
@@ -89,7 +95,7 @@ def test_a_week_has_last_week_s_days_behind() -> None:
 
 @pytest.mark.parametrize("chosen", ["", "1h", "24H", "'; DROP TABLE", "9" * 999])
 def test_what_is_no_choice_is_the_usual_one(chosen: str) -> None:
-    assert BUSY(chosen)["range"] == CHOSEN
+    assert busy()(chosen)["range"] == CHOSEN
 
 
 @pytest.mark.parametrize("chosen", SPANS)
@@ -100,7 +106,7 @@ def test_nothing_counted_yet_is_not_known(chosen: str) -> None:
 
 @pytest.mark.parametrize("chosen", SPANS)
 def test_the_csv_has_every_value(chosen: str) -> None:
-    facts = BUSY(chosen)
+    facts = busy()(chosen)
     lines = csv_text(facts).splitlines()
     values = [value for name in COLUMNS for row in facts[name] for value in row[1:] if value is not None]
     assert lines[0] == "series,time,value"
