@@ -14,6 +14,7 @@ from cli import environment
 from cli.audit.replay import Choice, count_of, find_missing, found_rows, held_among, not_held, pages, publish
 from cli.errors import CommandError
 from cli.finish import finish, progress
+from cli.numeric import numeric
 from contracts import Stored
 from gateway.database.connection import open_engine
 from gateway.settings import Settings
@@ -33,7 +34,7 @@ def replay(
     since: Instant = None,
     until: Instant = None,
     after: Annotated[UUID | None, typer.Option(help="Go on after this id, as an interrupted run says.")] = None,
-    rate: Annotated[float, typer.Option(min=0, help="At most so many a second; 0: no limit.")] = 0,
+    rate: Annotated[float, numeric("At most so many a second; 0: no limit.", min=0)] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be published.")] = False,
 ) -> None:
     """Publish applications from PostgreSQL again. A run that was cut short may simply be repeated with --missing."""

@@ -18,7 +18,7 @@ from gateway.settings import Settings
 def trace(
     id_: Annotated[UUID, typer.Argument(metavar="ID", help="The application's id.")],
     *,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
 ) -> None:
     """One application's way: accepted, published (partition and offset), journaled, counted."""
     with progress("searching the topic"):

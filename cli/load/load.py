@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
@@ -124,10 +125,9 @@ class Traffic:
     async def _probe(self) -> None:
         try:
             transport, _ = await self._connect()
-        except OSError as error:
-            raise CommandError(
-                f"nothing answers at {self.plan.url} ({error.strerror or error}): is it running?"
-            ) from error
+        except (OSError, UnicodeError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise CommandError(f"nothing answers at {self.plan.url} ({why}): is it running?") from error
         transport.abort()
 
     async def _keep_connected(self) -> None:
@@ -139,10 +139,11 @@ class Traffic:
                 if await connection.closed:
                     return
             except OSError:
-                if self.next_due() is None:
+                due = self.next_due()
+                if due is None:
                     return
+                await asyncio.sleep(max(due - self.clock(), _RECONNECT_SECONDS))
                 self.figures.fail("no connection")
-                await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _connect(self) -> tuple[asyncio.Transport, Connection]:
         host, port = str(self.target.hostname), self.target.port or 80
@@ -150,7 +151,8 @@ class Traffic:
 
 
 def _target(url: str) -> SplitResult:
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
-        raise CommandError(f"{url} is no address for `headgate load`: it looks like http://127.0.0.1:8000")
-    return parts
+    with suppress(ValueError):  # a port that is no number, brackets that are no address
+        parts = urlsplit(url)
+        if parts.scheme == "http" and parts.hostname and parts.port != 0:
+            return parts
+    raise CommandError(f"{url} is no address for `headgate load`: it looks like http://127.0.0.1:8000")

@@ -9,20 +9,21 @@ from cli.errors import CommandError
 from cli.load import screen
 from cli.load.load import Plan
 from cli.load.profile import Profile
+from cli.numeric import numeric
 from gateway.settings import Settings
 
 
 def load(
     *,
     url: Annotated[str, typer.Option(help="The gateway; by default the one of these settings.")] = "",
-    rate: Annotated[float, typer.Option(min=0, help="Requests per second; 0 = as fast as possible.")] = 0,
+    rate: Annotated[float, numeric("Requests per second; 0 = as fast as possible.", min=0)] = 0,
     profile: Annotated[
         Profile,
         typer.Option(help="How the rate changes: steady; ramp, from nothing to --rate; spike, in the middle third."),
     ] = "steady",
-    reads: Annotated[float, typer.Option(min=0, max=0.99, help="Share of requests that read an application.")] = 0,
+    reads: Annotated[float, numeric("Share of requests that read an application.", min=0, max=0.99)] = 0,
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many requests.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long; 10 without --count.")] = None,
+    seconds: Annotated[float | None, numeric("Stop after so long; 10 without --count.", min=0.1)] = None,
     connections: Annotated[int, typer.Option(min=1, max=10_000, help="Connections kept open.")] = 64,
     users: Annotated[int, typer.Option(min=1, max=100_000, help="Different user names.")] = 1000,
     idempotency_keys: Annotated[bool, typer.Option("--idempotency-keys", help="Send an Idempotency-Key each.")] = False,

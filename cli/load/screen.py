@@ -29,9 +29,9 @@ def show(plan: Plan, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(fields(figures) | {"read": fields(read) if plan.reads else None}))
     else:
-        console.print(summary(figures))
+        console.print(summary(figures), soft_wrap=True)
         if read.answers:
-            console.print(f"\nread again\n{summary(read)}")
+            console.print(f"\nread again\n{summary(read)}", soft_wrap=True)
     errors = figures.errors + read.errors
     if errors or not figures.accepted:
         raise CommandError(f"{errors} of {errors + figures.accepted + read.accepted} requests were not accepted")

@@ -24,6 +24,8 @@ app = typer.Typer(no_args_is_help=True, help="Events that could not be read: loo
 Reason = Annotated[str | None, typer.Option(help="Only those with this reason, such as `invalid`.")]
 Origin = Annotated[str | None, typer.Option(help="Only the one from PARTITION/OFFSET.")]
 
+_NO_LETTER = "there is no dead letter from {}; `headgate dead-letters list` lists them"
+
 
 @app.command("list")
 def list_letters(
@@ -44,7 +46,7 @@ def list_letters(
     for letter in letters:
         typer.echo(json.dumps(_fields(letter)) if as_json else _line(letter))
     if not as_json:
-        typer.echo(f"{len(letters)} dead letters", err=True)
+        typer.echo(f"{len(letters)} dead letter{'s' * (len(letters) != 1)}", err=True)
 
 
 @app.command()
@@ -56,7 +58,7 @@ def show(
     """Show one dead letter: where it was, why it is here, its headers and its bytes."""
     found = _newest(lambda letter: _where(letter.dead) == origin, 1)
     if not found:
-        raise CommandError(f"there is no dead letter from {origin}; `headgate dead-letters list` lists them")
+        raise CommandError(_NO_LETTER.format(origin))
     dead = found[0].dead
     if as_json:
         content = {"key": decoded(dead.key), "value": decoded(dead.value)}
@@ -82,7 +84,10 @@ def redrive_letters(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
 ) -> None:
     """Send dead letters to the topic again, each once; a run that was cut short goes on where it was."""
-    chosen = [letter for letter in _all(reason=reason, origin=origin) if letter.state != "redriven"]
+    found = _all(reason=reason, origin=origin)
+    if origin and not found:
+        raise CommandError(_NO_LETTER.format(origin))
+    chosen = [letter for letter in found if letter.state != "redriven"]
     whole = [letter for letter in chosen if letter.unsendable is None]
     sent = [letter for letter in whole if unreadable or letter.unreadable is None]
     if len(whole) < len(chosen):

@@ -45,13 +45,13 @@ def events(
 
 def since_when(text: str, now: datetime) -> datetime:
     """The instant that a person means; BadParameter if none."""
-    if found := re.fullmatch(r"(\d{1,6})([smhd])", text.strip()):
-        return now - timedelta(seconds=int(found[1]) * _SPANS[found[2]])
     try:
+        if found := re.fullmatch(r"(\d{1,6})([smhd])", text.strip()):
+            return now - timedelta(seconds=int(found[1]) * _SPANS[found[2]])
         when = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is neither a span such as 24h nor a time", param_hint="--since") from None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 async def _show(settings: Settings, since: float, *, follow: bool, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 from cli import environment
 from cli.finish import finish
 from cli.listing import listing, printable, show
+from cli.numeric import numeric
 from stream_workers.books.state import State, from_json
 from stream_workers.books.states import read_states
 from stream_workers.consumers.asked import GROUPS_MAX
@@ -27,7 +28,7 @@ from stream_workers.web.trends.reading import fields_of, trend
 
 def groups(
     *,
-    over: Annotated[float, typer.Option(min=1, max=600, help="Seconds between the two looks of the trend.")] = 3.0,
+    over: Annotated[float, numeric("Seconds between the two looks of the trend.", min=1, max=600)] = 3.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each group.")] = False,
 ) -> None:
     """Every consumer group that reads the applications: its lag with the trend, and when it is too late."""

@@ -50,7 +50,7 @@ def rebuild(
 @app.command("book-missing")
 def book_missing(
     *,
-    partition: Annotated[int, typer.Option(min=0)],
+    partition: Annotated[int, typer.Option(min=0, help="The number of the partition.")],
     table: Table = METRICS.table,
 ) -> None:
     """Go on without offsets that the topic lost before they were read; they are booked as missing."""

@@ -13,6 +13,7 @@ import typer
 from cli.doctor.examination import Examined, examine
 from cli.doctor.finding import failed, ok
 from cli.errors import CommandError
+from cli.numeric import numeric
 from cli.watch.changes import Change, changes
 from cli.watch.memory import Memory
 from cli.watch.program import run, words_of
@@ -34,7 +35,7 @@ def watch(
     once: Annotated[
         bool, typer.Option("--once", help="One look, for cron. Exit code 1 if anything has failed.")
     ] = False,
-    interval: Annotated[float, typer.Option(min=1, max=86_400, help="Seconds from one look to the next.")] = 30,
+    interval: Annotated[float, numeric("Seconds from one look to the next.", min=1, max=86_400)] = 30,
     command: Annotated[
         str | None,
         typer.Option(

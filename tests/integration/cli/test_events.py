@@ -90,7 +90,7 @@ def test_how_far_back(text: str, back: int | None) -> None:
     assert back is None or (now - found).total_seconds() == back
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "1y", "-3h", "99999999d"])
+@pytest.mark.parametrize("text", ["", "yesterday", "1y", "-3h", "99999999d", "999999d", "0001-01-01T00:00+14:00"])
 def test_no_span(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         since_when(text, datetime.fromtimestamp(NOW, UTC))

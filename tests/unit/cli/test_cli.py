@@ -3,21 +3,25 @@
 import inspect
 import io
 import json
+import math
 import os
 import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 from rich.console import Console
 from rich.progress import Progress
-from typer import Typer
+from typer import BadParameter, Typer
+from typer.main import get_command
 
-from cli.commands import COMMANDS
+from cli.commands import COMMANDS, add
 from cli.config import masked
 from cli.finish import Rate
 from cli.listing import listing, show
@@ -102,6 +106,9 @@ def test_the_version_is_told_with_its_commit(tmp_path: Path) -> None:
         (["run"], {"WORKER_WEB_PORT": "65535"}, "WORKER_WEB_PORT: "),
         (["load", "--url", "http://127.0.0.1:1"], {}, "nothing answers at http://127.0.0.1:1"),
         (["load", "--url", "ftp://x"], {}, "ftp://x is no address"),
+        (["load", "--url", "http://127.0.0.1:99999"], {}, "http://127.0.0.1:99999 is no address"),
+        (["load", "--url", "http://[::1"], {}, "http://[::1 is no address"),
+        (["load", "--url", f"http://{'x' * 64}/"], {}, "nothing answers at http://xxx"),
     ],
 )
 def test_a_failure_is_told_in_one_line(
@@ -203,7 +210,39 @@ def test_the_screen_names_the_form_and_an_address_for_psql(tmp_path: Path) -> No
     assert "  Replica     postgresql://ann:***@a:1,b:2/x" in screen(settings, [], tmp_path).splitlines()
 
 
-@pytest.mark.parametrize("args", [["nope"], ["load", "--rate", "fast"], ["topics", "tail", "--count", "0"]])
+@pytest.fixture(scope="module")
+def options() -> list[Any]:
+    """Of all commands, and their arguments."""
+    app = Typer(add_completion=False)
+    for name in COMMANDS:
+        add(app, name)
+    return list(_options(get_command(app)))
+
+
+def _options(command: Any) -> Iterator[Any]:
+    yield from command.params
+    for each in getattr(command, "commands", {}).values():
+        yield from _options(each)
+
+
+def test_every_option_and_argument_says_what_it_is(options: list[Any]) -> None:
+    assert len(options) > 50
+    assert [option.name for option in options if not option.help] == []
+
+
+def test_what_python_alone_takes_for_a_number_is_refused_by_all(options: list[Any]) -> None:
+    numbers = [option for option in options if option.type_descriptor.annotation is float]
+    assert len(numbers) >= 5
+    assert [option.name for option in numbers if option.callback(None, option, 1.5) != 1.5] == []
+    for option in numbers:
+        for value in (math.nan, math.inf, -math.inf):
+            with pytest.raises(BadParameter):
+                option.callback(None, option, value)
+
+
+@pytest.mark.parametrize(
+    "args", [["nope"], ["load", "--rate", "x"], ["watch", "--interval", "nan"], ["topics", "tail", "--count", "0"]]
+)
 def test_a_misuse_is_explained(tmp_path: Path, args: list[str]) -> None:
     result = headgate(*args, cwd=tmp_path)
     assert result.returncode == 2

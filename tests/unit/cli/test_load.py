@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections import Counter
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -11,6 +12,7 @@ from cli.load import screen
 from cli.load.figures import EDGES, Figures
 from cli.load.load import Plan, Traffic
 from cli.load.profile import CALM, PROFILES, Profile, due
+from devstack.ports import free_port
 
 RATE, SECONDS = 900.0, 30.0
 
@@ -80,6 +82,15 @@ async def test_what_is_read_was_submitted_in_this_run() -> None:
     assert 100 < len(asked) < 300
     assert set(asked) <= set(made)
     assert traffic.figures.errors == traffic.read.errors == 0
+
+
+async def test_an_outage_makes_a_run_no_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is due while nothing can be connected fails when it is due, not as fast as the connections are refused."""
+    traffic = Traffic(Plan(url=f"http://127.0.0.1:{free_port()}", rate=40, seconds=1.0))
+    monkeypatch.setattr(traffic, "_probe", AsyncMock())
+    await traffic.run()
+    assert traffic.figures.failures == {"no connection": 40}
+    assert traffic.figures.seconds > 0.9
 
 
 def figures(*milliseconds: float) -> Figures:
