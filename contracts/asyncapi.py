@@ -23,6 +23,12 @@ are on one partition; those that one gateway process accepted are in the order o
 a consumer notices, is written in docs/events.md."""
 
 _LETTERS = "Records that are no application events, and marks that say what became of them; kept for ever."
+_MEANINGS = {
+    "id": "of version 7, given by the gateway; `ce_id`",
+    "user_name": "who submitted it, in Unicode's form NFC",
+    "description": "what it says",
+    "created_at": "when it was accepted, in UTC with milliseconds; the time inside the id",
+}
 # The key of a letter and of its marks, and what an event that was sent again says of where it was.
 _ORIGIN = "topic/partition/offset/topic id of the original"
 
@@ -100,6 +106,8 @@ def _operation(channel: str, summary: str, message: str) -> Json:
 def _application() -> Json:
     payload = schema()
     del payload["$schema"]
+    for name, meaning in _MEANINGS.items():
+        payload["properties"][name]["description"] = meaning
     return {
         "name": EVENT_TYPE,
         "title": "An application was submitted",
@@ -117,10 +125,10 @@ def _headers() -> Json:
     properties: Json = {
         "ce_id": {"type": "string", "format": "uuid", "description": "the application's id: repeats have the same"},
         "ce_time": {"type": "string", "format": "date-time", "description": "`created_at`"},
-        "ce_specversion": {"const": "1.0"},
+        "ce_specversion": {"const": "1.0", "description": "the version of CloudEvents"},
         "ce_type": {"const": EVENT_TYPE, "description": "ends in the version of the value"},
-        "ce_source": {"const": EVENT_SOURCE},
-        "content-type": {"const": "application/json"},
+        "ce_source": {"const": EVENT_SOURCE, "description": "who says so"},
+        "content-type": {"const": "application/json", "description": "of the value, in UTF-8"},
         "traceparent": {"type": "string", "description": "W3C Trace Context: the submitter's trace, or a fresh one"},
     }
     more: Json = {
@@ -140,12 +148,15 @@ def _headers() -> Json:
 def _dead_letter() -> Json:
     number = {"type": "string", "pattern": "^[0-9]+$"}
     properties: Json = {
-        "original-topic": {"type": "string"},
+        "original-topic": {"type": "string", "description": "where it was"},
         "original-partition": {**number, "description": "decimal text"},
         "original-offset": {**number, "description": "decimal text"},
-        "reason": {"enum": ["invalid", "oversized", "tombstone", "unknown-version"]},
-        "detail": {"type": "string"},
-        "time": {"type": "string", "format": "date-time"},
+        "reason": {
+            "enum": ["invalid", "oversized", "tombstone", "unknown-version"],
+            "description": "why it could not be read",
+        },
+        "detail": {"type": "string", "description": "the same in words, for people"},
+        "time": {"type": "string", "format": "date-time", "description": "when it was set aside"},
     }
     more: Json = {
         "original-topic-id": {"type": "string", "description": "a topic that was made anew has another"},

@@ -29,7 +29,6 @@ async def events(request: Request) -> Response:
     return page(
         request,
         "events.html",
-        title="Events",
         info=found["info"],
         channels=channels,
         tables=_tables,

@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from urllib.parse import urlencode
 
@@ -41,6 +41,7 @@ def page(
             asked="lang" in request.query_params,
             languages={code: _in_language(request, code) for code in LANGUAGES},
             root=visit_of(request).root,
+            link=partial(_link, request, language),
             words=_words()[language],
             **values,
         )
@@ -69,6 +70,12 @@ def language_of(request: Request) -> Language:
     """``?lang=`` if it names a language of ours, else what the browser asks for."""
     asked = request.query_params.get("lang")
     return next((one for one in LANGUAGES if one == asked), visit_of(request).language)
+
+
+def _link(request: Request, language: Language, path: str, **query: str) -> str:
+    """An address of this site, which goes on in the language that the address of this page asks for."""
+    wanted = query | ({"lang": language} if "lang" in request.query_params else {})
+    return f"{visit_of(request).root}{path}{'?' if wanted else ''}{urlencode(wanted)}"
 
 
 def _in_language(request: Request, language: Language) -> str:

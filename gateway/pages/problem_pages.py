@@ -26,7 +26,7 @@ async def problems(request: Request) -> Response:
     if wants_json(request):
         language, public = language_of(request), visit_of(request).public
         return _json({"problems": [_fields(text, language, public) for text in by_status]}, language)
-    return page(request, "problems.html", title="Problems", texts=by_status)
+    return page(request, "problems.html", texts=by_status)
 
 
 @router.get("/problems/{code}")
@@ -38,9 +38,7 @@ async def problem(request: Request, code: str) -> Response:
     language = language_of(request)
     if wants_json(request):
         return _json(_fields(text, language, visit_of(request).public), language)
-    return page(
-        request, "problem.html", title=text.title[language], text=text, detail=example(code, language)["detail"]
-    )
+    return page(request, "problem.html", text=text, detail=example(code, language)["detail"])
 
 
 def _fields(text: Text, language: Language, public: str) -> dict[str, Any]:

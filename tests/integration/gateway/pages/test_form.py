@@ -11,6 +11,9 @@ from gateway.problems.errors import DatabaseAwayError
 from gateway.settings import Settings
 from tests.support.http_gateway import NEW, Served, count, served
 
+# What this page is called; its content is in English alone.
+_EVENTS = {"en": "Events", "ru": "События"}
+
 
 def key_in(page: str) -> str:
     return str(re.findall(r'name="key" value="([^"]+)"', page)[0])
@@ -88,6 +91,21 @@ async def test_every_problem_has_a_page_in_both_languages(http: Served) -> None:
             assert page.status_code == 200
             assert text.title[language] in page.text.replace("&#39;", "'")
             assert "`" not in page.text
+
+
+@pytest.mark.parametrize("address", ["/", "/status", "/problems/", "/problems/invalid", "/asyncapi"])
+@pytest.mark.parametrize("language", ["en", "ru"])
+async def test_a_page_says_what_it_is_and_leads_on_in_the_language_that_was_asked_for(
+    http: Served, address: str, language: str
+) -> None:
+    page = (await http.client.get(address, params={"lang": language})).text
+    (title,) = re.findall("<title>(.+) · Headgate</title>", page)
+    assert f"<h1>{title}</h1>" in page or (address, title) == ("/asyncapi", _EVENTS[language])
+    pages = re.findall(r'href="(/(?:status|problems/[\w-]*|asyncapi)?(?:\?[^"]*)?)"', page)
+    other = [found for found in pages if found.endswith("lang=ru" if language == "en" else "lang=en")]
+    assert len(pages) > 3
+    assert all("lang=" in found for found in pages)
+    assert len(other) == 1
 
 
 async def test_a_full_form_without_a_database_is_kept(http_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
