@@ -112,7 +112,7 @@ class Watched:
         owners = {partition: name for name, held in (asked.members or {}).items() for partition in held}
         rows = [
             _partition(partition, asked.committed.get(partition), starts[partition], end, owners.get(partition))
-            for partition, end in ends.items()
+            for partition, end in sorted(ends.items())
         ]
         now = self._clock()
         lag = None if asked.why else sum(row.lag for row in rows)

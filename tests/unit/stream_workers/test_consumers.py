@@ -127,6 +127,13 @@ async def test_a_group_that_stands_still_grows_older_until_it_is_too_late(broker
     assert fields_of(later, Topics())["trend"] == "grows"
 
 
+async def test_partitions_are_in_their_order_whatever_the_brokers_say_first(brokers: Any) -> None:
+    brokers.ends = {1: 0, 0: 100}
+    brokers.groups = [Asked("any", "Stable", {"a": [1, 0]}, {1: 0, 0: 40})]
+    (found,) = (await watching(brokers).ask()).found
+    assert [row.partition for row in found.partitions] == [0, 1]
+
+
 async def test_a_group_that_catches_up_is_never_too_late_and_is_seen_to_commit(brokers: Any) -> None:
     asking = watching(brokers)
     brokers.groups = [Asked("quick", "Stable", {"a": [0, 1]}, {0: 40})]
