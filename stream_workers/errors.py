@@ -140,3 +140,8 @@ class NoTopicError(KafkaAwayError):
 
     def __init__(self, topic: str) -> None:
         super().__init__(f"Kafka knows no topic {topic}: `headgate topics create` makes it, if it should not be there")
+
+
+def why(error: BaseException) -> str:
+    """What a failed question ended with, in words where it has some."""
+    return str(error) or ("no answer in time" if isinstance(error, TimeoutError) else repr(error))

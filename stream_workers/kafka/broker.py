@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
 from runtime.kafka.clients import Kafka
 from runtime.kafka.metadata import TopicMetadataRequest
-from stream_workers.errors import KafkaAwayError, NoTopicError
+from stream_workers.errors import KafkaAwayError, NoTopicError, why
 
 # Longer than an answer to a fetch takes where there is nothing to read.
 WAIT_MS = 1_500
@@ -168,7 +168,7 @@ class Broker:
             async with asyncio.timeout(self._timeout):
                 return await answer
         except (KafkaError, TimeoutError, OSError) as error:
-            raise KafkaAwayError(f"Kafka at {self._kafka} does not answer: {error!r}") from error
+            raise KafkaAwayError(f"Kafka at {self._kafka} does not answer: {why(error)}") from error
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from aiokafka.errors import GroupIdNotFound, KafkaError, for_code
 from faust.assignor.partition_assignor import PartitionAssignor
 
 from runtime.kafka.clients import Kafka
-from stream_workers.errors import KafkaAwayError
+from stream_workers.errors import KafkaAwayError, why
 
 ANSWER_SECONDS = 10.0
 
@@ -41,7 +41,7 @@ async def members(kafka: Kafka, group: str) -> list[str]:
             await admin.start()
             answers: Any = await admin.describe_consumer_groups([group])
     except (KafkaError, OSError, TimeoutError) as error:
-        raise KafkaAwayError(f"Kafka at {kafka} does not answer: {error!r}") from error
+        raise KafkaAwayError(f"Kafka at {kafka} does not answer: {why(error)}") from error
     finally:
         await admin.close()
     found = [group for answer in answers for group in answer.groups]

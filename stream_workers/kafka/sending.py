@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from faust import TopicT
 
-from stream_workers.errors import StateNotWrittenError
+from stream_workers.errors import StateNotWrittenError, why
 
 TOGETHER_BYTES = 4 * 1024 * 1024
 
@@ -53,7 +53,7 @@ def _ends_the_worker(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise StateNotWrittenError(f"Kafka did not take {what}: {error!r}") from error
+        raise StateNotWrittenError(f"Kafka did not take {what}: {why(error)}") from error
 
 
 async def _send_fitting(topic: TopicT, forms: Forms) -> None:

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from contracts import Topics
 from runtime.kafka.clients import Kafka
-from stream_workers.errors import KafkaAwayError, WorkerError
+from stream_workers.errors import KafkaAwayError, WorkerError, why
 from stream_workers.kafka.group import members
 
 SESSION_SECONDS = 10.0
@@ -80,7 +80,7 @@ async def turn(kafka: Kafka, topics: Topics) -> AsyncIterator[Turn]:
         except TimeoutError:
             raise BusyError(group) from None
         except KafkaError as error:
-            raise KafkaAwayError(f"Kafka at {kafka} does not answer: {error!r}") from error
+            raise KafkaAwayError(f"Kafka at {kafka} does not answer: {why(error)}") from error
         yield mine
     finally:
         await consumer.stop()

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
+from stream_workers.errors import why
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -31,11 +33,6 @@ class Reading(Generic[T]):
         if self.value is None:
             return "unknown"
         return "fresh" if self.silent_since is None else "stale"
-
-
-def why(error: BaseException) -> str:
-    """What a failed question ended with, in words where it has some."""
-    return str(error) or ("no answer in time" if isinstance(error, TimeoutError) else repr(error))
 
 
 class Polled(Generic[T]):

@@ -17,13 +17,12 @@ from runtime.postgresql.server import CONNECTION_ERRORS
 from stream_workers.chronicle.happened import Entry
 from stream_workers.chronicle.seen import Seen
 from stream_workers.chronicle.topic import Chronicle
-from stream_workers.errors import NoTopicError
+from stream_workers.errors import NoTopicError, why
 from stream_workers.exact.partitions import Partitions
 from stream_workers.kafka.backlog import Backlog
 from stream_workers.kinds import KINDS
 from stream_workers.web.look.gateways import Database
 from stream_workers.web.look.groups import Group, Groups
-from stream_workers.web.look.polled import why
 from stream_workers.web.look.read_model import ReadModel
 from stream_workers.web.trends.damping import Damping
 from stream_workers.web.trends.difference import Sight, difference, first_seen

@@ -17,6 +17,7 @@ import stream_workers.web
 from contracts import Topics, milliseconds_of
 from runtime.kafka.clients import Kafka
 from stream_workers.books.series import HOUR
+from stream_workers.errors import why
 from stream_workers.letters.dead_letters import DeadLetter, Origin
 from stream_workers.letters.letters import Letter, Stretch
 from stream_workers.web.facts import letters_page
@@ -26,7 +27,7 @@ from stream_workers.web.facts.overview import counted_today
 from stream_workers.web.facts.partitions_page import at_least
 from stream_workers.web.facts.tables_page import flattened
 from stream_workers.web.facts.trace_page import Found, Traces, parsed
-from stream_workers.web.look.polled import Polled, why
+from stream_workers.web.look.polled import Polled
 from stream_workers.web.look.rates import Rates
 from stream_workers.web.look.snapshot import Sample
 from stream_workers.web.serving import events
@@ -37,6 +38,7 @@ from stream_workers.web.showing import render
 from stream_workers.web.showing.chart import line, summary, table
 from stream_workers.web.showing.formats import UNKNOWN, Formats, name, number
 from stream_workers.web.showing.preferences import LANGUAGES, Language, Reader
+from stream_workers.web.showing.told import told
 from stream_workers.web.showing.wording import Words, plural, texts
 from stream_workers.web.trends.history import rate_points
 
@@ -116,6 +118,11 @@ def test_every_finding_can_be_told(code: str, language: Language) -> None:
     html = str(context["p"].findings(found))
     assert "<h2>" in html
     assert "<i>" not in html
+
+
+def test_a_finding_names_a_kind_of_worker_in_the_readers_language() -> None:
+    said = told(Words("ru"), Formats("ru", ZoneInfo("UTC")), "rebalancing", {"kind": "journal"})
+    assert said == "Воркеры (журнал) заново делят партиции"
 
 
 @pytest.mark.parametrize(
