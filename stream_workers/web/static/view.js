@@ -212,7 +212,8 @@
   // As many decimals as tell the steps of an axis apart.
   function steps([first, second = first + 1]) {
     const digits = Math.max(0, -Math.floor(Math.log10(second - first) + 1e-9));
-    const format = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: Math.min(digits, 6) });
+    const notation = second < 1e6 ? "standard" : "compact"; // an axis has room for seven signs
+    const format = new Intl.NumberFormat(document.documentElement.lang, { notation, maximumFractionDigits: Math.min(digits, 6) });
     return (value) => format.format(value);
   }
 
@@ -244,7 +245,7 @@
       scales: { x: { time: true, auto: false, range: () => [state.range.min, state.range.max] }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
       axes: [
         { ...axis, space: 80, size: 24, grid: { show: false }, values: (_, splits) => splits.map((at) => short(at)) },
-        { ...axis, size: 44, space: 36, values: (_, splits) => splits.map(steps(splits)) },
+        { ...axis, size: 56, space: 36, values: (_, splits) => splits.map(steps(splits)) },
       ],
       series: [{}, ...lines.map(drawn)],
       hooks: { setCursor: [(chart) => point(chart, plot, numbers, lines)] },
@@ -270,7 +271,7 @@
     const [at, zone] = [chart.data[0][index], plot.dataset.zone];
     const when = Number(plot.dataset.seconds) > TWO_DAYS / 2 ? `${day(at, zone)} ${clock(at, zone).slice(0, 5)}` : clock(at, zone);
     tip.textContent = [when, ...values.map(([name, value]) => `${name} ${numbers.format(value)}${plot.dataset.unit}`.trim())].join(" · ");
-    const left = chart.cursor.left + 56;
+    const left = chart.cursor.left + 68;
     tip.style.left = left + 160 > plot.clientWidth ? "auto" : `${left}px`;
     tip.style.right = left + 160 > plot.clientWidth ? "0" : "auto";
   }

@@ -42,6 +42,33 @@ PAGES = (
     "/nothing-here",
 )
 
+WIDTHS = (360, 768, 1280)
+LOOKS = (("light", "en"), ("dark", "ru"))
+# What is cut, or beside what it belongs to.
+CROOKED = """() => {
+  const cut = [...document.querySelectorAll("input[type=search], #id, td, th, dd, button")].filter(
+    ({ clientWidth, scrollWidth }) => clientWidth && scrollWidth > clientWidth + 1);
+  const apart = [...document.querySelectorAll(".stacks [data-label]")].filter((cell) => {
+    const parts = [...cell.childNodes].filter((part) => part.textContent.trim());
+    return getComputedStyle(cell).display === "flex" && parts.length > 1;
+  });
+  const wide = document.documentElement.scrollWidth > innerWidth ? [document.body] : [];
+  return [...cut, ...apart, ...wide].map(({ outerHTML }) => outerHTML.slice(0, 200));
+}"""
+
+# Those that Tab has not reached yet, and those that do not show that they have the focus.
+CONTROLS = """() => {
+  const all = document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']");
+  window.left = new Set([...all].filter((one) => one.checkVisibility() && one.type !== "hidden"));
+  window.unseen = [];
+  window.told = ({ outerHTML }) => outerHTML.slice(0, 200);
+  document.addEventListener("focusin", ({ target }) => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(target);
+    if (outlineStyle === "none" || outlineWidth === "0px") unseen.push(target);
+    left.delete(target);
+  });
+}"""
+
 
 @pytest.fixture(scope="module")
 def filled(stack: Stack) -> Stack:
@@ -64,8 +91,7 @@ def places(filled: Stack) -> dict[str, str]:
     return {"letter": letter, "here": letters["here"], "id": id_, "group": f"{filled.topics.prefix}metrics"}
 
 
-@pytest.mark.parametrize("language", ["en", "ru"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "language"), LOOKS)
 @pytest.mark.parametrize("path", PAGES)
 def test_no_accessibility_violations(
     browser: Browser, filled: Stack, places: dict[str, str], path: str, scheme: str, language: str
@@ -73,8 +99,7 @@ def test_no_accessibility_violations(
     no_violations(browser, filled.url(OPEN), path.format(**places), scheme, language)
 
 
-@pytest.mark.parametrize("language", ["en", "ru"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "language"), LOOKS)
 @pytest.mark.parametrize(
     ("path", "token"),
     [("/login", None), ("/", None), ("/dead-letters", TOKEN), ("/dead-letters/{letter}", TOKEN), ("/", TOKEN)],
@@ -96,7 +121,7 @@ def test_no_accessibility_violations_where_a_token_is_needed(
 def no_violations(
     browser: Browser, base: str, path: str, scheme: str, language: str, headers: dict[str, str] | None = None
 ) -> None:
-    """Axe finds nothing on a page."""
+    """Axe finds nothing on a page, at any width, and nothing is crooked."""
     context = browser.new_context(
         base_url=base,
         locale=language,
@@ -107,19 +132,34 @@ def no_violations(
     page = context.new_page()
     page.goto(path)
     assert page.locator("html").get_attribute("lang") == language
-    results = Axe().run(page)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        results = Axe().run(page)
+        assert results.violations_count == 0, results.generate_report()
+        assert page.evaluate(CROOKED) == []
     context.close()
-    assert results.violations_count == 0, results.generate_report()
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_nothing_scrolls_sideways_at_360(browser: Browser, filled: Stack, places: dict[str, str], path: str) -> None:
-    context = browser.new_context(base_url=filled.url(OPEN), viewport={"width": 360, "height": 740}, locale="ru")
+def test_every_control_is_reached_by_tab_and_shows_it(
+    browser: Browser, filled: Stack, places: dict[str, str], path: str
+) -> None:
+    every_control_is_reached(browser, filled.url(OPEN), path.format(**places))
+
+
+def every_control_is_reached(browser: Browser, base: str, path: str) -> None:
+    """One after another from the top of a page, each with an outline."""
+    context = browser.new_context(base_url=base, viewport={"width": 360, "height": 800})
     page = context.new_page()
-    page.goto(path.format(**places))
-    width = page.evaluate("document.documentElement.scrollWidth")
+    page.goto(path)
+    page.evaluate(CONTROLS)
+    for _ in range(page.evaluate("left.size") + 5):
+        page.keyboard.press("Tab")
+    left, unseen = page.evaluate(
+        "[[...left].filter(({ isConnected }) => isConnected), unseen].map((of) => of.map(told))"
+    )
+    assert (left, unseen) == ([], [])
     context.close()
-    assert width <= 360
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -170,6 +210,28 @@ def test_the_history_is_chosen_by_links_and_is_the_same_as_json_and_csv(plain: P
     assert table.text.startswith("series,time,value\nrate_per_second,")
     plain.get_by_role("link", name="7 days").click()
     expect(plain.locator("nav.ranges [aria-current]")).to_have_text("7 days")
+
+
+@pytest.mark.parametrize("highest", [18_000, 180_000, 2_000_000, 180_000_000])
+def test_the_numbers_beside_a_chart_are_whole(page: Page, filled: Stack, highest: int) -> None:  # noqa: ARG001 -- with something to draw
+    page.goto("/history")
+    page.locator("#pause").click()
+    page.evaluate(
+        """(highest) => {
+          const plot = document.querySelector("#latency .plot");
+          const now = Number(plot.dataset.now);
+          plot.dataset.points = JSON.stringify([[now - 3600, 1, highest, null], [now, 1, highest, null]]);
+          dispatchEvent(new Event("resize"));
+        }""",
+        highest,
+    )
+    edge = page.evaluate(
+        """() => {
+          const canvas = document.querySelector("#latency canvas");
+          return canvas.getContext("2d").getImageData(0, 0, 2, canvas.height).data.some((one) => one);
+        }"""
+    )
+    assert not edge
 
 
 def test_our_groups_are_among_those_that_read_the_applications(plain: Page, filled: Stack) -> None:
