@@ -20,8 +20,10 @@ async def uncut(doing: Coroutine[Any, Any, None]) -> None:
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait({task}, timeout=_SECONDS)
-        task.cancel()  # aiokafka asks for a producer id for ever
+        try:
+            await asyncio.wait({task}, timeout=_SECONDS)
+        finally:  # also where the caller is told a second time
+            task.cancel()  # aiokafka asks for a producer id for ever
         await asyncio.wait({task})
         if not task.cancelled():
             task.exception()  # looked at, and of no interest any more

@@ -10,6 +10,7 @@ import pytest
 from aiokafka.client import AIOKafkaClient
 
 from runtime.kafka.clients import Kafka
+from runtime.kafka.uncut import uncut
 
 NOWHERE = Kafka("127.0.0.1:1")
 
@@ -70,3 +71,24 @@ async def test_nor_in_ending_the_tasks_of_a_client(kind: str) -> None:
     may_end.set()
     with pytest.raises(asyncio.CancelledError):
         await closing
+
+
+async def test_who_is_told_twice_leaves_nothing_behind_that_goes_on_for_ever() -> None:
+    begun, told = asyncio.Event(), asyncio.Event()
+
+    async def ask_for_ever() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            told.set()
+
+    caller = asyncio.ensure_future(uncut(ask_for_ever()))
+    await begun.wait()
+    for _ in range(2):
+        caller.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    async with asyncio.timeout(5):
+        await told.wait()
