@@ -45,3 +45,22 @@ def test_every_bound_is_tried_and_the_defaults_keep_all() -> None:
 
 def test_a_bound_that_concerns_a_setting_without_value_does_not_bind() -> None:
     assert GatewaySettings(_env_file=None, read_lag_seconds_max=1).database_read_url is None
+
+
+_PROXIES = {"proxy_protocol": True, "trusted_proxies": "10.0.0.0/8"}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"gateway_tls_key": "key.pem"}, "GATEWAY_TLS_KEY is set: set GATEWAY_TLS_CERTIFICATE"),
+        ({"gateway_tls_certificate": "c.pem", **_PROXIES}, "PROXY_PROTOCOL cannot go with GATEWAY_TLS_CERTIFICATE"),
+        ({"proxy_protocol": True}, "PROXY_PROTOCOL is set: set TRUSTED_PROXIES"),
+        ({"database_read_url": "postgresql://reader@one,two/headgate"}, "DATABASE_READ_URL must name one replica"),
+        (_REPLICA | {"database_read_url_file": "url"}, "DATABASE_READ_URL and DATABASE_READ_URL_FILE are both set"),
+    ],
+)
+def test_what_the_gateway_cannot_do_at_once_is_refused_by_name(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        GatewaySettings(_env_file=None, **values)
+    assert said in explain(GatewaySettings, refused.value)
