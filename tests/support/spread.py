@@ -27,9 +27,9 @@ _BYTES_EACH = 3 << 30
 
 
 def at_a_time(arguments: Sequence[str], *, cores: int, memory: int) -> int:
-    """How many tests run beside each other: one for each core, half as many again where many wait."""
+    """How many tests run beside each other: one for each core, five for two cores where many wait."""
     busy = arguments and all(argument.startswith(_BUSY) for argument in arguments)
-    return max(1, min(cores if busy else cores + cores // 2, memory // _BYTES_EACH))
+    return max(1, min(cores if busy else cores * 5 // 2, memory // _BYTES_EACH))
 
 
 def together(nodeid: str) -> str:

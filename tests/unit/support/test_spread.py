@@ -14,10 +14,10 @@ GIBIBYTE = 1 << 30
 @pytest.mark.parametrize(
     ("arguments", "cores", "gibibytes", "number"),
     [
-        (["tests"], 2, 24, 3),
+        (["tests"], 2, 24, 5),
         (["tests/unit"], 2, 24, 2),
         (["tests/unit/cli", "tests/model"], 8, 64, 8),
-        (["tests/unit", "tests/pipeline"], 2, 24, 3),
+        (["tests/unit", "tests/pipeline"], 2, 24, 5),
         (["tests"], 8, 7, 2),
         (["tests"], 8, 2, 1),
     ],
