@@ -105,10 +105,12 @@ def _record(names: tuple[str, ...]) -> type[asyncpg.Record]:
 class Compiled:
     """A statement compiled once and run by the driver itself, which prepares it once for each connection.
 
-    To run the hottest statements, SQLAlchemy takes more CPU time than the driver does.
+    To run the hottest statements, SQLAlchemy takes more CPU time than the driver does. ``anew``: PostgreSQL plans it
+    for its values each time, where the plan for any values would be a bad one for these.
     """
 
-    def __init__(self, statement: ClauseElement) -> None:
+    def __init__(self, statement: ClauseElement, *, anew: bool = False) -> None:
+        self._anew = anew
         dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]  # has no types
         compiled = cast("SQLCompiler", statement.compile(dialect=dialect))
         self.sql = str(compiled)
@@ -122,6 +124,9 @@ class Compiled:
             values[name] if process is None else process(values[name]) for name, process in self._processors.items()
         ]
         try:
+            if self._anew:
+                prepared = await driver.prepare(self.sql, record_class=self._record)
+                return await prepared.fetch(*arguments)
             return await driver.fetch(self.sql, *arguments, record_class=self._record)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise DBAPIError(self.sql, None, error) from error

@@ -1,7 +1,8 @@
 """The statements that read applications, one for each shape of question: compiled once, prepared once a connection.
 
 What the planner must know (how many rows at most) is part of the text; what it need not know is bound. So the plan
-for any values is as good as that for these, and PostgreSQL soon stops planning.
+for any values is as good as that for these, and PostgreSQL soon stops planning. A part of a name is planned anew each
+time: whether the trigram index or the primary key finds a page sooner depends on how rare the part is.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ from gateway.database.tables import applications, ownerships
 from gateway.read.search import FILTERS, OWNER
 
 _ID = applications.c.id
+_PART = "user_name__like"
 _FIELDS = select(applications)
 
 # The filters of a search by name: what they ask of an application, and what they ask of its id.
@@ -99,7 +101,7 @@ def own() -> Compiled:
 @lru_cache(512)
 def page(names: tuple[str, ...], size: int, place: str, *, newest_first: bool) -> Compiled:
     """``size`` applications that the filters of these names find; ``place`` is "", or binds "after" or "offset"."""
-    return Compiled(select_page(names, size, place, newest_first=newest_first))
+    return Compiled(select_page(names, size, place, newest_first=newest_first), anew=_PART in names)
 
 
 def select_page(names: tuple[str, ...], size: int, place: str, *, newest_first: bool) -> Select[Any]:
@@ -121,4 +123,4 @@ def count(names: tuple[str, ...]) -> Compiled:
     """How many applications these filters find; it stops at ``most``."""
     most = bindparam("most", type_=Integer)
     ids, _ = select_ids(names)
-    return Compiled(select(func.count().label("number")).select_from(ids.limit(most).subquery()))
+    return Compiled(select(func.count().label("number")).select_from(ids.limit(most).subquery()), anew=_PART in names)

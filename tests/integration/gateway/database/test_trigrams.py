@@ -55,3 +55,21 @@ async def test_a_rare_part_of_a_name_is_found_by_the_index(server: Postgres, bef
         plan = "\n".join(row[0] for row in await admin.fetch(f"EXPLAIN {sql}", value, 10_001))
         assert "user_name_trgm" in plan
     await admin.close()
+
+
+async def test_each_part_has_a_plan_of_its_own(server: Postgres) -> None:
+    """After a few times PostgreSQL would take the plan for any part, which reads every name for a rare one."""
+    await asyncio.to_thread(server.query, "CREATE DATABASE test_plans OWNER headgate")
+    await migrate(server.url("test_plans"))
+    connection = await asyncpg.connect(server.url("test_plans").replace("+asyncpg", ""))
+    await connection.execute(_FILL)
+    await connection.execute("VACUUM ANALYZE applications")
+    page, values = statements.page(("user_name__like",), 21, "", newest_first=True), {"user_name__like": "%nobody%"}
+    for _ in range(20):
+        assert await page.run(connection, values) == []
+    used = "coalesce(max(generic_plans + custom_plans), 0) AS used"
+    kept = f"SELECT count(*) AS number, {used} FROM pg_prepared_statements WHERE statement = $1"
+    [row] = await connection.fetch(kept, page.sql)
+    assert row["used"] <= 1
+    assert row["number"] <= 2
+    await connection.close()
