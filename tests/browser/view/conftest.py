@@ -15,6 +15,7 @@ from cli.topics.create import create
 from contracts import Topics
 from devstack.kafka.broker import Broker
 from devstack.postgresql.postgres import Postgres
+from tests.browser.view.readers import Readers
 from tests.browser.view.stack import OPEN, STACK, Stack, in_thread
 
 Opened = Callable[..., Iterator[Stack]]
@@ -43,6 +44,12 @@ def browser(template_database: str) -> Iterator[Browser]:  # noqa: ARG001 -- mad
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="package")
+def readers(browser: Browser) -> Readers:
+    """Those who only look."""
+    return Readers(browser)
 
 
 @pytest.fixture(scope="package")

@@ -17,8 +17,7 @@ from aiohttp.web import (
     StreamResponse,
     TCPSite,
 )
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from devstack.ports import free_port
 from stream_workers.web.serving.access import Access
@@ -28,6 +27,7 @@ from stream_workers.web.serving.protection import guarded
 from stream_workers.web.serving.site import NAVIGATION, Site
 from stream_workers.web.showing.preferences import Language
 from stream_workers.web.showing.wording import texts
+from tests.browser.view.readers import Readers, refuse_violations
 from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack
 
 BROKEN: dict[int, Exception] = {
@@ -40,12 +40,10 @@ BROKEN: dict[int, Exception] = {
 
 
 @pytest.fixture(params=[("light", "en"), ("dark", "en"), ("light", "ru"), ("dark", "ru")], ids="-".join)
-def reader(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+def reader(request: pytest.FixtureRequest, readers: Readers) -> Iterator[Page]:
     """Readers of both languages, in the light and in the dark."""
-    scheme, language = request.param
-    context = browser.new_context(color_scheme=scheme, locale=language)
-    yield context.new_page()
-    context.close()
+    with readers.one(*request.param) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -144,5 +142,4 @@ def whole(page: Page, status: int, code: int) -> None:
     expect(page).to_have_title(f"{title} · Headgate")
     expect(page.locator("nav a")).to_have_count(len(NAVIGATION))
     expect(page.locator(".ways a[href='/']")).to_be_visible()
-    results = Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
+    refuse_violations(page)

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser.view.readers import Readers, Scheme
 from tests.browser.view.stack import Stack
 from tests.browser.view.test_reading import LOOKS, every_control_is_reached, no_violations
 
@@ -30,9 +31,9 @@ def id_(stack: Stack) -> str:
 @pytest.mark.parametrize(("scheme", "language"), LOOKS)
 @pytest.mark.parametrize("path", PAGES)
 def test_no_accessibility_violations_at_any_width(
-    *, browser: Browser, stack: Stack, id_: str, path: str, scheme: str, language: str
+    *, readers: Readers, stack: Stack, id_: str, path: str, scheme: Scheme, language: str
 ) -> None:
-    no_violations(browser, stack.url("gateway"), path.format(id=id_), scheme, language)
+    no_violations(readers, stack.url("gateway", path.format(id=id_)), scheme, language)
 
 
 @pytest.mark.parametrize("path", PAGES)

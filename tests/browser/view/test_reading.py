@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.view.readers import Readers, Scheme, refuse_violations
 from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack, until
 from tests.browser.view.test_numbers import HOSTILE
 
@@ -94,9 +94,9 @@ def places(filled: Stack) -> dict[str, str]:
 @pytest.mark.parametrize(("scheme", "language"), LOOKS)
 @pytest.mark.parametrize("path", PAGES)
 def test_no_accessibility_violations(
-    browser: Browser, filled: Stack, places: dict[str, str], path: str, scheme: str, language: str
+    readers: Readers, filled: Stack, places: dict[str, str], path: str, scheme: Scheme, language: str
 ) -> None:
-    no_violations(browser, filled.url(OPEN), path.format(**places), scheme, language)
+    no_violations(readers, filled.url(OPEN, path.format(**places)), scheme, language)
 
 
 @pytest.mark.parametrize(("scheme", "language"), LOOKS)
@@ -106,38 +106,29 @@ def test_no_accessibility_violations(
 )
 def test_no_accessibility_violations_where_a_token_is_needed(
     *,
-    browser: Browser,
+    readers: Readers,
     filled: Stack,
     places: dict[str, str],
     path: str,
     token: str | None,
-    scheme: str,
+    scheme: Scheme,
     language: str,
 ) -> None:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    no_violations(browser, filled.url(GUARDED), path.format(**places), scheme, language, headers)
+    no_violations(readers, filled.url(GUARDED, path.format(**places)), scheme, language, headers=headers)
 
 
 def no_violations(
-    browser: Browser, base: str, path: str, scheme: str, language: str, headers: dict[str, str] | None = None
+    readers: Readers, url: str, scheme: Scheme, language: str, *, headers: dict[str, str] | None = None
 ) -> None:
     """Axe finds nothing on a page, at any width, and nothing is crooked."""
-    context = browser.new_context(
-        base_url=base,
-        locale=language,
-        color_scheme="dark" if scheme == "dark" else "light",
-        viewport={"width": 1280, "height": 800},
-        extra_http_headers=headers or {},
-    )
-    page = context.new_page()
-    page.goto(path)
-    assert page.locator("html").get_attribute("lang") == language
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 800})
-        results = Axe().run(page)
-        assert results.violations_count == 0, results.generate_report()
-        assert page.evaluate(CROOKED) == []
-    context.close()
+    with readers.one(scheme, language, headers=headers) as page:
+        page.goto(url)
+        assert page.locator("html").get_attribute("lang") == language
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            refuse_violations(page)
+            assert page.evaluate(CROOKED) == []
 
 
 @pytest.mark.parametrize("path", PAGES)
