@@ -23,6 +23,9 @@ DEPTH_MAX = 100_000
 Name = Annotated[UserName, AfterValidator(normalised)]
 Order = Literal["created_at", "-created_at"]
 
+# The filter that may have to read every name there is.
+PART = "user_name__like"
+
 # Which part of the list is asked for; all other parameters say which list.
 _PLACE = {"page", "size", "cursor", "fields", "total"}
 
@@ -128,7 +131,7 @@ def _itself(value: str) -> str:
 
 # What a filter's value becomes where it is not compared with its column as it is.
 _BOUND: Mapping[str, Callable[[Any], str | UUID]] = {
-    "user_name__like": _pattern,
+    PART: _pattern,
     "created_from": first_id,
     "created_to": first_id,
 }

@@ -15,13 +15,13 @@ from gateway.database.connection import (
     sqlstate,
 )
 from gateway.problems.errors import DatabaseAwayError, OverloadedError, SearchTooBroadError
+from gateway.read.search import PART
 
 # The database's own limit is shorter; this one is for a database that says nothing at all.
 READ_SECONDS = STATEMENT_SECONDS + 1.5
 CONNECTIONS = 6
 # Searches for a part of a name may read every name there is: so many at a time, and nothing else waits for them.
 SEARCHES = 2
-_PART = "user_name__like"
 _QUERY_CANCELED = "57014"
 
 
@@ -39,7 +39,7 @@ class Server:
 
         OverloadedError where too many search for parts of names.
         """
-        if _PART not in values:
+        if PART not in values:
             return await self._fetch(statement, values)
         async with self._turn():
             return await self._fetch(statement, values)

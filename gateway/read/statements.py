@@ -28,10 +28,9 @@ from sqlalchemy.sql.selectable import LateralFromClause
 
 from gateway.database.connection import Compiled
 from gateway.database.tables import applications, ownerships
-from gateway.read.search import FILTERS, OWNER
+from gateway.read.search import FILTERS, OWNER, PART
 
 _ID = applications.c.id
-_PART = "user_name__like"
 _FIELDS = select(applications)
 
 # The filters of a search by name: what they ask of an application, and what they ask of its id.
@@ -101,7 +100,7 @@ def own() -> Compiled:
 @lru_cache(512)
 def page(names: tuple[str, ...], size: int, place: str, *, newest_first: bool) -> Compiled:
     """``size`` applications that the filters of these names find; ``place`` is "", or binds "after" or "offset"."""
-    return Compiled(select_page(names, size, place, newest_first=newest_first), anew=_PART in names)
+    return Compiled(select_page(names, size, place, newest_first=newest_first), anew=PART in names)
 
 
 def select_page(names: tuple[str, ...], size: int, place: str, *, newest_first: bool) -> Select[Any]:
@@ -123,4 +122,4 @@ def count(names: tuple[str, ...]) -> Compiled:
     """How many applications these filters find; it stops at ``most``."""
     most = bindparam("most", type_=Integer)
     ids, _ = select_ids(names)
-    return Compiled(select(func.count().label("number")).select_from(ids.limit(most).subquery()), anew=_PART in names)
+    return Compiled(select(func.count().label("number")).select_from(ids.limit(most).subquery()), anew=PART in names)
