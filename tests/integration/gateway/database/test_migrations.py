@@ -1,20 +1,27 @@
 """The migrations build what gateway/database/tables.py says, on a real server, twice at once, up and down."""
 
 import asyncio
+import importlib
 import os
 import re
 import subprocess
+from contextlib import suppress
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from contracts import first_id
 from devstack.postgresql.initdb import command
 from gateway.database.partitions import make_months
 from gateway.database.tables import SCHEMA, metadata
 from migrations import MigrationError, downgrade, head, migrate, trigram
+from tests.support.write_path import eventually, rows
 
 
 def dump(url: str) -> str:
@@ -142,6 +149,7 @@ async def test_the_rows_of_the_first_schema_stay_when_it_gets_months(empty_datab
     assert await scalar(url, f"SELECT relfilenode {older}") == stored, "the rows were copied"
     in_default = await scalar(url, "SELECT string_agg(user_name, ',') FROM applications_default")
     assert in_default == ("far" if far else None)
+    assert not await scalar(url, "SELECT count(*) FROM pg_constraint WHERE conname = 'ck_applications_range'")
     await downgrade(url, "0001")
     assert await scalar(url, _DIGEST) == before
 
@@ -161,6 +169,37 @@ async def test_writers_of_the_former_version_go_on_while_months_come(empty_datab
         assert await connection.scalar(text("SELECT count(*) FROM applications")) == written + 1
     await engine.dispose()
     assert await migrated == head()
+
+
+async def test_a_first_row_that_comes_while_an_empty_table_gets_months_stays(empty_database_url: str) -> None:
+    """It is written when the migration looks, and committed while that waits for the table."""
+    url = empty_database_url
+    waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+    async def waits_for_the_table() -> bool:
+        return bool(await rows(url, waits))
+
+    await migrate(url, "0001")
+    writer = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        async with writer.transaction():
+            await writer.execute("INSERT INTO applications VALUES (uuidv7(), 'user', 'text', now())")
+            migrated = asyncio.create_task(migrate(url))
+            await eventually(waits_for_the_table, what="a migration that waits for the table")
+    finally:
+        await writer.close()
+    with suppress(DBAPIError):  # it waits for a moment only
+        await migrated
+    assert await migrate(url) == head()
+    assert await scalar(url, "SELECT count(*) FROM applications") == 1
+
+
+def test_the_table_of_before_reaches_past_tomorrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the last day of a month some gateway's clock may be in the next one."""
+    months = importlib.import_module("migrations.versions.0002_months")
+    last_day = datetime(2030, 5, 31, 12, tzinfo=UTC)
+    monkeypatch.setattr(months, "datetime", SimpleNamespace(now=lambda _: last_day))
+    assert months._end_of_the_old() == ("2030_07", first_id(datetime(2030, 7, 1, tzinfo=UTC)))
 
 
 async def test_names_of_partitions_and_their_indexes_follow_the_convention(database_url: str) -> None:

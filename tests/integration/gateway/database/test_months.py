@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -92,6 +94,67 @@ async def test_more_than_can_be_moved_at_once_becomes_a_partition_as_it_is(
     assert await held(database_url) == {"applications_before_2030_06": 30, **others}
     await fill(database_url, 2, datetime(1998, 12, 31, tzinfo=UTC))
     assert await make_months(engine, now=YEARS_ON) == []
+
+
+async def test_what_is_closed_reaches_past_tomorrow_was_read_beforehand_and_keeps_no_mark(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the last day of a month some gateway's clock may be in the next one."""
+    monkeypatch.setattr(partitions, "MOVE_MAX", 10)
+    told: list[str] = []
+    talkative = {"server_settings": {"client_min_messages": "debug1"}}
+    engine = create_async_engine(database_url, isolation_level="AUTOCOMMIT", connect_args=talkative)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _(connection: Any, _record: object) -> None:
+        connection.driver_connection.add_log_listener(lambda _, message: told.append(message.message))
+
+    last_day = datetime(2030, 5, 31, 12, tzinfo=UTC)
+    await fill(database_url, 30, last_day)
+    await fill(database_url, 2, last_day + timedelta(days=1))
+    await make_months(engine, now=last_day)
+    await engine.dispose()
+    assert await held(database_url) == {"applications_before_2030_07": 32}
+    implied = 'partition constraint for table "applications_before_2030_07" is implied by existing constraints'
+    assert implied in told, "all rows were read while nobody could write"
+    assert not await rows(database_url, "SELECT FROM pg_constraint WHERE conname = 'ck_applications_range'")
+
+
+async def test_much_that_no_month_is_for_closes_nothing(
+    engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "MOVE_MAX", 10)
+    await fill(database_url, 30, datetime(1999, 12, 31, tzinfo=UTC))
+    assert await make_months(engine) == []
+    assert await held(database_url) == {"applications_default": 30}
+
+
+async def test_a_row_that_comes_while_its_month_is_made_is_in_nobodys_way(
+    engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the moving of what is there and the attaching: it waits, and is refused for now or stored."""
+    [coming] = await rows(database_url, "SELECT max(relname) AS name FROM pg_class WHERE relname ~ '^applications_2'")
+    await execute(database_url, f"DROP TABLE {coming['name']}")
+    run = partitions._run
+    row: asyncio.Task[None] = asyncio.create_task(asyncio.sleep(0))
+
+    async def waits_or_is_done() -> bool:
+        waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        return row.done() or bool(await rows(database_url, waiting))
+
+    async def interrupted(connection: Any, *statements: str) -> None:
+        nonlocal row
+        for statement in statements:
+            if "ATTACH PARTITION" in statement:
+                row = asyncio.create_task(fill(database_url, 1, Month.of(datetime.now(UTC)).later(2).begins))
+                await eventually(waits_or_is_done, what="a row that waits")
+            await run(connection, statement)
+
+    monkeypatch.setattr(partitions, "_run", interrupted)
+    assert await make_months(engine) == [coming["name"]]
+    with suppress(asyncpg.CheckViolationError):
+        await row
+    assert not await rows(database_url, "SELECT FROM applications_default")
 
 
 async def test_a_name_that_an_older_version_left_with_another_partition_is_in_nobodys_way(
