@@ -35,6 +35,11 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     ({"kafka_ssl_ca": "/ca.pem"}, "KAFKA_SSL_CA is set, but KAFKA_SECURITY_PROTOCOL is PLAINTEXT"),
     (BEARER, "set KAFKA_OAUTH_TOKEN_URL or KAFKA_OAUTH_TOKEN_FILE"),
     ({**BEARER, **URL}, "set KAFKA_OAUTH_CLIENT_ID"),
+    (
+        {**BEARER, **URL, "kafka_oauth_client_id": "headgate"},
+        "set KAFKA_OAUTH_CLIENT_SECRET or KAFKA_OAUTH_CLIENT_SECRET_FILE",
+    ),
+    ({"kafka_oauth_scope": "topics"}, "KAFKA_OAUTH_SCOPE is set, but KAFKA_SECURITY_PROTOCOL is PLAINTEXT"),
     ({**BEARER, **CLIENT, "kafka_oauth_token_file": "/token"}, "but KAFKA_OAUTH_TOKEN_URL is not"),
     ({**BEARER, **URL, **CLIENT, "kafka_oauth_token_file": "/token"}, "keep the one that tokens come from"),
     ({**BEARER, **URL, **CLIENT, **PASSWORD}, "KAFKA_SASL_MECHANISM is OAUTHBEARER, which takes tokens"),
