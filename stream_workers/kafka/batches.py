@@ -6,6 +6,7 @@ tests/unit/stream_workers/kafka/test_faust_internals.py fails when a part of Fau
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, TypeAlias, cast
 
 import faust
@@ -24,6 +25,10 @@ from stream_workers.kafka.room import Room
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 NextOffsets = Callable[[set[int]], Awaitable[Mapping[int, int]]]
 Rejoining = Callable[[str], Awaitable[None]]
+
+# What aiokafka says where a rebalance takes partitions, or all, while positions are asked for: whoever gets them seeks
+# by itself. In its recovery, Faust begins anew then.
+_TAKEN_AWAY = (IllegalStateError, AssertionError)
 
 _MESSAGE_FIELDS = (
     "topic",
@@ -93,7 +98,8 @@ class BatchConsumer(driver.Consumer):
         if fetched is None or self.should_stop:
             return
         if not self.flow_active:
-            await self.perform_seek()
+            with suppress(*_TAKEN_AWAY):
+                await self.perform_seek()
             return
 
         for tp, message in self._messages(fetched):

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import IllegalStateError
 from aiokafka.protocol.api import Request, RequestStruct
 from aiokafka.protocol.group import JoinGroupRequest
 from aiokafka.record.memory_records import MemoryRecords
@@ -257,6 +258,26 @@ async def test_what_a_rebalance_throws_away_takes_no_room(
     app.room.handed(50)
     await getattr(consumer, step)(*given)
     assert await app.room.free()
+
+
+@pytest.mark.parametrize("error", [IllegalStateError("one is not assigned"), AssertionError("none is assigned")])
+async def test_what_a_rebalance_takes_amid_a_seek_ends_no_worker(
+    app: BatchApp, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    consumer: Any = app.consumer
+    consumer.flow_active = False
+
+    async def fetched(_: float) -> tuple[dict[Any, Any], set[Any]]:
+        return {}, set()
+
+    async def taken(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(consumer, "_wait_next_records", fetched)
+    monkeypatch.setattr(BaseConsumer, "perform_seek", taken)
+    assert [each async for each in consumer.getmany(0)] == []
+    with pytest.raises(type(error)):  # recovery hears of it: Faust begins that anew
+        await consumer.perform_seek()
 
 
 async def test_acknowledged_batches_are_committed_by_their_newest_offset(app: BatchApp) -> None:
