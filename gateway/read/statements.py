@@ -7,6 +7,7 @@ time: whether the trigram index or the primary key finds a page sooner depends o
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any
 
 from sqlalchemy import (
@@ -71,19 +72,23 @@ def row_of(id_: ColumnElement[Any]) -> LateralFromClause:
 _SIZES = (1, 4, 16, 64)
 TOGETHER = _SIZES[-1]
 """So many applications are read by their ids at once."""
+_NAMES = tuple(f"id_{place}" for place in range(TOGETHER))
 
 
 def by_ids(ids: list[Any]) -> tuple[Compiled, dict[str, Any]]:
-    """The applications with these ids, at most TOGETHER, in no order; what is not there is left out."""
+    """The applications with these ids, at most TOGETHER, in no order; what is not there is left out.
+
+    What fills up finds nothing: a row that comes twice is to be read twice.
+    """
     size = next(size for size in _SIZES if size >= len(ids))
-    return _by_ids(size), {f"id_{place}": ids[min(place, len(ids) - 1)] for place in range(size)}
+    return _by_ids(size), dict(zip_longest(_NAMES[:size], ids))
 
 
 @lru_cache(len(_SIZES))
 def _by_ids(size: int) -> Compiled:
     """A list of values, not an array: its length is known to the planner, which then need not see them again."""
-    names = [(bindparam(f"id_{place}", type_=Uuid),) for place in range(size)]
-    asked = values(Column("id", Uuid), name="asked").data(names)
+    ids = [(bindparam(name, type_=Uuid),) for name in _NAMES[:size]]
+    asked = values(Column("id", Uuid), name="asked").data(ids)
     row = row_of(asked.c.id)
     return Compiled(select(*row.c).join_from(asked, row, true()))
 

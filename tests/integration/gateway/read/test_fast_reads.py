@@ -11,7 +11,7 @@ import pytest
 
 from gateway.database.connection import Compiled
 from gateway.problems.errors import DatabaseAwayError
-from gateway.read import totals
+from gateway.read import statements, totals
 from gateway.read.search import Search
 from gateway.read.server import Server
 from gateway.read.shared import Shared
@@ -97,6 +97,14 @@ async def test_a_crowd_shares_its_reads(http: Served, statements_run: list[str])
     pages = await asyncio.gather(*(reads.page(Search(size=3)) for _ in range(50)))
     assert {page.total for page in pages} == {90}
     assert len(statements_run) <= 4
+
+
+@pytest.mark.parametrize("asked", [1, 3, 4, 5, 17])
+async def test_no_application_of_a_group_is_read_twice(http: Served, asked: int) -> None:
+    made = await fill(http.settings.database_url.get_secret_value(), 20)
+    ids = [row["id"] for row in made][:asked]
+    rows = await http.front.running.reads.rows(*statements.by_ids(ids))
+    assert sorted(row.id for row in rows) == sorted(ids)
 
 
 async def test_who_writes_a_page_in_another_way_shares_none_of_it(http: Served) -> None:
