@@ -1,16 +1,17 @@
 """Latency under a mixed load, 70 % of what the server can take: one by id, pages and POSTs, each by its percentiles.
 
 What a server can take is measured a moment before, with the same mix. Then requests are due at a fixed rate, whether or
-not earlier ones have been answered, and are timed from when they were due.
+not earlier ones have been answered, and are timed from when they were due. The generator shares the cores, and takes
+most of one near what Headgate can take: so Headgate is also measured at the rate of the usual way.
 """
 
+import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from bench.findings import Finding, Table
 from bench.load import POST, Load, Mix, Shot, fire, pace
-from bench.processes import Meter
 from bench.rows import fill
 from bench.series import Series
 from bench.stage import Server, Stage
@@ -18,7 +19,8 @@ from bench.stage import Server, Stage
 ROWS, QUICK_ROWS = 10_000_000, 300_000
 SECONDS, QUICK_SECONDS = 20.0, 5.0
 CONNECTIONS, SHARE = 64, 0.7
-OURS, USUAL = "Headgate", "the usual way"
+OURS, USUAL, SAME_RATE = "Headgate", "the usual way", "Headgate, at that rate"
+GENERATOR = "generator"
 ONE, PAGE, WRITE = "one by id", "page of 20", "POST"
 _PERCENTILES = ("p50_ms", "p99_ms", "p999_ms")
 
@@ -28,6 +30,7 @@ class Stretch:
     """One round: requests a second that were possible, what was offered and answered, CPU in seconds by process."""
 
     capacity: float
+    offered: float
     loads: Mapping[str, Load]
     cpu: Mapping[str, float]
 
@@ -44,10 +47,13 @@ async def run(stage: Stage) -> Finding:
     finding = Finding("mixed")
     rows = QUICK_ROWS if stage.settings.quick else ROWS
     servers, ids = await _servers(stage, rows)
-    found: dict[str, list[Stretch]] = {name: [] for name in servers}
+    found: dict[str, list[Stretch]] = {name: [] for name in (*servers, SAME_RATE)}
     for number in range(stage.settings.round_count):
         for name, server in list(servers.items())[:: -1 if number % 2 else 1]:
-            found[name].append(await _stretch(stage, server, ids, pages=name == OURS))
+            most = await _capacity(stage, server, ids, pages=name == OURS)
+            found[name].append(await _stretch(stage, server, ids, most, most * SHARE, pages=name == OURS))
+        most, offered = found[OURS][-1].capacity, found[USUAL][-1].offered
+        found[SAME_RATE].append(await _stretch(stage, servers[OURS], ids, most, offered, pages=True))
     stage.end(*servers.values())
     _tell(finding, found, rows)
     return finding
@@ -65,23 +71,30 @@ async def _servers(stage: Stage, rows: int) -> tuple[dict[str, Server], list[UUI
     return servers, [row["id"] for row in found]
 
 
-async def _stretch(stage: Stage, server: Server, ids: list[UUID], *, pages: bool) -> Stretch:
-    texts = tuple(map(str, ids))
-    whole = Shot("mixed", arguments=(int(pages), *texts))
+async def _capacity(stage: Stage, server: Server, ids: Sequence[UUID], *, pages: bool) -> float:
+    """Requests a second."""
+    whole = Shot("mixed", arguments=(int(pages), *map(str, ids)))
     await fire(server.address, whole, connections=CONNECTIONS, seconds=1)
-    most = await fire(server.address, whole, connections=CONNECTIONS, seconds=stage.settings.load_seconds)
-    kinds = {ONE: (19 - pages, Shot("one", arguments=texts)), WRITE: (1, POST)}
+    return (await fire(server.address, whole, connections=CONNECTIONS, seconds=stage.settings.load_seconds)).rate
+
+
+async def _stretch(
+    stage: Stage, server: Server, ids: Sequence[UUID], capacity: float, offered: float, *, pages: bool
+) -> Stretch:
+    kinds = {ONE: (19 - pages, Shot("one", arguments=tuple(map(str, ids)))), WRITE: (1, POST)}
     if pages:
         kinds[PAGE] = (1, Shot("get", "/applications"))
-    meters = {"server": server.meter, "postgresql": stage.postgres_meter, "kafka": stage.kafka_meter}
-    before = {name: meter.cpu_seconds() for name, meter in meters.items()}
+    before = _spent(stage, server)
     seconds = QUICK_SECONDS if stage.settings.quick else SECONDS
-    loads = await pace(server.address, Mix(kinds, most.rate * SHARE, CONNECTIONS), seconds=seconds)
-    return Stretch(most.rate, loads, _since(before, meters))
+    loads = await pace(server.address, Mix(kinds, offered, CONNECTIONS), seconds=seconds)
+    return Stretch(capacity, offered, loads, {name: now - before[name] for name, now in _spent(stage, server).items()})
 
 
-def _since(before: Mapping[str, float], meters: Mapping[str, Meter]) -> dict[str, float]:
-    return {name: meter.cpu_seconds() - before[name] for name, meter in meters.items()}
+def _spent(stage: Stage, server: Server) -> dict[str, float]:
+    """Seconds of CPU by now, by process; the generator's processes have ended when they are asked of."""
+    meters = {"server": server.meter, "postgresql": stage.postgres_meter, "kafka": stage.kafka_meter}
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {name: meter.cpu_seconds() for name, meter in meters.items()} | {GENERATOR: ended.ru_utime + ended.ru_stime}
 
 
 def _tell(finding: Finding, found: Mapping[str, Sequence[Stretch]], rows: int) -> None:
@@ -89,7 +102,7 @@ def _tell(finding: Finding, found: Mapping[str, Sequence[Stretch]], rows: int) -
     times = [_times(name, kind, many) for name, many in found.items() for kind in many[0].loads]
     columns = ("", "", "a second", "p50 ms", "p99 ms", "p99.9 ms")
     costs = [_costs(name, many) for name, many in found.items()]
-    processes = ("CPU µs server", "PostgreSQL", "Kafka", "offered for each core used")
+    processes = ("CPU µs server", "PostgreSQL", "Kafka", "generator", "offered for each core of the first three")
     finding.tables.append(Table(title, columns, times))
     finding.tables.append(Table("What the mix costs", ("", "possible a second", "offered", *processes), costs))
     finding.notes.append(
@@ -109,7 +122,7 @@ def _times(name: str, kind: str, many: Sequence[Stretch]) -> tuple[str, ...]:
 
 
 def _costs(name: str, many: Sequence[Stretch]) -> tuple[str, ...]:
-    series = [Series.of(each.capacity for each in many), Series.of(each.capacity * SHARE for each in many)]
+    series = [Series.of(each.capacity for each in many), Series.of(each.offered for each in many)]
     series += [Series.of(each.cpu_us(process) for each in many) for process in many[0].cpu]
-    series.append(Series.of(1e6 / each.cpu_us(*each.cpu) for each in many))
+    series.append(Series.of(1e6 / each.cpu_us(*(each.cpu.keys() - {GENERATOR})) for each in many))
     return (name, *map(str, series))
