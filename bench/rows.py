@@ -1,5 +1,7 @@
 """Tables of any size, filled by PostgreSQL itself."""
 
+from uuid import UUID
+
 from bench.stage import Connection
 
 _INDEX = "ix_applications_user_name_id"
@@ -24,3 +26,9 @@ async def fill(connection: Connection, rows: int, *, users: int = 10_000) -> Non
     await connection.execute(_FILL, rows, users, timeout=1800)
     await connection.execute(definition, timeout=1800)
     await connection.execute("VACUUM ANALYZE applications", timeout=1800)
+
+
+async def middle(connection: Connection, rows: int) -> list[UUID]:
+    """Some ids of the middle of so many rows."""
+    found = await connection.fetch("SELECT id FROM applications ORDER BY id LIMIT 500 OFFSET $1", rows // 2)
+    return [row["id"] for row in found]

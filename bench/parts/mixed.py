@@ -12,7 +12,7 @@ from uuid import UUID
 
 from bench.findings import Finding, Table
 from bench.load import POST, Load, Mix, Shot, fire, pace
-from bench.rows import fill
+from bench.rows import fill, middle
 from bench.series import Series
 from bench.stage import Server, Stage
 
@@ -63,12 +63,12 @@ async def _servers(stage: Stage, rows: int) -> tuple[dict[str, Server], list[UUI
     database, topics = await stage.database(), await stage.topics()
     async with stage.connection(database) as connection:
         await fill(connection, rows)
-        found = await connection.fetch("SELECT id FROM applications ORDER BY id LIMIT 500 OFFSET $1", rows // 2)
+        ids = await middle(connection, rows)
     servers = {
         OURS: await stage.gateway(database, topics),
         USUAL: await stage.asgi("usual_whole", database, topics),
     }
-    return servers, [row["id"] for row in found]
+    return servers, ids
 
 
 async def _capacity(stage: Stage, server: Server, ids: Sequence[UUID], *, pages: bool) -> float:

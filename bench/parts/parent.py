@@ -4,15 +4,17 @@ from pathlib import Path
 
 from bench.baselines.outcome import Outcome
 from bench.findings import Finding, Table
-from bench.load import POST
+from bench.load import POST, Shot
 from bench.parts.batch import BATCH, CONNECTIONS, ITEMS
 from bench.parts.workers import EVENTS, QUICK_EVENTS, filled, worker_outcome
-from bench.rounds import COLUMNS, Subject, alternate, cpu, plain, row
+from bench.rounds import COLUMNS, Round, Subject, alternate, cpu, plain, row
+from bench.rows import fill, middle
 from bench.series import Series
 from bench.stage import Stage
 from stream_workers.kinds import KINDS, Kind
 
 WITHIN = 1.02
+_ROWS, _READERS = 100_000, 16
 _OURS, _PARENT = "this one", "parent"
 
 
@@ -26,9 +28,8 @@ async def run(stage: Stage) -> Finding:
         subjects = [await _subject(stage, name, tree, items=items) for name, tree in trees.items()]
         rounds = await alternate(stage, subjects, dict.fromkeys(trees, shot), connections=connections)
         stage.end(*(subject.server for subject in subjects))
-        finding.tables.append(Table(title, COLUMNS, [row(name, many) for name, many in rounds.items()]))
-        finding.figures[title] = plain(rounds)
-        _judge(finding, title, cpu(rounds[_OURS]), cpu(rounds[_PARENT]))
+        _tell(finding, title, rounds)
+    await _reads(stage, finding, trees)
     for kind in KINDS.values():
         await _worker(stage, finding, kind, trees)
     return finding
@@ -37,6 +38,26 @@ async def run(stage: Stage) -> Finding:
 async def _subject(stage: Stage, name: str, tree: Path | None, *, items: int) -> Subject:
     database = await stage.database()
     return Subject(name, await stage.gateway(database, await stage.topics(), name, tree=tree), database, items)
+
+
+async def _reads(stage: Stage, finding: Finding, trees: dict[str, Path | None]) -> None:
+    """Both read the same rows."""
+    database, topics = await stage.database(), await stage.topics()
+    async with stage.connection(database) as connection:
+        await fill(connection, _ROWS)
+        ids = await middle(connection, _ROWS)
+    gateways = {name: await stage.gateway(database, topics, name, tree=tree) for name, tree in trees.items()}
+    subjects = [Subject(name, gateway, database) for name, gateway in gateways.items()]
+    one, page = Shot("one", arguments=tuple(map(str, ids))), Shot("get", "/applications")
+    for title, shot in (("one by id", one), ("page 1", page)):
+        _tell(finding, title, await alternate(stage, subjects, dict.fromkeys(trees, shot), connections=_READERS))
+    stage.end(*gateways.values())
+
+
+def _tell(finding: Finding, title: str, rounds: dict[str, list[Round]]) -> None:
+    finding.tables.append(Table(title, COLUMNS, [row(name, many) for name, many in rounds.items()]))
+    finding.figures[title] = plain(rounds)
+    _judge(finding, title, cpu(rounds[_OURS]), cpu(rounds[_PARENT]))
 
 
 async def _worker(stage: Stage, finding: Finding, kind: Kind, trees: dict[str, Path | None]) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 from bench.findings import Finding, Table
 from bench.load import Shot
 from bench.rounds import Round, Subject, alternate, cpu, p50, p99, plain, rates
-from bench.rows import fill
+from bench.rows import fill, middle
 from bench.stage import Stage
 from gateway.read import cursor
 from gateway.read.search import Search
@@ -59,8 +59,7 @@ async def _filled(stage: Stage, database: str, rows: int) -> list[UUID]:
     """Ids of the middle."""
     async with stage.connection(database) as connection:
         await fill(connection, rows)
-        found = await connection.fetch("SELECT id FROM applications ORDER BY id LIMIT 500 OFFSET $1", rows // 2)
-    return [row["id"] for row in found]
+        return await middle(connection, rows)
 
 
 def _shots(ids: dict[str, list[UUID]]) -> dict[str, dict[str, Shot]]:
