@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ async def test_each_event_has_one_effect(name: str, kafka: Kafka, topics: Topics
         child.process.send_signal(signal.SIGTERM)
     finally:
         child.kill()
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection:
         [[effects]] = connection.execute("SELECT sum(applications) FROM totals")
         [[events]] = connection.execute("SELECT count(*) FROM seen")
     assert (effects, events) == (301, 301)
@@ -67,7 +68,7 @@ async def _disturb(kafka: Kafka, topics: Topics) -> None:
 
 async def _reached(database: Path, count: int) -> bool:
     try:
-        with sqlite3.connect(database) as connection:
+        with closing(sqlite3.connect(database)) as connection:
             [[found]] = connection.execute("SELECT count(*) FROM seen")
     except sqlite3.OperationalError:  # it has not made its tables yet
         return False

@@ -67,6 +67,7 @@ async def main() -> None:
                 await consumer.commit()  # after the effects: a crash in between repeats events, and loses none
     finally:
         await consumer.stop()
+        database.close()
 
 
 if __name__ == "__main__":
