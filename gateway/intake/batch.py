@@ -50,7 +50,7 @@ async def submit_batch(
     ``atomic``: all of it is stored, or what is wrong with any of it is raised.
     """
     with bodies.share() as share:
-        items = await _items(visit, receive, share, bodies.turns, settings)
+        items = await _items(visit, receive, share, turns=bodies.turns, settings=settings)
         if atomic:
             return await submit_atomic(visit, items, writer=writer, limiter=limiter, settings=settings)
         return await _submit_items(visit, items, writer=writer, limiter=limiter, settings=settings)
@@ -72,7 +72,7 @@ async def _submit_items(
     return _answer(outcomes, visit)
 
 
-async def _items(visit: Visit, receive: body.Receive, share: Share, turns: Turns, settings: Settings) -> list[Item]:
+async def _items(visit: Visit, receive: body.Receive, share: Share, *, turns: Turns, settings: Settings) -> list[Item]:
     media_type = body.check(visit.headers, accept=ACCEPT)
     read = batch_items.from_array if media_type == body.JSON else batch_items.from_lines
     limit = settings.batch_body_max_bytes
