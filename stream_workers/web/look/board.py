@@ -1,4 +1,4 @@
-"""One look at everything a second, shared by all open pages; nothing is asked while nobody looks."""
+"""One look at everything, shared by all open pages; nothing is asked while nobody looks."""
 
 import asyncio
 import time
@@ -16,13 +16,13 @@ from stream_workers.kafka.broker import Broker
 from stream_workers.kinds import JOURNAL, KINDS, METRICS, Kind
 from stream_workers.web.look.gateways import Database, Intake
 from stream_workers.web.look.groups import Group, Groups
+from stream_workers.web.look.pace import Pace
 from stream_workers.web.look.polled import Polled, Reading
 from stream_workers.web.look.rates import Rates
 from stream_workers.web.look.read_model import ReadModel
 from stream_workers.web.look.snapshot import Sample, Snapshot
 from stream_workers.web.look.tail import Tail, Tailed
 
-LOOK_SECONDS = 1.0
 # A page waits this long for answers that are due; what comes later is in the next look.
 PATIENCE_SECONDS = 1.2
 # After this long without a look, every connection of this module is closed.
@@ -78,6 +78,7 @@ class Board:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.database = database
+        self.pace = Pace()
         self._read_model = read_model
         self._clock = clock
         self._groups = Groups(kafka, topics.applications, [kind.group(topics) for kind in KINDS.values()])
@@ -97,11 +98,13 @@ class Board:
         self._looking = asyncio.Lock()
 
     async def look(self) -> Look:
-        """The newest look; another one is taken at most once a second, whoever asks."""
+        """The newest look; another one is taken at the board's pace, whoever asks."""
         async with self._looking:
-            if self._look is None or self._clock() - self._look.at >= LOOK_SECONDS * 0.9:
+            if self._look is None or self._clock() - self._look.at >= self.pace.seconds:
                 await self._refresh()
-                self._look = self._taken()
+                self.pace.looked()
+                with self.pace.showing():
+                    self._look = self._taken()
             return self._look
 
     async def close(self) -> None:

@@ -139,7 +139,9 @@ class Site:
             self._rendered_at = look.at
         if key not in self._rendered:
             data = await self._data(name, look, request, reader)
-            self._rendered[key] = render.regions(name, reader, self._frame(request, name, look) | {"data": data})
+            with self.facts.board.pace.showing():
+                frame = self._frame(request, name, look) | {"data": data}
+                self._rendered[key] = render.regions(name, reader, frame)
         return self._rendered[key]
 
     async def _data(self, name: str, look: Look, request: Request, reader: Reader) -> dict[str, Any]:

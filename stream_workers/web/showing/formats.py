@@ -1,14 +1,15 @@
 """How numbers, spans and instants look: units always, a dash for what is not known, the reader's time zone."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
 from runtime.instants import instant
 from stream_workers.web.showing.preferences import Language
-from stream_workers.web.showing.wording import texts
+from stream_workers.web.showing.wording import Text, texts
 
 UNKNOWN = "\u2013"
 _THIN = "\u202f"
@@ -23,14 +24,14 @@ def number(value: float | None) -> str:
 
 def name(text: str) -> Markup:
     """What somebody chose to be called, kept to itself: it turns no other text round, and hides nothing."""
-    return Markup("<bdi>{}</bdi>").format("".join(repr(sign)[1:-1] if _UNSEEN.match(sign) else sign for sign in text))
+    return Markup("<bdi>%s</bdi>") % _UNSEEN.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 class Formats:
     """Formats for one language and one time zone."""
 
     def __init__(self, language: Language, zone: ZoneInfo) -> None:
-        self._units = {key.removeprefix("unit."): unit for key, unit in texts(language).items() if key[:5] == "unit."}
+        self._units = _units(language)
         self._comma = "," if language == "ru" else "."
         self._zone = zone
 
@@ -85,11 +86,15 @@ class Formats:
         if found is None:
             return Markup('<span title="1970-01-01T00:00:00Z + {} s">{}</span>').format(at, UNKNOWN)
         local = found.astimezone(self._zone)
-        today = datetime.now(UTC).astimezone(self._zone).date()
-        shown = f"{local:%H:%M:%S}" if local.date() == today else local.isoformat(" ")[:19]
+        written = local.isoformat(" ", "milliseconds")[:23]
+        shown = written[11:19] if local.date() == datetime.now(self._zone).date() else written[:19]
         iso = found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        full = f"{local.isoformat(' ', 'milliseconds')[:23]} {self._zone.key}"
-        return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, full, shown)
+        return Markup('<time datetime="%s" title="%s">%s</time>') % (iso, f"{written} {self._zone.key}", shown)
 
     def _decimal(self, value: float) -> str:
         return f"{value:.1f}".replace(".", self._comma)
+
+
+@cache
+def _units(language: Language) -> dict[str, Text]:
+    return {key.removeprefix("unit."): unit for key, unit in texts(language).items() if key.startswith("unit.")}

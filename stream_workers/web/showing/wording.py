@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from stream_workers.web.showing.preferences import Language
 
-Text = str | Mapping[str, str]
+Text = Markup | Mapping[str, Markup]
 # What stands in backticks is to be typed.
 _CODE = re.compile("`([^`]+)`")
 
@@ -30,8 +30,7 @@ class Words:
         text = self._texts[key]
         if not isinstance(text, str):
             text = text[plural(self._language, values["n"])]
-        marked = _CODE.sub(r"<code>\1</code>", text)
-        return Markup(marked).format(**values)  # noqa: S704 -- the catalogue is ours; the values are escaped by format
+        return text.format(**values) if values else text
 
     def __contains__(self, key: str) -> bool:
         return key in self._texts
@@ -51,7 +50,11 @@ def texts(language: Language) -> dict[str, Text]:
     """All texts of a language by dotted key."""
     source = files("stream_workers.web").joinpath("words", f"{language}.toml").read_text("utf-8")
     return {
-        f"{section}.{name}": text
+        f"{section}.{name}": _marked(text) if isinstance(text, str) else {form: _marked(text[form]) for form in text}
         for section, entries in tomllib.loads(source).items()
         for name, text in entries.items()
     }
+
+
+def _marked(text: str) -> Markup:
+    return Markup(_CODE.sub(r"<code>\1</code>", text))  # noqa: S704 -- the catalogue is ours
