@@ -121,6 +121,9 @@ async def test_bad_events_become_dead_letters_once_and_come_back_on_request(stac
     listed = [json.loads(line) for line in (await stack.told("dead-letters", "list", "--json")).splitlines()]
     assert [(one["partition"], one["offset"]) for one in listed] == [(0, offset) for offset in range(len(POISON))]
     assert "tombstone" in await stack.told("dead-letters", "show", "0/0")
+    for command in ("show", "redrive --origin"):
+        refused = await stack.refused("dead-letters", *command.split(), "0/99")
+        assert "there is no dead letter from 0/99" in str(refused)
     told = await stack.told("dead-letters", "redrive")
     assert f"{len(POISON)} would be dead letters again" in told
     assert "1 redriven" in await stack.told("dead-letters", "redrive", "--unreadable", "--origin", "0/3")
