@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -17,33 +16,23 @@ from devstack.kafka.broker import Broker
 from devstack.postgresql.postgres import Postgres
 from tests.browser.view.readers import Readers
 from tests.browser.view.stack import OPEN, STACK, Stack, in_thread
+from tests.support.chromium import CHROMIUM, FLAGS, MISSING, SHELL
 
 Opened = Callable[..., Iterator[Stack]]
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @pytest.fixture(scope="package")
 def browser(template_database: str) -> Iterator[Browser]:  # noqa: ARG001 -- made before, see below
-    """The system's Chromium; without one these tests are left out, which CI takes for a failure.
+    """The shell of the system's Chromium; without one these tests are left out, which CI takes for a failure.
 
     While it runs, this thread has a running event loop: what needs one of its own is made before, or in a thread.
     """
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not there: apt install chromium")
+    if not (SHELL and CHROMIUM):
+        pytest.skip(MISSING)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield chromium
-        chromium.close()
+        shell = playwright.chromium.launch(executable_path=SHELL, args=list(FLAGS))
+        yield shell
+        shell.close()
 
 
 @pytest.fixture(scope="package")

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, CDPSession, Page, expect
 
 from tests.browser.view.stack import GUARDED, OPEN, TOKEN, Stack, until
+from tests.support.chromium import CHROMIUM, FLAGS
 
 CONNECTIONS = 6
 SHOWN_TOTAL = "document.querySelector('.totals dd')?.textContent.replace(/\\D/g, '')"
@@ -68,8 +69,11 @@ class Tab:
 
 
 @pytest.fixture
-def tabs(browser: Browser, page: Page) -> Tabs:
-    return Tabs(browser.new_browser_cdp_session(), page)
+def tabs(browser: Browser, page: Page) -> Iterator[Tabs]:
+    """Of a whole Chromium: its shell has no windows."""
+    windowed = browser.browser_type.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    yield Tabs(windowed.new_browser_cdp_session(), page)
+    windowed.close()
 
 
 def test_the_seventh_page_opens_and_the_first_catches_up_when_it_is_seen_again(tabs: Tabs, stack: Stack) -> None:

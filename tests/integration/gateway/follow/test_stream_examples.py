@@ -7,18 +7,17 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
-from shutil import which
 
 import pytest
 from playwright.async_api import async_playwright, expect
 
 from gateway.settings import Settings
+from tests.support.chromium import FLAGS, MISSING, SHELL
 from tests.support.commands import ROOT
 from tests.support.http_gateway import NEW, Served, served
 from tests.support.write_path import eventually
 
 EXAMPLES = ROOT / "examples/stream"
-CHROMIUM = which("chromium")
 
 
 async def post(gateway: Served, description: str) -> str:
@@ -83,10 +82,10 @@ async def gateway(http_settings: Settings, site: str) -> AsyncIterator[Served]:
         yield running
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs the Debian package chromium")
+@pytest.mark.skipif(SHELL is None, reason=MISSING)
 async def test_the_page_comes_back_after_an_end_and_after_a_refusal(gateway: Served, site: str) -> None:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = await playwright.chromium.launch(executable_path=SHELL, args=list(FLAGS))
         page = await browser.new_page()
         await page.goto(f"{site}/index.html?gateway=http://127.0.0.1:{gateway.port}")
         await expect(page.get_by_role("status")).to_have_text("following", timeout=30_000)

@@ -1,18 +1,15 @@
 """/docs, /redoc and the form in a real browser: everything comes from the gateway, and the strict policy is kept."""
 
 from collections.abc import AsyncIterator
-from shutil import which
 
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from tests.support.chromium import FLAGS, MISSING, SHELL
 from tests.support.http_gateway import Served, count
 
-CHROMIUM = which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the Debian package chromium")
+pytestmark = pytest.mark.skipif(SHELL is None, reason=MISSING)
 
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-_FLAGS += ["--disable-sync", "--disable-quic", "--no-first-run"]
 # ReDoc's footer asks for this picture; the Content-Security-Policy stops it before it leaves.
 _STOPPED = "https://cdn.redoc.ly/redoc/logo-mini.svg"
 
@@ -20,7 +17,7 @@ _STOPPED = "https://cdn.redoc.ly/redoc/logo-mini.svg"
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        started = await playwright.chromium.launch(executable_path=SHELL, args=list(FLAGS))
         yield started
         await started.close()
 
