@@ -1,6 +1,7 @@
 """Bring a database to the schema of this version: safe to run twice at once, and again."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ from migrations.grants import grants
 from migrations.trigram import ensure_trigram_index
 from runtime.postgresql.server import PostgreSQL
 
+_log = logging.getLogger(__name__)
+
 _LOCK_ID = 0x6865616467617465  # "headgate" in ASCII: a number that no other program takes
 _LOCK_POLL_SECONDS = 0.2
 _RIGHTS = (
@@ -39,10 +42,17 @@ def head() -> str:
     return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
-async def migrate(server: PostgreSQL | str, revision: str = "head", *, wait_seconds: float = 300.0) -> str:
+async def migrate(
+    server: PostgreSQL | str,
+    revision: str = "head",
+    *,
+    wait_seconds: float = 300.0,
+    tell: Callable[[str], None] = _log.info,
+) -> str:
     """Upgrade to ``revision`` and return what was reached; a second caller waits, then finds nothing to do.
 
-    The schema that is set is made if there is none; else everything is made where the search path begins.
+    The schema that is set is made if there is none; else everything is made where the search path begins. ``tell`` gets
+    a sentence for what the server does not have and the schema can do without.
 
     Raises MigrationError if the database cannot be reached, refuses, or was migrated by a newer version.
     """
@@ -50,7 +60,7 @@ async def migrate(server: PostgreSQL | str, revision: str = "head", *, wait_seco
         await _ensure_schema(engine, PostgreSQL.at(server).schema)
         await _run_locked(engine, lambda config: command.upgrade(config, revision), wait_seconds)
         await months_ahead(engine)
-        await ensure_trigram_index(engine)
+        await ensure_trigram_index(engine, tell)
         return await _current(engine)
 
 

@@ -3,13 +3,13 @@
 No revision of the schema: it is correct without, only slower, and the extension may be installed later.
 """
 
-import structlog
+from collections.abc import Callable
+
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 INDEX = "ix_applications_user_name_trgm"
-_log = structlog.get_logger()
 
 _PLACE = text(
     "SELECT quote_ident(nspname) FROM pg_extension JOIN pg_namespace AS n ON n.oid = extnamespace "
@@ -26,11 +26,11 @@ ORDER BY part.relname
 """)
 
 
-async def ensure_trigram_index(engine: AsyncEngine) -> bool:
-    """Whether the index is there; builds it without blocking writers. Nothing happens where it is not possible."""
+async def ensure_trigram_index(engine: AsyncEngine, tell: Callable[[str], None]) -> bool:
+    """Whether the index is there; builds it without blocking writers. Where it is not possible, why is told."""
     async with engine.connect() as connection:
         connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        if not await _has_applications(connection) or not (columns := await _columns(connection)):
+        if not await _has_applications(connection) or not (columns := await _columns(connection, tell)):
             return False
         if not await _is_partitioned(connection):
             await _build(connection, INDEX, f"applications {columns}")
@@ -57,13 +57,13 @@ async def _has_applications(connection: AsyncConnection) -> bool:
     return await connection.scalar(text("SELECT to_regclass('applications') IS NOT NULL")) is True
 
 
-async def _columns(connection: AsyncConnection) -> str | None:
-    """With the schema that the extension is in, ours or where a managed service put it. None, and said, without it."""
+async def _columns(connection: AsyncConnection, tell: Callable[[str], None]) -> str | None:
+    """With the schema that the extension is in, ours or where a managed service put it. None, and told, without it."""
     if await connection.scalar(_PLACE) is None:
         try:
             await connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
         except DBAPIError as error:
-            _log.info(f"without pg_trgm, user_name__like reads every name: {error.orig}")
+            tell(f"without pg_trgm, user_name__like reads every name: {error.orig}")
             return None
     return f"USING gin (user_name {await connection.scalar(_PLACE)}.gin_trgm_ops)"
 

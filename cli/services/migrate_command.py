@@ -24,6 +24,6 @@ def migrate(
     The months ahead are made on the way: where gateways run as a role of their own, run this every month.
     """
     server = environment.read(Settings).postgresql
-    typer.echo(f"the database is at revision {asyncio.run(step.migrate(server))}")
+    typer.echo(f"the database is at revision {asyncio.run(step.migrate(server, typer.echo))}")
     if grants:
         typer.echo("\n".join(f"{statement};" for statement in asyncio.run(step.allow(server, grants))))

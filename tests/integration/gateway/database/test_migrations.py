@@ -221,7 +221,7 @@ async def test_the_trigram_index_covers_every_partition(
     """Where the server has no such extension: with an index of another kind, built and attached in the same way."""
     url = empty_database_url
 
-    async def others(_: object) -> str:
+    async def others(*_: object) -> str:
         return "(user_name text_pattern_ops)"
 
     monkeypatch.setattr(trigram, "_columns", others)
