@@ -41,7 +41,6 @@ _NOT_COPIED = shutil.ignore_patterns(
     ".headgate",
     ".*_cache",
     ".hypothesis",
-    "__pycache__",
     "node_modules",
     "results",
     "site",
@@ -50,7 +49,10 @@ _NOT_COPIED = shutil.ignore_patterns(
 
 
 class Copy:
-    """The tree with a patch applied; programs started ``in_it`` are the patched ones."""
+    """The tree with a patch applied; programs started ``in_it`` are the patched ones.
+
+    What Python has compiled comes with it, as good there as here: files keep the times that it is known by.
+    """
 
     def __init__(self, folder: Path, patch: Path) -> None:
         self.folder = folder
