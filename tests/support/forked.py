@@ -5,6 +5,7 @@ that has done so once takes a moment, and is from there on like any other: its o
 """
 
 import ctypes
+import gc
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -117,6 +118,7 @@ def _server() -> ForkServerContext:
 
 def _run(command: list[str], env: dict[str, str], outputs: tuple[str, str], cwd: str) -> None:
     """In the new process: make it what a start of Python would have made, and run the module."""
+    gc.freeze()  # who looks for garbage writes to all that is not frozen, and would copy all that the server has loaded
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # not to outlive the tests
     os.setsid()
     for standard, path in enumerate(outputs, 1):
