@@ -1,6 +1,6 @@
 """Which tests run beside each other, how many at a time, in which order, and how long each tier took.
 
-Tests of a file share what it has started, those of the browser one browser and one stack; searches of the model share
+Tests of a file share what it has started, most of the browser's one browser and one stack; searches of the model share
 nothing. What waits longest begins first, so that what keeps a core busy is left to fill the end.
 """
 
@@ -19,7 +19,14 @@ TIERS = ("browser", "pipeline", "recipes", "integration", "deploy", "contract", 
 # They start nothing that they would wait for.
 _BUSY = ("tests/unit", "tests/model")
 # One process, stack or search each, and nothing that is shared.
-_ALONE = ("tests/model/", "tests/unit/cli/test_cli.py", "tests/pipeline/test_secured.py")
+_ALONE = (
+    "tests/model/",
+    "tests/unit/cli/test_cli.py",
+    "tests/pipeline/test_secured.py",
+    "tests/integration/cli/test_run.py",
+)
+# A stack of their own, and a minute or two of waiting for it.
+_STACKS = ("tests/browser/view/test_outages.py", "tests/browser/view/test_several.py")
 # What runs one after the other for minutes, so that it does not run alone in the end.
 _LONGEST = ("tests/browser/", "tests/pipeline/test_readme.py", "tests/integration/cli/test_run.py")
 # A PostgreSQL, a broker, and for some tests a stack with two more brokers; a search of the model takes less.
@@ -27,9 +34,9 @@ _BYTES_EACH = 3 << 30
 
 
 def at_a_time(arguments: Sequence[str], *, cores: int, memory: int) -> int:
-    """How many tests run beside each other: one for each core, five for two cores where many wait."""
+    """How many tests run beside each other: one for each core, six for two cores where many wait."""
     busy = arguments and all(argument.startswith(_BUSY) for argument in arguments)
-    return max(1, min(cores if busy else cores * 5 // 2, memory // _BYTES_EACH))
+    return max(1, min(cores if busy else cores * 3, memory // _BYTES_EACH))
 
 
 def together(nodeid: str) -> str:
@@ -37,7 +44,7 @@ def together(nodeid: str) -> str:
     file = nodeid.partition("::")[0]
     if file.startswith(_ALONE):
         return nodeid
-    return "tests/browser" if file.startswith("tests/browser/") else file
+    return "tests/browser" if file.startswith("tests/browser/") and file not in _STACKS else file
 
 
 def tier(nodeid: str) -> str:

@@ -14,10 +14,10 @@ GIBIBYTE = 1 << 30
 @pytest.mark.parametrize(
     ("arguments", "cores", "gibibytes", "number"),
     [
-        (["tests"], 2, 24, 5),
+        (["tests"], 2, 24, 6),
         (["tests/unit"], 2, 24, 2),
         (["tests/unit/cli", "tests/model"], 8, 64, 8),
-        (["tests/unit", "tests/pipeline"], 2, 24, 5),
+        (["tests/unit", "tests/pipeline"], 2, 24, 6),
         (["tests"], 8, 7, 2),
         (["tests"], 8, 2, 1),
     ],
@@ -29,6 +29,7 @@ def test_cores_and_memory_say_how_many(arguments: list[str], cores: int, gibibyt
 def test_what_is_shared_is_started_once_and_searches_run_side_by_side() -> None:
     assert together("tests/unit/test_rooms.py::test_a") == together("tests/unit/test_rooms.py::test_b[x]")
     assert together("tests/browser/view/test_a.py::test_a") == together("tests/browser/view/test_b.py::test_b")
+    assert together("tests/browser/view/test_a.py::test_a") != together("tests/browser/view/test_outages.py::test_b")
     assert together("tests/model/test_model.py::test_a[1]") != together("tests/model/test_model.py::test_a[2]")
 
 
