@@ -26,7 +26,7 @@ from runtime.kafka.clients import Kafka
 from tests.support import forked
 from tests.support.failover import Pair
 
-pytest_plugins = ["tests.support.leftovers", "tests.support.spread", "tests.support.trusted"]
+pytest_plugins = ["tests.support.collector", "tests.support.leftovers", "tests.support.spread", "tests.support.trusted"]
 
 # No property depends on how busy the machine is; all else is as it was, in CI the same examples each time.
 hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
