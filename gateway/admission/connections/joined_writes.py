@@ -13,8 +13,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from gateway.admission.connections.crowd import Unread
 from gateway.admission.visit import CLOSE, Header
 
-# As uvicorn has it of a value, but for the line breaks between fields.
-_CONTROLS = bytes((*range(0x09), *range(0x0B, 0x20), 0x7F))
+# As uvicorn has it of a value.
+_CONTROLS = bytes((*range(0x09), *range(0x0A, 0x20), 0x7F))
 
 
 class JoinedWrites(asyncio.Transport):
@@ -83,10 +83,10 @@ class JoinedWrites(asyncio.Transport):
 
 def in_one(status: int, fields: Sequence[Header], body: bytes) -> bytes:
     """An answer as it goes over the wire; ValueError for a field that holds what no field may."""
-    head = b"\n".join(map(b": ".join, fields))
-    if head.count(b"\n") >= len(fields) or len(head.translate(None, _CONTROLS)) < len(head):
+    head = b"\r\n".join(map(b": ".join, fields))
+    if len(head) - len(head.translate(None, _CONTROLS)) != 2 * (len(fields) - 1):  # those between the fields
         raise ValueError("a header field with a control character in it")
-    return b"%b%b\r\n\r\n%b" % (STATUS_LINE[status], head.replace(b"\n", b"\r\n"), body)
+    return b"".join((STATUS_LINE[status], head, b"\r\n\r\n", body))
 
 
 def answer_whole(send: object, status: int, headers: list[Header], body: bytes) -> bool:

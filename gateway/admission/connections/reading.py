@@ -120,9 +120,14 @@ class Reading(Refusing):
         cycle.message_event.set()
 
     def on_message_complete(self) -> None:
-        if not self.parser.should_upgrade():
-            self._not_body = 0
-            super().on_message_complete()
+        """As uvicorn's, which asks once more whether the request is one to upgrade."""
+        if self.parser.should_upgrade():
+            return
+        self._not_body = 0
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.more_body = False
+            cycle.message_event.set()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes the answer: whether to stay open
         """A client that closes its sending side gets the answers to all that it had sent."""
