@@ -30,7 +30,7 @@ class SlidingWindow:
         self._limit = limit
         self._seconds = seconds
         self._clock = clock
-        self._window = 0
+        self._window, self._began = 0, 0.0
         self._current: dict[str, int] = {}
         self._previous: dict[str, int] = {}
 
@@ -46,11 +46,11 @@ class SlidingWindow:
         used = current.get(visitor, 0)
         before = self._previous.get(visitor, 0)
         # Both kinds of rounding are down, as in `limits`.
-        left = max(0, (limit or self._limit) - used - (int(before * (1 - elapsed / self._seconds)) if before else 0))
-        granted = min(cost, left)
+        left = (limit or self._limit) - used - (int(before * (1 - elapsed / self._seconds)) if before else 0)
+        granted = cost if cost <= left else max(0, left)
         if granted:
             current[visitor] = used + granted
-        return Standing(granted, left - granted, math.ceil(self._seconds - elapsed))
+        return Standing(granted, max(0, left - granted), self._seconds - int(elapsed))
 
     def wait(self, visitor: str, limit: int = 0) -> int:
         """Whole seconds until one more is granted, at least 1."""
@@ -64,9 +64,9 @@ class SlidingWindow:
     def _turn(self) -> float:
         """Start a new window if it is time; seconds since the current one began."""
         now = self._clock()
-        window = int(now // self._seconds)
-        if window != self._window:
+        if not 0 <= now - self._began < self._seconds:
+            window = int(now // self._seconds)
             self._previous = self._current if window == self._window + 1 else {}
             self._current = {}
-            self._window = window
-        return now - window * self._seconds
+            self._window, self._began = window, window * self._seconds
+        return now - self._began
