@@ -28,7 +28,7 @@ class Visit:
     ``public`` is the address before problem types, if one is set.
     ``left`` is called once the client sends nothing more, by an answer that would not end by itself.
     ``root`` stands before every path that the answer names; ``called`` is the name that the client used, where a
-    trusted proxy says it.
+    trusted proxy says it. ``route`` is the template of the path, where whoever answers knows it.
     """
 
     request_id: str
@@ -48,6 +48,7 @@ class Visit:
     public: str = ""
     root: str = ""
     called: str = ""
+    route: str = ""
 
     @property
     def language(self) -> Language:

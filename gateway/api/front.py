@@ -160,7 +160,11 @@ class Front:
             framing.check(visit, scope["http_version"])
         if b"origin" in headers and self._cors.enter(visit, scope["method"]):
             return self._cors.preflight()
-        await self._admit(visit, scope)
+        try:
+            self._check(visit, scope)
+            await self.gate.admit(visit, scope)
+        except GatewayError as error:
+            _refuse(error, visit, scope)
         if self._fast and scope["method"] == "POST" and scope["path"] == "/applications":
             writer = self.running.writer
             return await submit_one(visit, receive, writer=writer, bodies=self.bodies, settings=self.settings)
@@ -171,19 +175,10 @@ class Front:
         await self._pass_on(visit, scope, receive, send)
         return None
 
-    async def _admit(self, visit: Visit, scope: Scope) -> None:
-        """Raises why a request does not pass; the form is told, and answers with a page that keeps what was typed."""
-        try:
-            if scope["path"] not in PROBES:
-                self._names.check(visit.headers)
-                self._check_load()
-            await self.gate.admit(visit, scope)
-        except GatewayError as error:
-            if scope["path"] not in FORMS or scope["method"] not in {*_READS, "POST"}:
-                raise
-            visit.refusal = error
-
-    def _check_load(self) -> None:
+    def _check(self, visit: Visit, scope: Scope) -> None:
+        if scope["path"] in PROBES:
+            return
+        self._names.check(visit.headers)
         if self.active > self.settings.requests_max:
             raise OverloadedError("as many requests as are allowed are being answered")
 
@@ -202,6 +197,13 @@ class Front:
         if visit.head_only:
             inner = {**inner, "method": "GET"}
         await self.api(inner, receive, send_with_ours)
+
+
+def _refuse(error: GatewayError, visit: Visit, scope: Scope) -> None:
+    """Raises why a request does not pass; the form is told, and answers with a page that keeps what was typed."""
+    if scope["path"] not in FORMS or scope["method"] not in {*_READS, "POST"}:
+        raise error
+    visit.refusal = error
 
 
 def _announced(scope: Scope) -> Sequence[Header]:

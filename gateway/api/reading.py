@@ -42,7 +42,10 @@ async def answer(visit: Visit, scope: Mapping[str, Any], *, gateway: Gateway) ->
         search = _search_of(query) if len(query) <= _QUERY_BYTES else None
         return await page(visit, search, gateway=gateway) if search else None
     found = _ONE.fullmatch(path)
-    return await one(visit, id_of(found[1]), gateway=gateway) if found else None
+    if found is None:
+        return None
+    visit.route = "/applications/{id}"
+    return await one(visit, id_of(found[1]), gateway=gateway)
 
 
 @lru_cache(1024)
@@ -68,7 +71,7 @@ async def one(visit: Visit, id: UUID, *, gateway: Gateway) -> Answer:  # noqa: A
     asked = visit.headers.get(b"if-none-match")
     if asked is not None and not forms.none_match(asked.decode("latin-1"), tag):
         return 304, headers, b""
-    return await _answer(headers, value, packs=packs)
+    return await _packed(headers, value) if packs else _whole(headers, value)
 
 
 async def page(visit: Visit, search: Search, *, gateway: Gateway) -> Answer:
@@ -83,7 +86,8 @@ async def page(visit: Visit, search: Search, *, gateway: Gateway) -> Answer:
     if visit.root:
         links = page_document.below(visit.root, links)
     varies, packs = _forms_of(value, visit)
-    return await _answer([(b"link", links), _NEVER, *varies], value, packs=packs)
+    headers = [(b"link", links), _NEVER, *varies]
+    return await _packed(headers, value) if packs else _whole(headers, value)
 
 
 def _forms_of(value: bytes, visit: Visit) -> tuple[list[Header], bool]:
@@ -93,7 +97,9 @@ def _forms_of(value: bytes, visit: Visit) -> tuple[list[Header], bool]:
     return [forms.VARIES], forms.accepts(visit.headers.get(b"accept-encoding"))
 
 
-async def _answer(headers: list[Header], value: bytes, *, packs: bool) -> Answer:
-    if packs:
-        value, headers = await forms.packed(value), [*headers, forms.PACKED]
+async def _packed(headers: list[Header], value: bytes) -> Answer:
+    return _whole([*headers, forms.PACKED], await forms.packed(value))
+
+
+def _whole(headers: list[Header], value: bytes) -> Answer:
     return 200, [*headers, (b"content-length", b"%d" % len(value)), _JSON_TYPE], value

@@ -56,7 +56,7 @@ class Telemetry:
     def answered(self, visit: Visit, method: str, path: str) -> None:
         """A request was answered, or its client has gone."""
         status, seconds = visit.status or CLIENT_GONE, time.perf_counter() - visit.began
-        self.metrics.request(method, path, status, seconds)
+        self.metrics.request(method, visit.route or path, status, seconds)
         if visit.standing is not None:
             if visit.standing.granted:
                 self.metrics.granted += 1

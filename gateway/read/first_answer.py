@@ -14,12 +14,18 @@ log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
 
-async def first_of(primary: Reads, replica: Replica | None, read: Callable[[Reads], Awaitable[_Answer]]) -> _Answer:
+def first_of(
+    primary: Reads, replica: Replica | None, read: Callable[[Reads], Awaitable[_Answer]]
+) -> Awaitable[_Answer]:
     """The replica's answer where it has one, else the primary's.
 
     What the replica has not got yet the primary is asked for: whoever was answered 201 finds it.
     """
-    answer = None if replica is None else await _of_replica(replica, read)
+    return read(primary) if replica is None else _of_both(primary, replica, read)
+
+
+async def _of_both(primary: Reads, replica: Replica, read: Callable[[Reads], Awaitable[_Answer]]) -> _Answer:
+    answer = await _of_replica(replica, read)
     return await read(primary) if answer is None else answer
 
 

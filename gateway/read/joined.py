@@ -21,19 +21,19 @@ class Joined:
     """``read`` answers what was stored before it was called, like a read of its own."""
 
     def __init__(self, server: Server) -> None:
-        self._server = server
+        self._server, self._loop = server, asyncio.get_running_loop()
         self._waiting: list[_Waiting] = []
         self._running: set[asyncio.Task[None]] = set()
 
-    async def read(self, id: UUID) -> bytes | None:  # noqa: A002 -- the field's name
+    def read(self, id: UUID) -> "asyncio.Future[bytes | None]":  # noqa: A002 -- the field's name
         """The application as JSON, None if there is none; DatabaseAwayError."""
-        future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bytes | None] = self._loop.create_future()
         self._waiting.append((id, future))
         if len(self._running) < _AT_ONCE:
             task = asyncio.create_task(self._run(), name="joined reads")
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-        return await future
+        return future
 
     async def _run(self) -> None:
         while self._waiting:

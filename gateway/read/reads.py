@@ -1,6 +1,6 @@
 """What PostgreSQL holds, read back: one application, or a page of them. Bounded in rows, in depth and in time."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -40,14 +40,15 @@ class Reads:
         self._pages: Shared[tuple[Search, bool, object], Any] = Shared()
         self._rows: Shared[object, Sequence[Any]] = Shared()
 
-    async def one(self, id: UUID, owner: UUID | None = None) -> bytes | None:  # noqa: A002 -- the field's name
+    def one(self, id: UUID, owner: UUID | None = None) -> Awaitable[bytes | None]:  # noqa: A002 -- the field's name
         """The application as its 201 showed it, byte for byte; None if there is none. DatabaseAwayError.
 
         For a key that reads only what its ``owner`` wrote there is no other.
         """
-        if owner is None:
-            return await self._joined.read(id)
-        rows = await self.rows(statements.own(), {"id": id, OWNER: owner})
+        return self._joined.read(id) if owner is None else self._own(id, owner)
+
+    async def _own(self, id_: UUID, owner: UUID) -> bytes | None:
+        rows = await self.rows(statements.own(), {"id": id_, OWNER: owner})
         return value_of(rows[0]) if rows else None
 
     async def page(self, search: Search, *, anew: bool = False) -> Page:
