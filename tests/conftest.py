@@ -34,6 +34,8 @@ hypothesis_settings.load_profile("patient")
 
 # Only the disk is lied to: a killed server finds everything in the page cache.
 _FAST_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off"}
+# Nobody kills the run's broker, and few are connected to it: with this it does a third less while it waits.
+_CALM = {"broker.heartbeat.interval.ms": "2000", "broker.session.timeout.ms": "9000", "num.network.threads": "1"}
 _TEMPLATE = "template_headgate"
 
 
@@ -53,7 +55,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """The run's broker. A test that stops, pauses or kills one starts its own."""
     remember_classes()
     forked.prepare()  # what works with Kafka in a process of its own is not far
-    node = Broker(tmp_path_factory.mktemp("kafka"), config={"replica.lag.time.max.ms": "2000"})
+    node = Broker(tmp_path_factory.mktemp("kafka"), config={"replica.lag.time.max.ms": "2000", **_CALM})
     try:
         node.start()
         yield node
