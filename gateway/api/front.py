@@ -128,10 +128,8 @@ class Front:
     def _named(self, raw: Sequence[Header]) -> Visit:
         headers = dict(raw)
         name = request_id.accepted(headers.get(b"x-request-id")) or self._new_id()
-        visit = Visit(name, headers, raw, root=self._root)
-        visit.public = self._public
-        visit.answer_headers = [_NOSNIFF, *self._cors.always, (b"x-request-id", name.encode())]
-        return visit
+        ours = [_NOSNIFF, *self._cors.always, (b"x-request-id", name.encode())]
+        return Visit(name, headers, raw, answer_headers=ours, public=self._public, root=self._root)
 
     def _visit(self, scope: Scope) -> Visit:
         if scope["path"].startswith(_VERSION):
@@ -142,8 +140,9 @@ class Front:
         request_id.current.set(visit.request_id)
         if self._proxies is not None:
             visit.called = self._proxies.believe(scope)
-        if self.running.telemetry.tracing is not None:
-            visit.span = self.running.telemetry.tracing.serve(scope["method"], scope["path"], visit.headers)
+        tracing = self.running.telemetry.tracing
+        if tracing is not None:
+            visit.span = tracing.serve(scope["method"], scope["path"], visit.headers)
         return visit
 
     def _ours(self, visit: Visit) -> list[Header]:
