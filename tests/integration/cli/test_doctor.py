@@ -160,7 +160,7 @@ def test_a_change_is_told_once_over_runs(tmp_path: Path, database_url: str, kafk
         return done.returncode, [(one["what"], one["status"]) for one in told]
 
     code, told = watch()
-    assert code == 0
+    assert code == 0, told
     assert ("gateway", "warning") in told
     assert watch() == (0, [])
     with socket.create_server(("127.0.0.1", port)) as other:
