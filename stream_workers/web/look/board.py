@@ -23,6 +23,8 @@ from stream_workers.web.look.read_model import ReadModel
 from stream_workers.web.look.snapshot import Sample, Snapshot
 from stream_workers.web.look.tail import Tail, Tailed
 
+# Who asks at the board's pace finds a new look each time.
+_EARLY = 0.9
 # A page waits this long for answers that are due; what comes later is in the next look.
 PATIENCE_SECONDS = 1.2
 # After this long without a look, every connection of this module is closed.
@@ -100,7 +102,7 @@ class Board:
     async def look(self) -> Look:
         """The newest look; another one is taken at the board's pace, whoever asks."""
         async with self._looking:
-            if self._look is None or self._clock() - self._look.at >= self.pace.seconds:
+            if self._look is None or self._clock() - self._look.at >= self.pace.seconds * _EARLY:
                 await self._refresh()
                 self.pace.looked()
                 with self.pace.showing():

@@ -4,11 +4,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# A tenth short of a second: a page that asks once a second always finds a new look.
-EVERY_SECONDS = 0.9
-SLOWEST_SECONDS = 5.0
-# What showing may take of one core, however many different pages are open.
-SHARE = 0.02
+EVERY_SECONDS = 1.0
+SLOWEST_SECONDS = 10.0
+# What showing may take of one core, however many different pages are open. Sending it takes as much again.
+SHARE = 0.008
 
 
 class Pace:

@@ -1,4 +1,4 @@
-"""Live updates as server-sent events: the regions of a page that changed, at most once a second.
+"""Live updates as server-sent events: the regions of a page that changed, once a second or less often.
 
 Source: HTML Living Standard, 9.2 (Server-sent events). A browser that loses the connection comes back by itself.
 """
@@ -13,7 +13,9 @@ log = logging.getLogger(__name__)
 
 Regions = Callable[[], Awaitable[Mapping[str, str]]]
 
-EVERY_SECONDS = 1.0
+# So often a page is told that the worker is there; one that hears nothing for five seconds says so (view.js).
+BEAT_SECONDS = 1.0
+BEAT_AT_LEAST_SECONDS = 3.0
 STREAMS_MAX = 200
 # Of those that are open to all: they take no place from whoever may see the rest.
 OPEN_STREAMS_MAX = 20
@@ -21,10 +23,14 @@ RETRY_MS = 1_000
 
 
 class Streams:
-    """All open streams; ``close`` ends them, so that a stop does not wait for browsers."""
+    """All open streams; ``close`` ends them, so that a stop does not wait for browsers.
 
-    def __init__(self, at_most: int = STREAMS_MAX) -> None:
+    ``pace`` is how many seconds there are from one look at a page to the next.
+    """
+
+    def __init__(self, pace: Callable[[], float], at_most: int = STREAMS_MAX) -> None:
         self.open = 0
+        self._pace = pace
         self._at_most = at_most
         self._closing = asyncio.Event()
 
@@ -59,7 +65,7 @@ class Streams:
             try:
                 # A source that takes its time is not a worker that is gone.
                 while not rendering.done():
-                    await asyncio.wait({rendering}, timeout=EVERY_SECONDS)
+                    await asyncio.wait({rendering}, timeout=BEAT_SECONDS)
                     if not rendering.done():
                         yield event("beat", "")
             finally:
@@ -69,7 +75,7 @@ class Streams:
             # "beat" tells the page that the worker is there, also where no number changed.
             yield b"".join(event(name, html) for name, html in changed.items()) + event("beat", "")
             try:
-                async with asyncio.timeout(EVERY_SECONDS):
+                async with asyncio.timeout(min(self._pace(), BEAT_AT_LEAST_SECONDS)):
                     await self._closing.wait()
             except TimeoutError:
                 continue

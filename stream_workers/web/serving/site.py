@@ -52,8 +52,8 @@ class Site:
         self.root = root
         self.facts = facts
         self.access = access
-        self.streams = Streams()
-        self.open_streams = Streams(OPEN_STREAMS_MAX)
+        self.streams = Streams(self._pace)
+        self.open_streams = Streams(self._pace, OPEN_STREAMS_MAX)
         self._paths = paths
         self._rendered: dict[tuple[object, ...], dict[str, str]] = {}
         self._rendered_at: float = 0.0
@@ -130,6 +130,9 @@ class Site:
         if for_people(request):
             return self.message(request, "error", status=status, code=status)
         return json_response({"status": status, "see": "/health"}, status=status)
+
+    def _pace(self) -> float:
+        return self.facts.board.pace.seconds
 
     async def _regions(self, look: Look, request: Request, name: str) -> dict[str, str]:
         reader = reader_of(request)

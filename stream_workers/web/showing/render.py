@@ -63,9 +63,18 @@ def context(reader: Reader, values: dict[str, Any]) -> dict[str, Any]:
     return known | {"p": _environment().get_template("parts.html").make_module(known)}
 
 
+class _Facts(Environment):
+    """Facts are dictionaries: a name is a key of theirs first, since an attribute that there is not costs much."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
 @cache
 def _environment() -> Environment:
-    return Environment(
+    return _Facts(
         loader=PackageLoader("stream_workers.web"),
         autoescape=True,
         undefined=StrictUndefined,

@@ -295,19 +295,44 @@ async def test_a_source_that_is_late_is_not_fresh() -> None:
 
 
 async def test_a_slow_source_is_not_a_worker_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(events, "BEAT_SECONDS", 0.01)
     answered = asyncio.Event()
 
     async def regions() -> dict[str, str]:
         await answered.wait()
         return {"live": "<p>"}
 
-    changes = events.Streams()._changes(regions)
+    changes = events.Streams(lambda: 0.01)._changes(regions)
     assert await anext(changes) == event("beat", "")
     assert await anext(changes) == event("beat", "")
     answered.set()
     chunks = [await anext(changes) for _ in range(3)]
     assert event("live", "<p>") + event("beat", "") in chunks
+
+
+async def test_a_stream_waits_for_the_next_look_but_is_never_silent_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float | None] = []
+
+    def timeout(seconds: float) -> asyncio.Timeout:
+        waited.append(seconds)
+        return within(0)
+
+    within = asyncio.timeout
+    monkeypatch.setattr(asyncio, "timeout", timeout)
+
+    async def regions() -> dict[str, str]:
+        return {}
+
+    paces = iter((1.0, 2.5, 10.0))
+    changes = events.Streams(lambda: next(paces))._changes(regions)
+    for _ in range(4):
+        assert event("beat", "") in await anext(changes)
+    assert waited == [1.0, 2.5, events.BEAT_AT_LEAST_SECONDS]
+
+
+def test_a_key_of_a_page_s_facts_is_found_before_a_method_of_that_name() -> None:
+    shown = render._environment().from_string("{{ facts.items }} {{ facts.values() | list }}")
+    assert shown.render(facts={"items": 1}) == "1 [1]"
 
 
 def test_nothing_is_counted_or_logged_past_the_end_of_the_topic() -> None:
