@@ -17,6 +17,7 @@ from gateway.api import page_document
 from gateway.database.ids import id_of
 from gateway.intake.body import JSON
 from gateway.intake.single import Answer
+from gateway.observability.metrics import ONE_APPLICATION
 from gateway.problems.errors import NotFoundError
 from gateway.read import forms
 from gateway.read.first_answer import first_of
@@ -44,7 +45,7 @@ async def answer(visit: Visit, scope: Mapping[str, Any], *, gateway: Gateway) ->
     found = _ONE.fullmatch(path)
     if found is None:
         return None
-    visit.route = "/applications/{id}"
+    visit.route = ONE_APPLICATION
     return await one(visit, id_of(found[1]), gateway=gateway)
 
 

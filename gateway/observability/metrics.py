@@ -41,7 +41,8 @@ _EXACT = frozenset(
         "/status",
     }
 )
-_BELOW = {"applications": "/applications/{id}", "problems": "/problems/{code}"}
+ONE_APPLICATION = "/applications/{id}"
+_BELOW = {"applications": ONE_APPLICATION, "problems": "/problems/{code}"}
 UNMATCHED = "unmatched"
 
 

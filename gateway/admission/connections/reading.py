@@ -120,14 +120,9 @@ class Reading(Refusing):
         cycle.message_event.set()
 
     def on_message_complete(self) -> None:
-        """As uvicorn's, which asks once more whether the request is one to upgrade."""
-        if self.parser.should_upgrade():
-            return
-        self._not_body = 0
-        cycle = self.cycle
-        if not cycle.response_complete:
-            cycle.more_body = False
-            cycle.message_event.set()
+        if not self.parser.should_upgrade():
+            self._not_body = 0
+            super().on_message_complete()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes the answer: whether to stay open
         """A client that closes its sending side gets the answers to all that it had sent."""
