@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from runtime import collector
+from runtime import allocator, collector
 from runtime.kafka.access.exposure import exposed
 from stream_workers.app import create_app
 from stream_workers.errors import KafkaAwayError, PartitionsDifferError, ReplacedError, WorkerError
@@ -37,6 +37,7 @@ def run(settings: Settings, kind: Kind) -> int:
     0 after a stop that was asked for; 1 unforeseen; 3 somebody must decide; 4 start it again. See errors.py.
     """
     configure_logs(settings)
+    allocator.keep_little()
     collector.spare(_GARBAGE_THRESHOLD)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(settings, kind))

@@ -22,6 +22,7 @@ from stream_workers.letters.dead_letters import DeadLetter, Origin, from_bad, fr
 from stream_workers.letters.letters import MARK_HEADER, Letter, Limits, Positions, Stretch, newest_letters, read_letters
 from stream_workers.letters.redrive import redrive
 from stream_workers.web.facts.letters_page import Letters
+from stream_workers.web.look.apart import Apart
 from tests.records import bad, good, to_value
 from tests.support.write_path import eventually, records
 
@@ -178,7 +179,7 @@ async def test_a_letter_that_is_written_again_after_its_mark_is_not_sent_again(
     await book.letters(0, value=READABLE)
     assert states(await newest_letters(kafka, topics, limits=Limits(found=1))) == {0: "waiting"}
     async with await Broker.connected(kafka) as broker:
-        pages = Letters(kafka, topics, broker)
+        pages = Letters(kafka, topics, broker, apart=Apart())
         origins = [Origin(topics.applications, 0, offset) for offset in (0, 3)]
         found = [await pages.sendable(origin, before="", reason="", state="") for origin in origins]
     assert [[letter.dead.origin for letter in letters] for letters in found] == [[], [origins[1]]]

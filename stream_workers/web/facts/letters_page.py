@@ -19,7 +19,7 @@ from stream_workers.errors import KafkaAwayError
 from stream_workers.kafka.broker import Broker
 from stream_workers.letters.dead_letters import Origin
 from stream_workers.letters.letters import Letter, Limits, Positions, newest_letters, with_all_marks
-from stream_workers.web.look.apart import apart
+from stream_workers.web.look.apart import Apart
 
 PREVIEW = 120
 # What a page shows of a letter at most; headers may come from anybody.
@@ -48,10 +48,13 @@ _UNREAD: Facts = {
 class Letters:
     """Pages of the dead-letter topic; what was read is kept, and read again only when something was added."""
 
-    def __init__(self, kafka: Kafka, topics: Topics, broker: Broker, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, kafka: Kafka, topics: Topics, broker: Broker, *, apart: Apart, clock: Callable[[], float] = time.time
+    ) -> None:
         self._kafka = kafka
         self._topics = topics
         self._broker = broker
+        self._apart = apart
         self._clock = clock
         self._ends: Positions = {}
         self._looked_at = 0.0
@@ -73,12 +76,9 @@ class Letters:
         """
         wanted = partial(_chosen, reason=reason, state=state) if origin is None else partial(_is_from, origin)
         limits = Limits() if origin is None else Limits(found=1)
-        return await apart(partial(self._sendable, positions_of(before), wanted, limits))
-
-    async def _sendable(
-        self, before: Positions | None, wanted: Callable[[Letter], bool], limits: Limits
-    ) -> list[Letter]:
-        read = await newest_letters(self._kafka, self._topics, before=before, wanted=wanted, limits=limits)
+        read = await newest_letters(
+            self._kafka, self._topics, before=positions_of(before), wanted=wanted, limits=limits
+        )
         chosen = sendable_of(read.letters)
         if not chosen:
             return []
@@ -98,7 +98,7 @@ class Letters:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     ends = await self._asked()
                 if kept is None or (kept[0] != ends and self._clock() - kept[1] >= READ_SECONDS):
-                    kept = (ends, self._clock(), await apart(read))
+                    kept = (ends, self._clock(), await self._apart(read))
             except (KafkaError, KafkaAwayError, OSError):
                 return kept and kept[2] | {"fresh": False, "read_at": self._looked_at}
             self._kept[key] = kept

@@ -16,7 +16,7 @@ from runtime.kafka.clients import Kafka
 from stream_workers.errors import KafkaAwayError
 from stream_workers.kafka.events import Bad, read
 from stream_workers.kafka.reader import batches, bounds
-from stream_workers.web.look.apart import apart
+from stream_workers.web.look.apart import Apart
 from stream_workers.web.look.board import Look
 from stream_workers.web.look.gateways import Stored
 
@@ -47,9 +47,10 @@ class Found:
 class Traces:
     """Searches the topic for an id, once for each id that is there."""
 
-    def __init__(self, kafka: Kafka, topics: Topics, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, kafka: Kafka, topics: Topics, *, apart: Apart, clock: Callable[[], float] = time.time) -> None:
         self._kafka = kafka
         self._topic = topics.applications
+        self._apart = apart
         self._clock = clock
         self._found: OrderedDict[UUID, Found] = OrderedDict()
         self._one_by_one = asyncio.Lock()
@@ -61,7 +62,7 @@ class Traces:
             if known and (known.offset is not None or self._clock() - known.looked_at < AGAIN_SECONDS):
                 return known
             try:
-                found = await apart(partial(self._search, id_, known))
+                found = await self._apart(partial(self._search, id_, known))
             except (KafkaError, KafkaAwayError, OSError):
                 return None
             self._found[id_] = found
@@ -73,7 +74,7 @@ class Traces:
         """The id of the application at this place; None if none is known to be there."""
         async with self._one_by_one:
             try:
-                return await apart(partial(self._at, partition, offset))
+                return await self._apart(partial(self._at, partition, offset))
             except (KafkaError, KafkaAwayError, OSError):
                 return None
 

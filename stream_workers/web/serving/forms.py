@@ -1,8 +1,7 @@
 """The forms: logging in and out, preferences, and sending dead letters again."""
 
-import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from urllib.parse import quote, urlencode
 
@@ -23,10 +22,9 @@ from contracts import Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.errors import WorkerError
 from stream_workers.letters.dead_letters import Origin
-from stream_workers.letters.letters import Letter
 from stream_workers.letters.redrive import redrive
 from stream_workers.web.facts.facts import whole_number
-from stream_workers.web.look.apart import apart
+from stream_workers.web.look.apart import Apart
 from stream_workers.web.serving.access import same_origin
 from stream_workers.web.serving.protection import too_many
 from stream_workers.web.serving.site import Site, zones
@@ -38,13 +36,13 @@ Fields = MultiDictProxy[str | bytes | bytearray | FileField]
 
 
 class Forms:
-    """Redrives one at a time, so that no two of them meet."""
+    """Redrives one at a time, so that no two of them meet. One may take a minute, in which pages are read."""
 
     def __init__(self, site: Site, *, kafka: Kafka, topics: Topics) -> None:
         self._site = site
         self._kafka = kafka
         self._topics = topics
-        self._redriving = asyncio.Lock()
+        self._apart = Apart()
 
     async def show_login(self, request: Request) -> Response:
         return self._site.message(request, "login", next=local(request.query.get("next")), wrong=False)
@@ -95,9 +93,7 @@ class Forms:
         partition, offset = whole_number(_text(form, "partition")), whole_number(_text(form, "offset"))
         one = None if partition is None or offset is None else Origin(self._topics.applications, partition, offset)
         try:
-            async with self._redriving:
-                wanted = await self._site.facts.letters.sendable(one, **asked)
-                sent = await apart(partial(self._redriven, wanted))
+            sent = await self._apart(partial(self._redriven, one, asked))
         except (KafkaError, WorkerError, OSError) as error:
             log.warning("a redrive from the web view failed: %r", error)
             raise HTTPBadGateway from error
@@ -107,8 +103,9 @@ class Forms:
         where = f"/dead-letters/{one.partition}/{one.offset}" if one else "/dead-letters"
         return see_other(f"{where}?{urlencode(query)}")
 
-    async def _redriven(self, letters: Sequence[Letter]) -> int:
-        """How many of them are sent by now."""
+    async def _redriven(self, one: Origin | None, asked: Mapping[str, str]) -> int:
+        """How many letters are sent by now, of those that can be: the one, or what was asked for."""
+        letters = await self._site.facts.letters.sendable(one, **asked)
         sent = 0
         async for sent in redrive(self._kafka, self._topics, letters):
             log.info("redriven from the web view", extra={"letters": sent})

@@ -15,6 +15,7 @@ from stream_workers.settings import Settings
 from stream_workers.web.facts.facts import Facts
 from stream_workers.web.facts.letters_page import Letters
 from stream_workers.web.facts.trace_page import Traces
+from stream_workers.web.look.apart import Apart
 from stream_workers.web.look.board import Board
 from stream_workers.web.look.gateways import Database
 from stream_workers.web.look.polled import Polled
@@ -54,11 +55,12 @@ def mount(
     )
     watched = Watched(kafka, topics.applications, broker, read_model.states)
     consumers = Polled(watched.ask, every=5.0, timeout=9.0)
+    apart = Apart()
     facts = Facts(
         topics=topics,
         board=board,
-        traces=Traces(kafka, topics),
-        letters=Letters(kafka, topics, broker),
+        traces=Traces(kafka, topics, apart=apart),
+        letters=Letters(kafka, topics, broker, apart=apart),
         read_model=read_model,
         history=History(read_model),
         consumers=consumers,

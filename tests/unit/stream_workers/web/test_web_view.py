@@ -2,31 +2,25 @@
 
 import asyncio
 import re
-import threading
 import tracemalloc
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
 
 import stream_workers.web
-from contracts import Topics, milliseconds_of
-from runtime.kafka.clients import Kafka
+from contracts import milliseconds_of
 from stream_workers.books.series import HOUR
 from stream_workers.errors import why
 from stream_workers.letters.dead_letters import DeadLetter, Origin
-from stream_workers.letters.letters import Letter, Stretch
-from stream_workers.web.facts import letters_page
+from stream_workers.letters.letters import Letter
 from stream_workers.web.facts.diagnosis import Finding
-from stream_workers.web.facts.letters_page import Letters, instant, positions_of, pretty, shown, text_of, whole
+from stream_workers.web.facts.letters_page import instant, positions_of, pretty, shown, text_of, whole
 from stream_workers.web.facts.overview import counted_today
 from stream_workers.web.facts.partitions_page import at_least
 from stream_workers.web.facts.tables_page import flattened
-from stream_workers.web.facts.trace_page import Found, Traces, parsed
+from stream_workers.web.facts.trace_page import parsed
 from stream_workers.web.look.polled import Polled
 from stream_workers.web.look.rates import Rates
 from stream_workers.web.look.snapshot import Sample
@@ -373,37 +367,3 @@ def test_of_a_large_value_only_what_is_shown_is_decoded() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 100_000
-
-
-@pytest.mark.parametrize("page", ["letters", "letter", "sendable", "trace"])
-async def test_what_reads_long_takes_the_loop_no_turn(monkeypatch: pytest.MonkeyPatch, page: str) -> None:
-    """The worker counts meanwhile."""
-    began, go_on = threading.Event(), threading.Event()
-
-    async def read(*_: object, **__: object) -> Stretch:
-        began.set()
-        assert go_on.wait(5), "the loop stands still"
-        return Stretch([], {}, None, 0, 0, certain=True)
-
-    async def search(_id: object, _known: object) -> Found:
-        await read()
-        return Found(None, None, None, 0, True, 0.0)
-
-    async def ends(*_: object) -> dict[int, int]:
-        return {}
-
-    monkeypatch.setattr(letters_page, "newest_letters", read)
-    broker: Any = SimpleNamespace(partitions=ends, end_offsets=ends)
-    letters, traces = Letters(Kafka(""), Topics(), broker), Traces(Kafka(""), Topics())
-    monkeypatch.setattr(traces, "_search", search)
-    asked: Any = {
-        "letters": lambda: letters.page(before="", reason="", state=""),
-        "letter": lambda: letters.one(Origin("t", 0, 1), before=""),
-        "sendable": lambda: letters.sendable(None, before="", reason="", state=""),
-        "trace": lambda: traces.find(UUID(int=7)),
-    }[page]
-    reading = asyncio.create_task(asked())
-    while not began.is_set():  # noqa: ASYNC110 -- set in another thread
-        await asyncio.sleep(0)
-    go_on.set()
-    await reading
