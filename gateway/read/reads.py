@@ -76,18 +76,21 @@ class Reads:
 
     async def _read(self, search: Search, *, anew: bool) -> Page:
         place = cursor.decode(search.cursor, search.filters) if search.cursor is not None else None
-        rows = await self._server.fetch(*_page(search, place))
-        total, relation = await self._total(search, len(rows), anew=anew)
+        count_to = self._totals.counted_along(search, anew=anew)
+        rows = await self._server.fetch(*_page(search, place, count_to))
+        total, relation = await self._total(search, rows, count_to, anew=anew)
         items, around = _cut(search, place, rows)
         return Page(items, total, relation, *around)
 
-    async def _total(self, search: Search, rows: int, *, anew: bool) -> Total:
+    async def _total(self, search: Search, rows: Sequence[Any], count_to: int, *, anew: bool) -> Total:
         if search.total == "none":
             return 0, "none"
         # Of a page beyond the end nothing was seen; one that ends the list says how long it is.
-        seen = search.offset + rows if rows else 0
-        if search.cursor is None and rows <= search.size and (rows or not search.offset):
+        seen = search.offset + len(rows) if rows else 0
+        if search.cursor is None and len(rows) <= search.size and (rows or not search.offset):
             return seen, "exact"
+        if rows and count_to and rows[0].number < count_to:
+            return rows[0].number, "exact"
         total, relation = await self._totals.of(search, anew=anew)
         # More have come since they were counted: those that were seen are not denied.
         return (total, relation) if total >= seen else (seen, "at_least")
@@ -103,7 +106,7 @@ def _itself(page: Page, _: Search) -> Page:
     return page
 
 
-def _page(search: Search, place: cursor.Place | None) -> tuple[Compiled, dict[str, Any]]:
+def _page(search: Search, place: cursor.Place | None, count_to: int) -> tuple[Compiled, dict[str, Any]]:
     """One row more than the page has: it tells whether anything follows. Backwards, the list is read the other way."""
     values: dict[str, Any] = dict(search.bound)
     begins = ""
@@ -112,7 +115,8 @@ def _page(search: Search, place: cursor.Place | None) -> tuple[Compiled, dict[st
     elif search.offset:
         begins, values["offset"] = "offset", search.offset
     newest_first = search.newest_first != (place is not None and place.backwards)
-    return statements.page(tuple(search.bound), search.size + 1, begins, newest_first=newest_first), values
+    names, size = tuple(search.bound), search.size + 1
+    return statements.page(names, size, begins, newest_first=newest_first, count_to=count_to), values
 
 
 def _cut(

@@ -5,7 +5,7 @@ for any values is as good as that for these, and PostgreSQL soon stops planning.
 time: whether the trigram index or the primary key finds a page sooner depends on how rare the part is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from itertools import zip_longest
 from typing import Any
@@ -45,6 +45,14 @@ _OF_ID: Mapping[str, Callable[[ColumnElement[Any]], ColumnElement[bool]]] = {
     "created_from": lambda id_: bindparam("created_from", type_=Uuid) <= id_,
     "created_to": lambda id_: bindparam("created_to", type_=Uuid) > id_,
 }
+
+# What one index answers: so many of it are counted by reading so many of its entries.
+_INDEXED = {"user_name", *_OF_ID}, {OWNER, *_OF_ID}
+
+
+def is_indexed(names: Collection[str]) -> bool:
+    """Whether what the filters of these names find is counted at no more than what it is."""
+    return bool(names) and any(indexed.issuperset(names) for indexed in _INDEXED)
 
 
 def select_ids(names: tuple[str, ...]) -> tuple[Select[Any], ColumnElement[Any]]:
@@ -103,9 +111,15 @@ def own() -> Compiled:
 
 
 @lru_cache(512)
-def page(names: tuple[str, ...], size: int, place: str, *, newest_first: bool) -> Compiled:
-    """``size`` applications that the filters of these names find; ``place`` is "", or binds "after" or "offset"."""
-    return Compiled(select_page(names, size, place, newest_first=newest_first), anew=PART in names)
+def page(names: tuple[str, ...], size: int, place: str, *, newest_first: bool, count_to: int = 0) -> Compiled:
+    """``size`` applications that the filters of these names find; ``place`` is "", or binds "after" or "offset".
+
+    With ``count_to`` each row has the ``number`` of all that they find, of no more than that.
+    """
+    statement = select_page(names, size, place, newest_first=newest_first)
+    if count_to:
+        statement = statement.add_columns(_number(names, literal_column(str(count_to))).label("number"))
+    return Compiled(statement, anew=PART in names)
 
 
 def select_page(names: tuple[str, ...], size: int, place: str, *, newest_first: bool) -> Select[Any]:
@@ -125,6 +139,9 @@ def select_page(names: tuple[str, ...], size: int, place: str, *, newest_first: 
 @lru_cache(16)
 def count(names: tuple[str, ...]) -> Compiled:
     """How many applications these filters find; it stops at ``most``."""
-    most = bindparam("most", type_=Integer)
+    return Compiled(_number(names, bindparam("most", type_=Integer)), anew=PART in names)
+
+
+def _number(names: tuple[str, ...], most: ColumnElement[int]) -> Select[Any]:
     ids, _ = select_ids(names)
-    return Compiled(select(func.count().label("number")).select_from(ids.limit(most).subquery()), anew=PART in names)
+    return select(func.count().label("number")).select_from(ids.limit(most).subquery())

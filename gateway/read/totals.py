@@ -12,7 +12,7 @@ from gateway.read.shared import Shared
 
 # Up to here `total` is counted; beyond it says "at least".
 COUNT_MAX = 10_000
-# To count so many costs less than the page itself; what costs more is kept for a while.
+# To count so many costs no more than the page itself, with which they are; what costs more is kept for a while.
 _CHEAP = 1_000
 KEPT_SECONDS = 1.0
 _QUESTIONS_MAX = 1_000
@@ -32,16 +32,24 @@ class Totals:
         self._shared: Shared[_Question, Total] = Shared()
         self._kept: dict[_Question, tuple[float, Total]] = {}
 
+    def counted_along(self, search: Search, *, anew: bool) -> int:
+        """How far the statement of the page itself is to count: not at all where that may cost much, or is known."""
+        known = search.total is not None or not (anew or self._kept_of(search) is None)
+        return 0 if known or not statements.is_indexed(search.bound) else _CHEAP + 1
+
     async def of(self, search: Search, *, anew: bool = False) -> Total:
         """What a count begun now says; of more than _CHEAP, unless ``anew``, also one of the last second.
 
         "At least" beyond COUNT_MAX, or where counting took too long, or had to wait too long. DatabaseAwayError.
         """
-        question = tuple(search.bound.items())
-        kept = None if anew else self._kept.get(question)
-        if kept is not None and self._clock() - kept[0] < KEPT_SECONDS:
-            return kept[1]
+        if not anew and (kept := self._kept_of(search)):
+            return kept
+        question = _question(search)
         return await self._shared.ask(question, lambda: self._counted(search, question))
+
+    def _kept_of(self, search: Search) -> Total | None:
+        at, total = self._kept.get(_question(search), (0.0, None))
+        return total if self._clock() - at < KEPT_SECONDS else None
 
     async def _counted(self, search: Search, question: _Question) -> Total:
         began = self._clock()
@@ -70,3 +78,7 @@ class Totals:
     async def close(self) -> None:
         """End what is under way."""
         await self._shared.close()
+
+
+def _question(search: Search) -> _Question:
+    return tuple(search.bound.items())
