@@ -1,9 +1,9 @@
 """One stretch of load on one server, and what it cost every process on the way."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from bench.load import Load, Shot, fire
@@ -13,6 +13,8 @@ from bench.stage import Connection, Server, Stage, poll
 
 # Backends hand their counts over at most once a second.
 _STATISTICS_SECONDS = 1.2
+
+Name = TypeVar("Name", bound=Hashable)
 
 _ROW_VERSIONS = "SELECT coalesce(sum(n_tup_ins + n_tup_upd), 0)::bigint FROM pg_stat_user_tables"
 _OUTBOX = "SELECT count(*) FROM outbox"
@@ -79,19 +81,19 @@ async def measure(stage: Stage, subject: Subject, shot: Shot, *, connections: in
 
 
 async def alternate(
-    stage: Stage, subjects: Sequence[Subject], shots: Mapping[str, Shot], *, connections: int
-) -> dict[str, list[Round]]:
-    """Every subject in turn, so many rounds, every other one backwards; each is warmed up once before."""
-    settings = stage.settings
-    for subject in subjects:
-        await fire(subject.server.address, shots[subject.name], connections=connections, seconds=1)
-    rounds: dict[str, list[Round]] = {subject.name: [] for subject in subjects}
-    for number in range(settings.round_count):
-        for subject in subjects[:: -1 if number % 2 else 1]:
-            shot = shots[subject.name]
-            rounds[subject.name].append(
-                await measure(stage, subject, shot, connections=connections, seconds=settings.load_seconds)
-            )
+    stage: Stage, loads: Mapping[Name, tuple[Subject, Shot, int]], *, count: int, seconds: float
+) -> dict[Name, list[Round]]:
+    """Every load in turn, so many rounds, every other one backwards; each is warmed up once before.
+
+    A load: the server, what is sent to it, over how many connections.
+    """
+    for subject, shot, connections in loads.values():
+        await fire(subject.server.address, shot, connections=connections, seconds=1)
+    rounds: dict[Name, list[Round]] = {name: [] for name in loads}
+    for number in range(count):
+        for name in list(loads)[:: -1 if number % 2 else 1]:
+            subject, shot, connections = loads[name]
+            rounds[name].append(await measure(stage, subject, shot, connections=connections, seconds=seconds))
     return rounds
 
 

@@ -45,3 +45,12 @@ class Settings(BaseSettings):
     @property
     def load_seconds(self) -> float:
         return self.seconds or (3 if self.quick else 8)
+
+    @property
+    def turn_count(self) -> int:
+        """Where costs are compared: a machine that changes within a minute changes for all that take short turns."""
+        return self.rounds or (5 if self.quick else 15)
+
+    @property
+    def turn_seconds(self) -> float:
+        return self.seconds or 2

@@ -1,5 +1,6 @@
 """This checkout beside another one (PARENT), in turns: has a change cost anything?"""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.baselines.outcome import Outcome
@@ -7,7 +8,7 @@ from bench.findings import Finding, Table
 from bench.load import POST, Shot
 from bench.parts.batch import BATCH, CONNECTIONS, ITEMS
 from bench.parts.workers import EVENTS, QUICK_EVENTS, filled, worker_outcome
-from bench.rounds import COLUMNS, Round, Subject, alternate, cpu, plain, row
+from bench.rounds import COLUMNS, Subject, alternate, cpu, plain, row
 from bench.rows import fill, middle
 from bench.series import Series
 from bench.stage import Stage
@@ -26,9 +27,8 @@ async def run(stage: Stage) -> Finding:
     trees = {_OURS: None, _PARENT: tree}
     for title, shot, items, connections in (("POST", POST, 1, 64), ("batch", BATCH, ITEMS, CONNECTIONS)):
         subjects = [await _subject(stage, name, tree, items=items) for name, tree in trees.items()]
-        rounds = await alternate(stage, subjects, dict.fromkeys(trees, shot), connections=connections)
+        await _compare(stage, finding, title, {each.name: (each, shot, connections) for each in subjects})
         stage.end(*(subject.server for subject in subjects))
-        _tell(finding, title, rounds)
     await _reads(stage, finding, trees)
     for kind in KINDS.values():
         await _worker(stage, finding, kind, trees)
@@ -50,11 +50,13 @@ async def _reads(stage: Stage, finding: Finding, trees: dict[str, Path | None]) 
     subjects = [Subject(name, gateway, database) for name, gateway in gateways.items()]
     one, page = Shot("one", arguments=tuple(map(str, ids))), Shot("get", "/applications")
     for title, shot in (("one by id", one), ("page 1", page)):
-        _tell(finding, title, await alternate(stage, subjects, dict.fromkeys(trees, shot), connections=_READERS))
+        await _compare(stage, finding, title, {each.name: (each, shot, _READERS) for each in subjects})
     stage.end(*gateways.values())
 
 
-def _tell(finding: Finding, title: str, rounds: dict[str, list[Round]]) -> None:
+async def _compare(stage: Stage, finding: Finding, title: str, loads: Mapping[str, tuple[Subject, Shot, int]]) -> None:
+    settings = stage.settings
+    rounds = await alternate(stage, loads, count=settings.turn_count, seconds=settings.turn_seconds)
     finding.tables.append(Table(title, COLUMNS, [row(name, many) for name, many in rounds.items()]))
     finding.figures[title] = plain(rounds)
     _judge(finding, title, cpu(rounds[_OURS]), cpu(rounds[_PARENT]))
@@ -75,6 +77,6 @@ async def _worker(stage: Stage, finding: Finding, kind: Kind, trees: dict[str, P
 
 
 def _judge(finding: Finding, what: str, ours: Series, parent: Series) -> None:
-    """By the medians of all rounds: those of a single one differ by more than what is asked."""
-    share = ours.median / parent.median
-    finding.judge(f"{what}: CPU within 2 % of the parent's", f"{share:.3f} times", met=share <= WITHIN)
+    """Round by round: what came one after the other had the same machine."""
+    share = ours.ratios(parent)
+    finding.judge(f"{what}: CPU within 2 % of the parent's", f"{share} times", met=share.median <= WITHIN)

@@ -15,10 +15,10 @@ BARE, USUAL, ONE, TWO = "bare ASGI", "the usual way", "Headgate", "Headgate, 2 p
 
 async def run(stage: Stage) -> Finding:
     finding = Finding("post")
-    subjects = await _subjects(stage)
-    shots = {subject.name: POST for subject in subjects}
-    for connections in CONNECTIONS[:1] if stage.settings.quick else CONNECTIONS:
-        rounds = await alternate(stage, subjects, shots, connections=connections)
+    subjects, settings = await _subjects(stage), stage.settings
+    for connections in CONNECTIONS[:1] if settings.quick else CONNECTIONS:
+        loads = {subject.name: (subject, POST, connections) for subject in subjects}
+        rounds = await alternate(stage, loads, count=settings.round_count, seconds=settings.load_seconds)
         title = f"POST /applications, {connections} connections"
         finding.tables.append(Table(title, COLUMNS, [row(name, many) for name, many in rounds.items()]))
         finding.figures[str(connections)] = plain(rounds)

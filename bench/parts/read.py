@@ -7,7 +7,7 @@ from bench.findings import Finding, Table
 from bench.load import Shot
 from bench.rounds import Round, Subject, alternate, cpu, p50, p99, plain, rates
 from bench.rows import fill, middle
-from bench.series import number
+from bench.series import Series, number
 from bench.stage import Stage
 from gateway.read import cursor
 from gateway.read.search import Search
@@ -33,19 +33,23 @@ async def run(stage: Stage) -> Finding:
     finding = Finding("read")
     rows = QUICK_ROWS if stage.settings.quick else ROWS
     subjects, ids = await _subjects(stage, rows)
-    found: dict[str, dict[str, list[Round]]] = {}
-    for what, shots in _shots(ids).items():
-        chosen = [subject for subject in subjects if subject.name in shots]
-        found[what] = await alternate(stage, chosen, shots, connections=1 if what == ALONE else CONNECTIONS)
-        lines = [_line(name, many) for name, many in found[what].items()]
+    shots, settings = _shots(ids), stage.settings
+    loads = {
+        (what, name): (subjects[name], shot, 1 if what == ALONE else CONNECTIONS)
+        for what, many in shots.items()
+        for name, shot in many.items()
+    }
+    found = await alternate(stage, loads, count=settings.turn_count, seconds=settings.turn_seconds)
+    for what, many in shots.items():
+        lines = [_line(name, found[what, name]) for name in many]
         finding.tables.append(Table(f"GET, {what}, {number(rows)} rows", _COLUMNS, lines))
-        finding.figures[what] = plain(found[what])
-    stage.end(*(subject.server for subject in subjects))
+        finding.figures[what] = plain({name: found[what, name] for name in many})
+    stage.end(*(subject.server for subject in subjects.values()))
     _judge(finding, found)
     return finding
 
 
-async def _subjects(stage: Stage, rows: int) -> tuple[list[Subject], dict[str, list[UUID]]]:
+async def _subjects(stage: Stage, rows: int) -> tuple[dict[str, Subject], dict[str, list[UUID]]]:
     database, few, topics = await stage.database(), await stage.database(), await stage.topics()
     ids = {OURS: await _filled(stage, database, rows), USUAL: await _filled(stage, few, QUICK_ROWS)}
     subjects = [
@@ -53,7 +57,7 @@ async def _subjects(stage: Stage, rows: int) -> tuple[list[Subject], dict[str, l
         Subject(USUAL, await stage.asgi("usual_reading", few, topics), few),
         Subject(OURS, await stage.gateway(database, topics), database),
     ]
-    return subjects, ids
+    return {subject.name: subject for subject in subjects}, ids
 
 
 async def _filled(stage: Stage, database: str, rows: int) -> list[UUID]:
@@ -83,24 +87,24 @@ def _line(name: str, many: list[Round]) -> tuple[str, ...]:
     return (label, *map(str, (rates(many), p50(many), p99(many), cpu(many), cpu(many, "postgresql"))))
 
 
-def _judge(finding: Finding, found: dict[str, dict[str, list[Round]]]) -> None:
-    def spent(what: str, name: str = OURS) -> float:
-        return cpu(found[what][name]).median
+def _judge(finding: Finding, found: dict[tuple[str, str], list[Round]]) -> None:
+    """What is compared, round by round: its turns came after each other."""
 
-    def judge(budget: str, value: float, *, most: float = 0, least: float = 0, unit: str = "times") -> None:
-        met = value <= most if most else value >= least
-        finding.judge(budget, f"{value:,.2f} {unit}".replace(",", " "), met=met)
+    def spent(what: str, name: str = OURS) -> Series:
+        return cpu(found[what, name])
 
-    judge("one by id: at least 5 000 a second", rates(found[ONE][OURS]).median, least=5_000, unit="a second")
-    judge("one by id: CPU at most 2.5 times bytes from memory", spent(ONE) / spent(ONE, BARE), most=2.5)
+    def judge(budget: str, value: Series, *, most: float = 0, least: float = 0, unit: str = "times") -> None:
+        met = value.median <= most if most else value.median >= least
+        finding.judge(budget, f"{value} {unit}", met=met)
+
+    judge("one by id: at least 5 000 a second", rates(found[ONE, OURS]), least=5_000, unit="a second")
+    judge("one by id: CPU at most 2.5 times bytes from memory", spent(ONE).ratios(spent(ONE, BARE)), most=2.5)
     for what in _USUAL:
-        judge(f"{what}: at least 10 times the usual way in CPU", spent(what, USUAL) / spent(what), least=10)
+        judge(f"{what}: at least 10 times the usual way in CPU", spent(what, USUAL).ratios(spent(what)), least=10)
     judge("page 1: gateway at most 300 µs", spent(FIRST), most=300, unit="µs")
-    database = cpu(found[FIRST][OURS], "postgresql").median
-    judge("page 1: PostgreSQL at most 250 µs", database, most=250, unit="µs")
+    judge("page 1: PostgreSQL at most 250 µs", cpu(found[FIRST, OURS], "postgresql"), most=250, unit="µs")
     for what in (MIDDLE, USER):
-        judge(f"{what}: CPU within 1.3 times of page 1", spent(what) / spent(FIRST), most=1.3)
-    judge("page of 100: CPU at most 2.5 times a page of 20", spent(HUNDRED) / spent(FIRST), most=2.5)
-    judge("304: CPU at most that of one by id", spent(SAME) / spent(ONE), most=1.0)
-    alone = p50(found[ALONE][OURS]).median
-    judge("page 1 on one connection: p50 at most 1 ms", alone, most=1.0, unit="ms")
+        judge(f"{what}: CPU within 1.3 times of page 1", spent(what).ratios(spent(FIRST)), most=1.3)
+    judge("page of 100: CPU at most 2.5 times a page of 20", spent(HUNDRED).ratios(spent(FIRST)), most=2.5)
+    judge("304: CPU at most that of one by id", spent(SAME).ratios(spent(ONE)), most=1.0)
+    judge("page 1 on one connection: p50 at most 1 ms", p50(found[ALONE, OURS]), most=1.0, unit="ms")
