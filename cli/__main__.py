@@ -2,15 +2,18 @@
 
 import sys
 
+from cli.loading import INTERRUPTED, loading
+
 
 def main() -> None:
     """Run a command; Ctrl-C is no error to be explained, not even while the program is being loaded."""
     try:
-        from cli.main import main as run
+        with loading():
+            from cli.main import main as run
 
         run()
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

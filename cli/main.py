@@ -12,6 +12,7 @@ from typer.core import TyperOption
 
 from cli import commands, environment
 from cli.errors import CommandError
+from cli.loading import loading
 from devstack.errors import DevstackError
 from runtime import release
 
@@ -47,7 +48,8 @@ def main() -> None:
     """The entry point: an expected failure is one line on the error stream and exit code 1."""
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it reports comes as an error too
     show_no_type_of_flags()
-    add_asked_for(sys.argv[1:])
+    with loading():
+        add_asked_for(sys.argv[1:])
     try:
         app()
     except (CommandError, DevstackError) as error:

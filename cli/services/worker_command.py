@@ -1,12 +1,13 @@
 """`headgate worker KIND`: one worker in the foreground, one command for each kind."""
 
+import os
 import signal
-import sys
 from collections.abc import Callable
 
 import typer
 
 from cli import environment
+from cli.loading import loading
 from stream_workers.kinds import KINDS, Kind
 from stream_workers.settings import Settings
 
@@ -16,8 +17,9 @@ app = typer.Typer(help="Run one stream worker in the foreground.", no_args_is_he
 def _command(kind: Kind) -> Callable[[], None]:
     def worker() -> None:
         # Until the worker takes over, nothing is begun that would have to be ended.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        from stream_workers.worker import run
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        with loading():
+            from stream_workers.worker import run
 
         raise typer.Exit(run(environment.read(Settings), kind))
 
