@@ -1,6 +1,7 @@
 """What PostgreSQL holds, read back: one application, or a page of them. Bounded in rows, in depth and in time."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts import Stored, value_of
 from gateway.database.connection import Compiled
+from gateway.problems.errors import SearchTooBroadError
 from gateway.read import cursor, statements
 from gateway.read.joined import Joined
 from gateway.read.search import OWNER, Search
@@ -76,11 +78,17 @@ class Reads:
 
     async def _read(self, search: Search, *, anew: bool) -> Page:
         place = cursor.decode(search.cursor, search.filters) if search.cursor is not None else None
-        count_to = self._totals.counted_along(search, anew=anew)
-        rows = await self._server.fetch(*_page(search, place, count_to))
+        rows, count_to = await self._found(search, place, anew=anew)
         total, relation = await self._total(search, rows, count_to, anew=anew)
         items, around = _cut(search, place, rows)
         return Page(items, total, relation, *around)
+
+    async def _found(self, search: Search, place: cursor.Place | None, *, anew: bool) -> tuple[Sequence[Any], int]:
+        """The page's rows, and how far they were counted along: not at all where that takes too long."""
+        if count_to := self._totals.counted_along(search, anew=anew):
+            with suppress(SearchTooBroadError):
+                return await self._server.fetch(*_page(search, place, count_to)), count_to
+        return await self._server.fetch(*_page(search, place, 0)), 0
 
     async def _total(self, search: Search, rows: Sequence[Any], count_to: int, *, anew: bool) -> Total:
         if search.total == "none":
@@ -90,7 +98,7 @@ class Reads:
         if search.cursor is None and len(rows) <= search.size and (rows or not search.offset):
             return seen, "exact"
         if rows and count_to and rows[0].number < count_to:
-            return rows[0].number, "exact"
+            return self._totals.take(search, rows[0].number)
         total, relation = await self._totals.of(search, anew=anew)
         # More have come since they were counted: those that were seen are not denied.
         return (total, relation) if total >= seen else (seen, "at_least")

@@ -37,6 +37,11 @@ class Totals:
         known = search.total is not None or not (anew or self._kept_of(search) is None)
         return 0 if known or not statements.is_indexed(search.bound) else _CHEAP + 1
 
+    def take(self, search: Search, number: int) -> Total:
+        """What the page's statement has counted; what was kept is older."""
+        self._kept.pop(_question(search), None)
+        return number, "exact"
+
     async def of(self, search: Search, *, anew: bool = False) -> Total:
         """What a count begun now says; of more than _CHEAP, unless ``anew``, also one of the last second.
 

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from gateway.database.connection import Compiled
-from gateway.problems.errors import DatabaseAwayError
+from gateway.problems.errors import DatabaseAwayError, SearchTooBroadError
 from gateway.read import statements, totals
 from gateway.read.search import Search
 from gateway.read.server import Server
@@ -231,6 +231,41 @@ async def test_what_an_index_counts_is_counted_with_its_page(
     await fill(http.settings.database_url.get_secret_value(), 30)
     answer = (await http.client.get(f"/applications?size=1&{query}")).json()
     assert (answer["total"], answer["total_relation"], len(statements_run)) == (total, "exact", statements)
+
+
+async def test_a_page_whose_count_takes_too_long_is_answered_without_it(
+    http: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = Server.fetch
+
+    async def slow_to_count(self: Server, statement: Compiled, values: Mapping[str, Any]) -> Sequence[Any]:
+        if "count(" in statement.sql:
+            raise SearchTooBroadError(seconds=3)
+        return await fetch(self, statement, values)
+
+    monkeypatch.setattr(Server, "fetch", slow_to_count)
+    await fill(http.settings.database_url.get_secret_value(), 30)
+    answer = await http.client.get("/applications?size=1&user_name=100%25")
+    found = answer.json()
+    assert (answer.status_code, len(found["items"]), found["total_relation"]) == (200, 1, "at_least")
+
+
+async def test_what_a_page_has_counted_is_newer_than_what_was_kept(
+    http: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(totals, "_CHEAP", 3)
+    url = http.settings.database_url.get_secret_value()
+    made = await fill(url, 30)
+
+    async def total(**headers: str) -> int:
+        answer = await http.client.get("/applications?size=1&user_name=100%25", headers=headers)
+        return int(answer.json()["total"])
+
+    http.front.running.reads._totals._clock = lambda: 0.0
+    assert await total() == 4
+    erased = next(row["id"] for row in made if row["user_name"] == "100%")
+    await execute(url, f"DELETE FROM applications WHERE id = '{erased}'")
+    assert [await total(), await total(**{"Cache-Control": "no-cache"}), await total()] == [4, 3, 3]
 
 
 async def test_a_list_without_a_total_is_not_counted(http: Served, statements_run: list[str]) -> None:
