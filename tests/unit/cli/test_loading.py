@@ -4,6 +4,11 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
 
 from cli.loading import loading
 
@@ -26,21 +31,28 @@ def test_an_interrupt_in_the_middle_of_compiled_code_is_not_lost() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
-def test_afterwards_it_is_what_it_was() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    with loading():
-        assert signal.getsignal(signal.SIGINT) is not before
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_whoever_ignores_it_goes_on_ignoring_it() -> None:
-    """As a shell has it for what runs in the background."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def handled(by: Any) -> Iterator[None]:
+    """What the tests around have in force comes back afterwards."""
+    before = signal.signal(signal.SIGINT, by)
     try:
-        with loading():
-            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_afterwards_it_is_what_it_was() -> None:
+    with handled(signal.default_int_handler):
+        with loading():
+            assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda *_: None])
+def test_whoever_ignores_or_handles_it_goes_on_so(handler: Any) -> None:
+    """As a shell has it ignored for what runs in the background."""
+    with handled(handler), loading():
+        assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_in_another_thread_nothing_is_changed() -> None:
@@ -50,7 +62,8 @@ def test_in_another_thread_nothing_is_changed() -> None:
         with loading():
             found.append(signal.getsignal(signal.SIGINT))
 
-    thread = threading.Thread(target=load)
-    thread.start()
-    thread.join()
-    assert found == [signal.getsignal(signal.SIGINT)]
+    with handled(signal.default_int_handler):
+        thread = threading.Thread(target=load)
+        thread.start()
+        thread.join()
+    assert found == [signal.default_int_handler]
