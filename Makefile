@@ -49,7 +49,7 @@ chaos: env ## the long series of faults
 vendor: env ## fetch the pinned browser files again (needs npm); see scripts/vendored.toml
 	@$(BIN)/python scripts/vendor.py
 
-bench: env ## measure everything, about an hour and a half; ONLY=post,get and QUICK=1 for a look, ROUNDS= and SECONDS= for more, PARENT=folder beside another checkout
+bench: env ## measure everything, nearly two hours; ONLY=post,get and QUICK=1 for a look, ROUNDS= and SECONDS= for more, PARENT=folder beside another checkout
 	@$(BIN)/python -m bench
 
 bench-docs: env ## the latest figures of each part into docs/performance.md and docs/benchmark.svg

@@ -51,7 +51,7 @@ _INDEXED = {"user_name", *_OF_ID}, {OWNER, *_OF_ID}
 
 
 def is_indexed(names: Collection[str]) -> bool:
-    """Whether what the filters of these names find is counted at no more than what it is."""
+    """Whether to count so many that the filters of these names find, one index is read so far and no further."""
     return bool(names) and any(indexed.issuperset(names) for indexed in _INDEXED)
 
 

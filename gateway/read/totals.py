@@ -34,8 +34,8 @@ class Totals:
 
     def counted_along(self, search: Search, *, anew: bool) -> int:
         """How far the statement of the page itself is to count: not at all where that may cost much, or is known."""
-        known = search.total is not None or not (anew or self._kept_of(search) is None)
-        return 0 if known or not statements.is_indexed(search.bound) else _CHEAP + 1
+        wanted = search.total is None and (anew or self._kept_of(search) is None)
+        return _CHEAP + 1 if wanted and statements.is_indexed(search.bound) else 0
 
     def take(self, search: Search, number: int) -> Total:
         """What the page's statement has counted; what was kept is older."""

@@ -72,11 +72,10 @@ class Traces:
 
     async def at(self, partition: int, offset: int) -> UUID | None:
         """The id of the application at this place; None if none is known to be there."""
-        async with self._one_by_one:
-            try:
-                return await self._apart(partial(self._at, partition, offset))
-            except (KafkaError, KafkaAwayError, OSError):
-                return None
+        try:
+            return await self._apart(partial(self._at, partition, offset))
+        except (KafkaError, KafkaAwayError, OSError):
+            return None
 
     async def _at(self, partition: int, offset: int) -> UUID | None:
         async with asyncio.timeout(SEARCH_SECONDS):

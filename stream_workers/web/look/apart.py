@@ -12,10 +12,7 @@ T = TypeVar("T")
 
 
 class Apart:
-    """One thread, in which one work is done after the other: whoever looks, there is memory for one reading at a time.
-
-    Freed memory stays with the thread that took it, so that a second thread would keep as much again.
-    """
+    """One thread, in which one work is done after the other: whoever looks, one reading at a time takes memory."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="apart")
