@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.codec import zstd_encode
 from jsonschema import Draft202012Validator
 
-from cli.topics.admin import admin
 from contracts import Topics
 from contracts.asyncapi import document
 from runtime.kafka.clients import Kafka
@@ -23,13 +21,13 @@ from tests.pipeline.test_any_bytes import ODD_NAME, send_raw
 from tests.pipeline.workers import WorkerProcess, environment, until_booked
 from tests.raw_batches import Raw, RawBatch
 from tests.records import POISON, good
+from tests.support.topic_settings import set_topic
 from tests.support.write_path import Record, records
 
 pytestmark = pytest.mark.timeout(300)
 
 # Not to be compressed.
 LARGE = Raw(random.Random(1).randbytes(300_000), b"key", ((b"h", b"v"),))
-SMALL_TOPIC = {"max.message.bytes": "100000"}
 
 
 async def test_letters_and_marks_have_the_headers_that_asyncapi_tells(
@@ -43,8 +41,7 @@ async def test_letters_and_marks_have_the_headers_that_asyncapi_tells(
         await send_letter(producer, topics)
     broken = RawBatch([Raw()], codec=4, packed=lambda plain: zstd_encode(plain)[:-3])
     odd = await send_raw(kafka, topics.applications, [RawBatch([ODD_NAME]), RawBatch([LARGE]), broken])
-    async with admin(kafka) as client:
-        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topics.dead_letters, SMALL_TOPIC)])
+    await set_topic(kafka, topics.dead_letters, max_message_bytes=100_000)
     worker = WorkerProcess("metrics", environment(kafka, topics), tmp_path / "metrics.log")
     worker.start()
     try:

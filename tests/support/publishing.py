@@ -1,40 +1,20 @@
-"""What the tests of publishing start from: a producer, a limit of the topic, and what a gateway that died has left."""
+"""What the tests of publishing start from: a producer, and what a gateway that died has left."""
 
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from gateway.commit.submission import Submission
 from gateway.health import Health
 from gateway.publish.producer import Producer
 from gateway.service import Gateway
 from gateway.settings import Settings
-from runtime.kafka.clients import Kafka
-from tests.support.write_path import eventually
 
 
 def producer_for(settings: Settings) -> Producer:
     return Producer(kafka=settings.kafka, topic=settings.topics.applications, request_seconds=2)
-
-
-async def limit_message_size(kafka: Kafka, topic: str, size: int) -> None:
-    admin = kafka.admin()
-    await admin.start()
-    try:
-        resource = ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(size)})
-        answers: list[Any] = await admin.alter_configs([resource])
-        assert all(error[0] == 0 for answer in answers for error in answer.resources), answers
-
-        async def in_force() -> bool:
-            answer: Any = (await admin.describe_configs([resource]))[0]
-            return str(answer.resources[0][4][0][1]) == str(size)
-
-        await eventually(in_force, what="the limit")
-    finally:
-        await admin.close()
 
 
 async def health_report(gateway: Gateway) -> dict[str, Any]:

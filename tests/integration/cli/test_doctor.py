@@ -9,7 +9,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from cli.topics.admin import admin
 from contracts import Topics
@@ -21,6 +20,7 @@ from stream_workers.books.state import fresh, to_json
 from stream_workers.kafka.broker import Broker
 from stream_workers.kinds import JOURNAL, METRICS
 from tests.support.forked import headgate
+from tests.support.topic_settings import set_topic
 
 Doctor = Callable[..., tuple[int, dict[str, dict[str, str]]]]
 
@@ -104,9 +104,7 @@ async def test_a_topic_of_dead_letters_that_takes_less_than_a_letter(
     doctor: Doctor, kafka: Kafka, topics: Topics
 ) -> None:
     assert doctor()[1]["applications-dead-letters"]["status"] == "ok"
-    async with admin(kafka) as client:
-        small = {"max.message.bytes": "1048588"}
-        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topics.dead_letters, small)])
+    await set_topic(kafka, topics.dead_letters, max_message_bytes=1_048_588)
     found = doctor()[1]["applications-dead-letters"]
     assert found["status"] == "warning"
     assert "max.message.bytes to 8388608" in found["remedy"]

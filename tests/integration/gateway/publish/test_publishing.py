@@ -25,7 +25,8 @@ from gateway.settings import Settings
 from runtime.kafka import uncut
 from runtime.kafka.clients import Kafka
 from runtime.kafka.metadata import TopicMetadataRequest
-from tests.support.publishing import health_report, limit_message_size, producer_for
+from tests.support.publishing import health_report, producer_for
+from tests.support.topic_settings import set_topic
 from tests.support.write_path import eventually, ids_on_topic, outbox_is_empty, records, rows, submission
 
 
@@ -111,7 +112,7 @@ async def test_an_event_refused_for_its_content_is_set_aside_and_the_rest_goes_o
 ) -> None:
     await gateway.writer.submit(submission())
     await gateway.publisher.until_idle()
-    await limit_message_size(kafka, topics.applications, 3_000)
+    await set_topic(kafka, topics.applications, max_message_bytes=3_000)
     huge = submission("Ann", os.urandom(4_000).hex())
     others = [submission("Ann", str(number)) for number in range(20)]
     await asyncio.gather(*map(gateway.writer.submit, [*others[:10], huge, *others[10:]]))
@@ -233,7 +234,7 @@ async def _is_another(gateway: Gateway, former: str) -> bool:
 async def test_a_refused_batch_is_not_overtaken_by_what_follows_it(
     settings: Settings, kafka: Kafka, topics: Topics
 ) -> None:
-    await limit_message_size(kafka, topics.applications, 200_000)
+    await set_topic(kafka, topics.applications, max_message_bytes=200_000)
     events = [from_submission(submission("Ann", os.urandom(4_500).hex())) for _ in range(120)]
     producer = producer_for(settings)
     await producer.start()
@@ -247,7 +248,7 @@ async def test_a_refused_batch_is_not_overtaken_by_what_follows_it(
 async def test_batches_are_as_small_as_the_topic_takes_them(
     settings: Settings, database_url: str, kafka: Kafka, topics: Topics
 ) -> None:
-    await limit_message_size(kafka, topics.applications, 200_000)
+    await set_topic(kafka, topics.applications, max_message_bytes=200_000)
     async with running(settings) as gateway:
         sent = [submission("Ann", os.urandom(4_500).hex()) for _ in range(120)]
         await asyncio.gather(*map(gateway.writer.submit, sent))
