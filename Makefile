@@ -10,6 +10,10 @@ ifdef PYTHON
 export UV_PYTHON := $(PYTHON)
 endif
 
+# Containers often say that Python writes no bytecode: then each start compiles a thousand modules anew, and takes twice
+# as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help env run test check docs images chaos vendor screenshots bench bench-docs
 
 help: ## this list
