@@ -2,19 +2,16 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
-from typing import TypeAlias
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.structs import ConsumerRecord
 
 from cli.errors import CommandError
 from cli.listing import decoded, printable
 from cli.topics.admin import partitions_of
 from runtime.instants import instant
+from runtime.kafka.batch import Record
 from runtime.kafka.clients import Kafka
-
-Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 
 async def tail(

@@ -12,6 +12,7 @@ from cli import environment
 from cli.settings import Settings as TopicSettings
 from cli.topics import acls_command, create, groups_command, grow_command, tail
 from gateway.settings import Settings
+from runtime.kafka.batch import Record
 
 app = typer.Typer(no_args_is_help=True, help="The topics: create them, let them grow, look at what is on them.")
 
@@ -49,7 +50,7 @@ def tail_topic(
     topic = settings.topics.dead_letters if dead_letters else settings.topics.applications
     form = tail.as_json if as_json else tail.printed
 
-    def show(record: tail.Record) -> None:
+    def show(record: Record) -> None:
         typer.echo(form(record))
 
     _until_interrupted(tail.tail(settings.kafka, topic, from_beginning=from_beginning, count=count, show=show))

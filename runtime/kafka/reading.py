@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
+
+from runtime.kafka.batch import Record
 
 _POLL_MS = 1_000
 # A broker that answers at all has answered by then.
@@ -21,7 +23,7 @@ async def read(
     at_most: int,
     patience: float = PATIENCE_SECONDS,
     clock: Callable[[], float] = time.monotonic,
-) -> AsyncIterator[Sequence[ConsumerRecord[bytes, bytes]]]:
+) -> AsyncIterator[Sequence[Record]]:
     """The records of each partition's stretch [start, end), in batches of one partition, in order within it.
 
     ``at_most`` bounds how many records are objects at a time. Raises KafkaError, and KafkaTimeoutError when nothing was

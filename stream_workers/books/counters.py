@@ -7,13 +7,13 @@ from typing import Any, ClassVar, Self
 
 from faust import TopicT
 
-from runtime.kafka.batch import weight
+from runtime.kafka.batch import Record, weight
 from stream_workers.books import breaker
 from stream_workers.books.apply import Applied, apply
 from stream_workers.books.state import State, fresh, from_json, to_json
 from stream_workers.errors import BreakerOpenError
 from stream_workers.exact.ledger import FoldedPartlyError
-from stream_workers.kafka.batches import BatchApp, Record
+from stream_workers.kafka.batches import BatchApp
 from stream_workers.kafka.events import Bad
 from stream_workers.kafka.sending import send_fitting
 from stream_workers.kinds import METRICS, Kind

@@ -14,9 +14,10 @@ from typing import Any, BinaryIO, ClassVar, Literal, Self
 import orjson
 
 from contracts import is_replay
+from runtime.kafka.batch import Record
 from stream_workers.books.apply import AHEAD_MAX
 from stream_workers.errors import LaterVersionError
-from stream_workers.kafka.batches import BatchApp, Record
+from stream_workers.kafka.batches import BatchApp
 from stream_workers.kafka.events import Bad, read
 from stream_workers.kinds import JOURNAL, Kind
 from stream_workers.settings import Settings

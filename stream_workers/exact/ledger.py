@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import orjson
 
+from runtime.kafka.batch import Record
 from stream_workers.errors import LaterVersionError, WorkerError
-from stream_workers.kafka.batches import BatchApp, Record
+from stream_workers.kafka.batches import BatchApp
 from stream_workers.kinds import Kind
 from stream_workers.settings import Settings
 

@@ -15,6 +15,7 @@ from typing import Generic, cast
 
 from faust.types import TP, EventT
 
+from runtime.kafka.batch import Record
 from stream_workers.errors import (
     HoleError,
     KafkaAwayError,
@@ -24,7 +25,7 @@ from stream_workers.errors import (
 )
 from stream_workers.exact.ledger import Book, FoldedPartlyError, S, following, rank, rank_of, with_empty
 from stream_workers.exact.telemetry import Telemetry
-from stream_workers.kafka.batches import Batch, BatchApp, Record, StateTable
+from stream_workers.kafka.batches import Batch, BatchApp, StateTable
 from stream_workers.kafka.broker import Broker
 
 log = logging.getLogger(__name__)

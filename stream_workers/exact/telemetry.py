@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from runtime.exposition import SIZES, Histogram
+from runtime.kafka.batch import Record
 from stream_workers.exact import tracing
-from stream_workers.kafka.batches import Record
 from stream_workers.kinds import Kind
 from stream_workers.settings import Settings
 

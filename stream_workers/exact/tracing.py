@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.trace import Link, SpanKind
 
 from contracts import header, id_of
+from runtime.kafka.batch import Record
 from runtime.tracing import Spans, below, exporter, is_sampled, remote
-from stream_workers.kafka.batches import Record
 from stream_workers.kinds import Kind
 from stream_workers.settings import Settings
 

@@ -7,10 +7,9 @@ tests/unit/stream_workers/kafka/test_faust_internals.py fails when a part of Fau
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, ClassVar, TypeAlias, cast
+from typing import Any, ClassVar, cast
 
 import faust
-from aiokafka import ConsumerRecord
 from aiokafka.errors import IllegalStateError
 from faust import Stream, StreamT
 from faust.stores.memory import Store
@@ -19,10 +18,10 @@ from faust.types import TP, ConsumerMessage, TopicT
 from faust.web.drivers.aiohttp import Web
 
 from runtime.kafka.any_bytes import read_any_bytes
+from runtime.kafka.batch import Record
 from runtime.kafka.fetched import Portion
 from stream_workers.kafka.room import Room
 
-Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 NextOffsets = Callable[[set[int]], Awaitable[Mapping[int, int]]]
 Rejoining = Callable[[str], Awaitable[None]]
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
+from runtime.kafka.batch import Record
 from runtime.kafka.clients import Kafka
 from runtime.kafka.metadata import TopicMetadataRequest
 from stream_workers.errors import KafkaAwayError, NoTopicError, why
@@ -18,7 +19,7 @@ from stream_workers.errors import KafkaAwayError, NoTopicError, why
 # Longer than an answer to a fetch takes where there is nothing to read.
 WAIT_MS = 1_500
 
-Portion = Callable[..., Awaitable[tuple[Sequence[ConsumerRecord[bytes, bytes]], int]]]
+Portion = Callable[..., Awaitable[tuple[Sequence[Record], int]]]
 _LOOKS, _LOOK_SECONDS = 20, 0.1
 
 
@@ -102,7 +103,7 @@ class Broker:
         found = await self._asked(self._consumer.offsets_for_times(wanted)) if wanted else {}
         return {at.partition: held.offset if held else otherwise[at.partition] for at, held in found.items()}
 
-    async def record_from(self, topic: str, partition: int, offset: int) -> ConsumerRecord[bytes, bytes] | None:
+    async def record_from(self, topic: str, partition: int, offset: int) -> Record | None:
         """The first record at or after an offset, or None when nothing comes in time."""
         async with self._reading_from(TopicPartition(topic, partition), offset) as portion:
             records, _ = await portion(1, wait_ms=5_000)
@@ -141,7 +142,7 @@ class Broker:
     async def _reading_from(self, at: TopicPartition, offset: int) -> AsyncIterator[Portion]:
         """Gives what reads on: at most so many records, and where the next reading begins."""
 
-        async def portion(most: int, *, wait_ms: int = WAIT_MS) -> tuple[Sequence[ConsumerRecord[bytes, bytes]], int]:
+        async def portion(most: int, *, wait_ms: int = WAIT_MS) -> tuple[Sequence[Record], int]:
             got = await self._asked(self._consumer.getmany(at, timeout_ms=wait_ms, max_records=most))
             return got.get(at, ()), await self._asked(self._consumer.position(at))
 

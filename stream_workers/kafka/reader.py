@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from runtime.kafka.batch import weight
+from runtime.kafka.batch import Record, weight
 from runtime.kafka.clients import Kafka
 from runtime.kafka.reading import read
-from stream_workers.kafka.batches import Record
 from stream_workers.kafka.broker import Broker
 
 Stretches = Mapping[int, tuple[int, int]]

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from contracts import UNREADABLE_HEADER, Header, created_at_text, header
-from runtime.kafka.batch import lost_parts
-from stream_workers.kafka.batches import Record
+from runtime.kafka.batch import Record, lost_parts
 from stream_workers.kafka.events import Bad
 
 # The topic's own limit: a mebibyte of the shortest headers there can be, each with our prefix, and some more.

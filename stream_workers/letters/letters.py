@@ -13,9 +13,8 @@ from typing import Literal
 import orjson
 
 from contracts import Header, Topics, header
-from runtime.kafka.batch import weight
+from runtime.kafka.batch import Record, weight
 from runtime.kafka.clients import Kafka
-from stream_workers.kafka.batches import Record
 from stream_workers.kafka.events import Bad, read
 from stream_workers.kafka.reader import Stretches, backwards, batches, bounds
 from stream_workers.letters.dead_letters import DeadLetter, from_letter

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from cli.main import main
+from runtime.kafka.batch import Record
 from stream_workers.exact import partitions
-from stream_workers.kafka.batches import Record
 from tests.pipeline.losing_worker import lose
 
 

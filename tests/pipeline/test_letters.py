@@ -11,9 +11,9 @@ from uuid import UUID
 import pytest
 
 from contracts import REDRIVEN_HEADER, Header, Topics
+from runtime.kafka.batch import Record
 from runtime.kafka.clients import Kafka
 from stream_workers.kafka import reader
-from stream_workers.kafka.batches import Record
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.events import Bad
 from stream_workers.kafka.group import members

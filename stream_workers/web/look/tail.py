@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import orjson
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts import is_replay
+from runtime.kafka.batch import Record
 from runtime.kafka.clients import Kafka
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.events import Bad, read
@@ -149,7 +150,7 @@ class Tail:
         return {TopicPartition(self._topic, partition): end for partition, end in ends.items()}
 
 
-def event_of(record: ConsumerRecord) -> Event:
+def event_of(record: Record) -> Event:
     """What there is to see in a record."""
     found = read(record)
     partition, offset, at = record.partition, record.offset, record.timestamp / 1000

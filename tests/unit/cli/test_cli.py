@@ -68,6 +68,7 @@ def test_help_says_of_each_command_what_its_own_help_says() -> None:
         (HELP.format(["nonsense"]), {"faust", "sqlalchemy"}),
         ("import cli.services.gateway_command", {"redis", "faust"}),
         ("import cli.services.worker_command", {"faust", "sqlalchemy"}),
+        ("import cli.stack.run", {"faust", "fastapi"}),
     ],
 )
 def test_what_takes_long_to_import_is_imported_by_what_needs_it(tmp_path: Path, script: str, never: set[str]) -> None:
