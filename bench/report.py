@@ -37,7 +37,8 @@ def document(runs: Sequence[tuple[dict[str, Any], Sequence[Finding]]]) -> str:
         parts += [text_of(table) for finding in findings for table in finding.tables]
         parts += [f"\n{note}" for finding in findings for note in finding.notes]
         parts.append("")
-    return "\n".join([*parts, text_of(verdicts_of([each for _, findings in runs for each in findings])), ""])
+    verdicts = verdicts_of([each for _, findings in runs for each in findings])
+    return "\n".join([*parts, *([text_of(verdicts)] if verdicts.rows else []), ""])
 
 
 def save(machine: dict[str, Any], findings: Sequence[Finding]) -> Path:

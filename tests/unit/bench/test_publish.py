@@ -25,3 +25,8 @@ def test_parts_are_in_their_order_and_the_newest_counts() -> None:
     assert [second.count(figure) for figure in ("one", "two", "three", "four")] == [0, 2, 2, 2]
     assert second.index("about post") < second.index("about get") < second.index("about read")
     assert page(second, {}) == second
+
+
+def test_a_part_that_judges_nothing_has_no_table_of_budgets() -> None:
+    finding = Finding("startup", [Table("about startup", ("", "s"), [("all", "one")])])
+    assert "Budgets" not in page(f"{BEGIN}\n{END}", {"startup": (MACHINE, finding)})
