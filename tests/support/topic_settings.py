@@ -5,6 +5,7 @@ from typing import Any
 from aiokafka.admin.client import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from cli.topics.admin import admin
 from runtime.kafka.clients import Kafka
 from tests.support.write_path import eventually
 
@@ -16,13 +17,9 @@ async def set_topic(kafka: Kafka, topic: str, **values: object) -> None:
     tells of a second one, the first is in force.
     """
     wanted = {name.replace("_", "."): str(value) for name, value in values.items()}
-    client = kafka.admin()
-    await client.start()
-    try:
+    async with admin(kafka) as client:
         await _told(client, topic, wanted)
         await _told(client, topic, wanted | {"file.delete.delay.ms": "60001"})
-    finally:
-        await client.close()
 
 
 async def _told(client: AIOKafkaAdminClient, topic: str, wanted: dict[str, str]) -> None:
