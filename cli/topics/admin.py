@@ -1,14 +1,19 @@
 """The brokers' administration, for the commands that need it."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
 from cli.errors import CommandError
+from gateway.publish.topic import BROKER_ERRORS, brokers, look, readable_ends
 from runtime.kafka.clients import Kafka
+
+_LOOK_SECONDS = 0.05
 
 
 @asynccontextmanager
@@ -40,3 +45,25 @@ async def partitions_of(kafka: Kafka, topic: str) -> list[int]:
     if not found:
         raise CommandError(f"there is no topic {topic}: `headgate topics create` makes it")
     return sorted(partition["partition"] for partition in found)
+
+
+async def until_led(kafka: Kafka, partitions: Mapping[str, int], *, seconds: float = 30) -> None:
+    """Return when the first so many partitions of each topic can be written and read; else CommandError.
+
+    Brokers say that a partition is made, and even who leads it, before its leader takes requests.
+    """
+    waiting = list(partitions)
+    try:
+        async with asyncio.timeout(seconds), brokers(kafka) as client:
+            while waiting := [topic for topic in waiting if await _count_led(client, topic) < partitions[topic]]:  # noqa: ASYNC110 -- the brokers do it
+                await asyncio.sleep(_LOOK_SECONDS)
+    except (KafkaError, TimeoutError) as error:
+        what = f"partitions of {', '.join(waiting)} have no leader after {seconds:g} s"
+        raise CommandError(f"{what}: see that all brokers run, and repeat the command") from error
+
+
+async def _count_led(client: AIOKafkaClient, topic: str) -> int:
+    try:
+        return len(await readable_ends(client, topic, await look(client, topic)))
+    except BROKER_ERRORS:
+        return 0

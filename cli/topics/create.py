@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from cli.errors import CommandError
 from cli.settings import Shape
-from cli.topics.admin import admin, shapes_of
+from cli.topics.admin import admin, shapes_of, until_led
 from contracts import Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.chronicle.topic import CONFIG
@@ -21,8 +21,9 @@ _DAY_MS = 24 * 60 * 60 * 1000
 async def create(kafka: Kafka, topics: Topics, shape: Shape) -> dict[str, bool]:
     """Create what is missing; for each topic, whether it was created now. Safe to run twice, also at once.
 
-    Raises CommandError if the brokers cannot be reached or refuse, or if a topic exists with other partitions; dead
-    letters keep what they had when the others grew.
+    Who has waited for it can write to what it made. Raises CommandError if the brokers cannot be reached or refuse, if
+    new partitions get no leader, or if a topic exists with other partitions; dead letters keep what they had when the
+    others grew.
     """
     wanted = new_topics(topics, shape)
     async with admin(kafka) as client:
@@ -34,6 +35,7 @@ async def create(kafka: Kafka, topics: Topics, shape: Shape) -> dict[str, bool]:
             created[name] = code == 0
         grown = [topic for topic in wanted if topic.name not in {topics.dead_letters, topics.happened}]
         await _refuse_other_partitions(client, grown)
+    await until_led(kafka, {topic.name: topic.num_partitions for topic in wanted if created[topic.name]})
     return created
 
 

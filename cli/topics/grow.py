@@ -13,12 +13,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.errors import KafkaError
 
 from cli.errors import CommandError
-from cli.topics.admin import admin, shapes_of
+from cli.topics.admin import admin, shapes_of, until_led
 from contracts import Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.kinds import KINDS
 
-_READY_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 _LOOKS = 20
 
@@ -36,7 +35,7 @@ async def plan(kafka: Kafka, topics: Topics, partitions: int) -> list[Step]:
     """What is left to do, in order; empty if all have so many. CommandError where it cannot be."""
     order = [*(kind.changelog(topics) for kind in KINDS.values()), topics.applications]
     async with admin(kafka) as client:
-        steps = [Step(topic, (await _shape(client, topic))[0], partitions) for topic in order]
+        steps = [Step(topic, await _count(client, topic), partitions) for topic in order]
     for step in steps:
         if step.now == 0:
             raise CommandError(f"there is no topic {step.topic}: `headgate topics create` makes it")
@@ -54,7 +53,7 @@ async def grow(kafka: Kafka, steps: Sequence[Step], *, report: Callable[[Step], 
     async with admin(kafka) as client:
         for step in steps:
             await _add(client, step)
-            await _until_led(client, step)
+            await until_led(kafka, {step.topic: step.then})
             report(step)
 
 
@@ -62,24 +61,15 @@ async def _add(client: AIOKafkaAdminClient, step: Step) -> None:
     try:
         await client.create_partitions({step.topic: NewPartitions(step.then)})
     except KafkaError:
-        if await _shape(client, step.topic, at_least=step.then) < (step.then, False):
+        if await _count(client, step.topic, at_least=step.then) < step.then:
             raise  # else somebody else was faster
 
 
-async def _until_led(client: AIOKafkaAdminClient, step: Step) -> None:
-    try:
-        async with asyncio.timeout(_READY_SECONDS):
-            while await _shape(client, step.topic) < (step.then, True):  # noqa: ASYNC110 -- the brokers do it
-                await asyncio.sleep(_LOOK_SECONDS)
-    except TimeoutError:
-        raise CommandError(f"the new partitions of {step.topic} have no leader yet: repeat the command") from None
-
-
-async def _shape(client: AIOKafkaAdminClient, topic: str, *, at_least: int = 1) -> tuple[int, bool]:
-    """How many partitions a topic has, and whether each has a leader; what was made just now may show a bit later."""
+async def _count(client: AIOKafkaAdminClient, topic: str, *, at_least: int = 1) -> int:
+    """How many partitions a topic has; what was made just now may show a bit later."""
     for _ in range(_LOOKS):
         partitions = (await shapes_of(client, [topic]))[topic]
         if len(partitions) >= at_least:
             break
         await asyncio.sleep(_LOOK_SECONDS)
-    return len(partitions), all(partition["leader"] >= 0 for partition in partitions)
+    return len(partitions)

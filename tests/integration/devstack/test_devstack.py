@@ -11,21 +11,7 @@ from devstack.kafka.broker import Broker
 from devstack.postgresql import initdb
 from devstack.postgresql.postgres import Postgres
 from migrations import head, migrate
-from runtime.kafka.clients import Kafka
 from runtime.postgresql.url import read
-from stream_workers.kinds import JOURNAL, METRICS
-
-
-async def test_topics_are_created_once(kafka: Kafka, topics: Topics) -> None:
-    again = await create(kafka, topics, Shape())
-    assert set(again) == {
-        topics.applications,
-        topics.dead_letters,
-        JOURNAL.changelog(topics),
-        METRICS.changelog(topics),
-        topics.happened,
-    }
-    assert not any(again.values())
 
 
 async def test_postgres_comes_back_after_sigkill_and_keeps_its_data(tmp_path: Path) -> None:
