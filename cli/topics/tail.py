@@ -10,8 +10,8 @@ from cli.errors import CommandError
 from cli.listing import decoded, printable
 from cli.topics.admin import partitions_of
 from runtime.instants import instant
-from runtime.kafka.batch import Record
 from runtime.kafka.clients import Kafka
+from runtime.kafka.records import Record
 
 
 async def tail(

@@ -12,7 +12,7 @@ from cli import environment
 from cli.settings import Settings as TopicSettings
 from cli.topics import acls_command, create, groups_command, grow_command, tail
 from gateway.settings import Settings
-from runtime.kafka.batch import Record
+from runtime.kafka.records import Record
 
 app = typer.Typer(no_args_is_help=True, help="The topics: create them, let them grow, look at what is on them.")
 

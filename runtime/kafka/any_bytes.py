@@ -11,8 +11,8 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 
-from runtime.kafka.batch import Record
 from runtime.kafka.fetched import TURN_BYTES, Batches, Fetched, Most
+from runtime.kafka.records import KafkaRecord
 
 _fetched_records: Any = fetcher.Fetcher.fetched_records
 
@@ -24,7 +24,7 @@ def read_any_bytes() -> None:
     ours.FetchResult.getall, ours.Fetcher.fetched_records = _portion, _answer
 
 
-def _portion(self: Any, max_records: int | None = None) -> list[Record]:
+def _portion(self: Any, max_records: int | None = None) -> list[KafkaRecord]:
     """As FetchResult.getall."""
     if not self.check_assignment(self._topic_partition) or not self.has_more():
         return []
@@ -38,9 +38,9 @@ def _portion(self: Any, max_records: int | None = None) -> list[Record]:
 
 async def _answer(
     self: Any, partitions: Collection[TopicPartition], timeout: float = 0, max_records: int | None = None
-) -> Mapping[TopicPartition, list[Record]]:
+) -> Mapping[TopicPartition, list[KafkaRecord]]:
     """As Fetcher.fetched_records, with room for one portion in all, and in turns."""
-    found: Mapping[TopicPartition, list[Record]] = await _fetched_records(
+    found: Mapping[TopicPartition, list[KafkaRecord]] = await _fetched_records(
         self, partitions, timeout, Most.of(max_records)
     )
     for at, held in list(self._records.items()):

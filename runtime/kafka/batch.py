@@ -1,13 +1,14 @@
 """One batch of records, whatever is in it: piece by piece, so that not all of it becomes objects at once."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
 
 from contracts import UNREADABLE_HEADER
+from runtime.kafka.records import HEADER_WEIGHT, RECORD_WEIGHT, Form, KafkaRecord, Record, as_consumed
 from runtime.kafka.unpacking import UnpackError, unpack
 from runtime.kafka.wire import Parts, Reader, WireError, cut
 
@@ -17,21 +18,17 @@ UNPACKED_MAX = 8 * 1024 * 1024
 PIECE_BYTES = 512 * 1024
 # Offsets of which nobody can read anything, told of at once.
 _LOST_AT_ONCE = 1_000
-# What a record takes in memory beside its bytes.
-_RECORD_WEIGHT, _HEADER_WEIGHT = 400, 160
 
 _HEADER = _DefaultRecordBatchPy.HEADER_STRUCT
 _ATTRIBUTES = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET
 _COUNT = _HEADER.size - 4
 _CODEC, _LATE = _DefaultRecordBatchPy.CODEC_MASK, _DefaultRecordBatchPy.TIMESTAMP_TYPE_MASK
 
-Record: TypeAlias = ConsumerRecord[bytes, bytes]
-
 
 class Piece(NamedTuple):
     """Some records of a batch, about how many bytes of memory they take, and whether they are its ``last``."""
 
-    records: list[Record]
+    records: Sequence[KafkaRecord]
     weight: int
     last: bool
 
@@ -39,9 +36,9 @@ class Piece(NamedTuple):
 class Batch:
     """A batch of a partition: read by aiokafka's compiled reader where that can, else by ours."""
 
-    def __init__(self, at: TopicPartition, raw: memoryview) -> None:
+    def __init__(self, at: TopicPartition, raw: memoryview, *, form: Form = as_consumed) -> None:
         self._topic, self._partition = at
-        self._raw = raw
+        self._raw, self._form = raw, form
         self._header: Sequence[int] = _HEADER.unpack_from(raw)
         self._end = self._header[0] + self._header[6] + 1
 
@@ -67,10 +64,10 @@ class Batch:
         packed, codec = self._raw[_HEADER.size :], self._header[5] & _CODEC
         return memoryview(unpack(codec, packed, limit=UNPACKED_MAX)) if codec else packed
 
-    def _read(self, body: memoryview, count: int) -> tuple[list[Record], WireError | None]:
+    def _read(self, body: memoryview, count: int) -> tuple[Sequence[KafkaRecord], WireError | None]:
         if len(body) <= PIECE_BYTES:
             try:
-                return as_consumed(self._topic, self._partition, DefaultRecordBatch(self._framed(body, count))), None
+                return self._form(self._topic, self._partition, DefaultRecordBatch(self._framed(body, count))), None
             except (ValueError, IndexError, OverflowError, MemoryError, CorruptRecordException):
                 pass
         return self._slowly(body, count)
@@ -109,42 +106,7 @@ class Batch:
         return ConsumerRecord(*where, parts.key, parts.value, None, key_size, value_size, tuple(parts.headers))
 
 
-def lost_parts(record: Any) -> tuple[str, ...]:
-    """What nobody could read of a record: nothing, its ``headers``, or all of its ``content``."""
-    if [name for name, _ in record.headers] != [UNREADABLE_HEADER]:
-        return ()
-    return ("content",) if record.value is None and record.key is None else ("headers",)
-
-
-def as_consumed(topic: str, partition: int, records: Iterable[Any]) -> list[Record]:
-    """Records as a consumer hands them out, of those that aiokafka's readers give."""
-    return [
-        ConsumerRecord(
-            topic,
-            partition,
-            each.offset,
-            each.timestamp,
-            each.timestamp_type,
-            key,
-            value,
-            None,
-            -1 if key is None else len(key),
-            -1 if value is None else len(value),
-            tuple(each.headers),
-        )
-        for each in records
-        for key, value in ((each.key, each.value),)
-    ]
-
-
-def weighed(records: list[Record], size: int, *, last: bool) -> Piece:
+def weighed(records: Sequence[KafkaRecord], size: int, *, last: bool) -> Piece:
     """Records that took so many bytes on the wire."""
     headers = sum([len(record.headers) for record in records])
-    return Piece(records, size + len(records) * _RECORD_WEIGHT + headers * _HEADER_WEIGHT, last)
-
-
-def weight(record: Record) -> int:
-    """The same of one record by itself, which costs too much to ask for each on the way to the books."""
-    texts = sum(len(name) + len(value or b"") for name, value in record.headers)
-    size = len(record.value or b"") + len(record.key or b"") + texts
-    return size + _RECORD_WEIGHT + len(record.headers) * _HEADER_WEIGHT
+    return Piece(records, size + len(records) * RECORD_WEIGHT + headers * HEADER_WEIGHT, last)

@@ -4,7 +4,7 @@ A small batch may stand for a gigabyte; of a large one only some becomes objects
 """
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any, Self
 
@@ -13,7 +13,8 @@ from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 
-from runtime.kafka.batch import Batch, Piece, Record, as_consumed, weighed
+from runtime.kafka.batch import Batch, Piece, weighed
+from runtime.kafka.records import Form, KafkaRecord, as_consumed
 
 # What of all partitions together is handed out at a time.
 PORTION_BYTES = 4 * 1024 * 1024
@@ -25,7 +26,7 @@ _LEGACY_MAGIC_AT, _LEGACY_MAGIC_MAX = 16, 1
 _LEGACY_AT_ONCE = 500
 
 
-class Portion(list[Record]):
+class Portion(list[KafkaRecord]):
     """Records, with about how much memory they take together."""
 
     weight = 0
@@ -71,7 +72,8 @@ class Fetched(fetcher.PartitionRecords):
 
     ``amid`` a batch, what that unpacks to is in memory. The partition is asked first then, and gives no more than its
     rest: so this is one partition at a time, and whoever has much in one batch does not hold up the others for long.
-    ``turn`` is how much was handed out since its turn began.
+    ``turn`` is how much was handed out since its turn began. A consumer's ``value_deserializer`` says here which form
+    its records take: nobody has values deserialized.
     """
 
     _take_note: Any = fetcher.PartitionRecords._consume_aborted_up_to
@@ -84,7 +86,7 @@ class Fetched(fetcher.PartitionRecords):
         aborted_transactions: Collection[tuple[int, int]] | None,
         fetch_offset: int,
         _key_deserializer: None,
-        _value_deserializer: None,
+        value_deserializer: Form | None,
         check_crcs: bool,
         isolation_level: int,
     ) -> None:
@@ -95,11 +97,12 @@ class Fetched(fetcher.PartitionRecords):
         self._aborted_transactions = sorted(aborted_transactions or [], key=lambda each: each[1])
         self._aborted_producers: set[int] = set()
         self._check_crcs, self._isolation_level = check_crcs, isolation_level
+        self._form = value_deserializer or as_consumed
         self._pieces: Iterator[Piece] = iter(())
-        self._opened: list[Record] = []
+        self._opened: Sequence[KafkaRecord] = ()
         self._each, self._last = 0, False
 
-    def __next__(self) -> Record:
+    def __next__(self) -> KafkaRecord:
         while not self.exhausted:
             for record in self.take(Most(1)):
                 return record
@@ -140,7 +143,7 @@ class Fetched(fetcher.PartitionRecords):
         self.next_fetch_offset, self.amid, self._pieces = self._behind, False, iter(())
         self.exhausted = not self._batches.has_next()
 
-    def _not_before(self, records: list[Record]) -> list[Record]:
+    def _not_before(self, records: Sequence[KafkaRecord]) -> Sequence[KafkaRecord]:
         """The batch that holds the offset asked for may begin before it."""
         if records[0].offset >= self.next_fetch_offset:
             return records
@@ -152,7 +155,9 @@ class Fetched(fetcher.PartitionRecords):
         self._behind = known.next_offset
         if self._is_passed_over(known):
             return iter(())
-        return _legacy(self._tp, known) if raw[_LEGACY_MAGIC_AT] <= _LEGACY_MAGIC_MAX else Batch(self._tp, raw).pieces()
+        if raw[_LEGACY_MAGIC_AT] <= _LEGACY_MAGIC_MAX:
+            return _legacy(self._tp, known)
+        return Batch(self._tp, raw, form=self._form).pieces()
 
     def _is_passed_over(self, known: Any) -> bool:
         """Whether a transaction took it back, or it tells of one."""

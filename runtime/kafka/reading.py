@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
-from runtime.kafka.batch import Record
+from runtime.kafka.records import Record
 
 _POLL_MS = 1_000
 # A broker that answers at all has answered by then.

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from contracts import is_replay
+from runtime.kafka.records import KafkaRecord
 from stream_workers.books import breaker
 from stream_workers.books.histogram import RECENT_WIDTH, added, latency_bucket, size_bucket, with_recent
 from stream_workers.books.series import DAY, HOUR, KEPT, MINUTE, with_times
 from stream_workers.books.sketches.latencies import turned
 from stream_workers.books.state import State
-from stream_workers.kafka.events import Bad, KafkaRecord, Seen, read
+from stream_workers.kafka.events import Bad, Seen, read
 
 # Clocks of gateways may run ahead of ours by this much before an event is booked as one of the future.
 AHEAD_MAX = 5 * MINUTE

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 from faust import TopicT
 
-from runtime.kafka.batch import Record, weight
+from runtime.kafka.records import KafkaRecord, weight
 from stream_workers.books import breaker
 from stream_workers.books.apply import Applied, apply
 from stream_workers.books.state import State, fresh, from_json, to_json
@@ -17,7 +17,7 @@ from stream_workers.kafka.batches import BatchApp
 from stream_workers.kafka.events import Bad
 from stream_workers.kafka.sending import send_fitting
 from stream_workers.kinds import METRICS, Kind
-from stream_workers.letters.dead_letters import DeadLetter, from_bad
+from stream_workers.letters.dead_letters import DeadLetter, Origin, from_bad
 from stream_workers.settings import Settings
 
 
@@ -51,24 +51,22 @@ class Counters:
     def encode(state: State) -> bytes:
         return to_json(state)
 
-    async def fold(self, partition: int, state: State, records: Sequence[Record]) -> State:
+    async def fold(self, partition: int, state: State, records: Sequence[KafkaRecord]) -> State:
         """Count a batch; Kafka has its dead letters before this returns, so no acknowledgement overtakes them."""
         now = self._clock()
         applied = apply(state, records, consumed_at=int(now * 1000))
         by_offset = {bad.offset: bad for bad in applied.bad}
         if by_offset:
-            await self._send(
-                [(record, by_offset[record.offset]) for record in records if record.offset in by_offset],
-                now=now,
-                topic_id=state.topic_id,
-            )
+            bad = [(record, by_offset[record.offset]) for record in records if record.offset in by_offset]
+            await self._send(partition, bad, now=now, topic_id=state.topic_id)
         counted = replace(applied.state, owner=self._owner)
         if applied.tripped:
             raise FoldedPartlyError(counted, self._breaker(partition, applied, applied.tripped))
         return counted
 
-    async def _send(self, bad: Sequence[tuple[Record, Bad]], *, now: float, topic_id: str) -> None:
-        letters = (from_bad(self._source, *each, now=now, topic_id=topic_id) for each in bad)
+    async def _send(self, partition: int, bad: Sequence[tuple[KafkaRecord, Bad]], *, now: float, topic_id: str) -> None:
+        origins = (Origin(self._source, partition, record.offset, topic_id) for record, _ in bad)
+        letters = (from_bad(origin, *each, now=now) for origin, each in zip(origins, bad, strict=True))
         sizes = (weight(record) for record, _ in bad)
         messages = ((map(_message, letter.smaller()), size) for letter, size in zip(letters, sizes, strict=True))
         await send_fitting(self._dead_letters, messages, what=f"{len(bad)} dead letters")

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, ClassVar, Literal, Self
 import orjson
 
 from contracts import is_replay
-from runtime.kafka.batch import Record
+from runtime.kafka.records import KafkaRecord
 from stream_workers.books.apply import AHEAD_MAX
 from stream_workers.errors import LaterVersionError
 from stream_workers.kafka.batches import BatchApp
@@ -98,7 +98,7 @@ class Journal:
     def encode(state: Position) -> bytes:
         return position_to_json(state)
 
-    async def fold(self, partition: int, state: Position, records: Sequence[Record]) -> Position:
+    async def fold(self, partition: int, state: Position, records: Sequence[KafkaRecord]) -> Position:
         """Write the lines of a batch, then say how far it reached."""
         now = self._clock()
         stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
@@ -122,7 +122,7 @@ class Journal:
             owner=self._owner,
         )
 
-    def _fields(self, partition: int, record: Record, now_ms: int) -> tuple[dict[str, Any], int | None]:
+    def _fields(self, partition: int, record: KafkaRecord, now_ms: int) -> tuple[dict[str, Any], int | None]:
         event = read(record)
         where = {"partition": partition, "offset": record.offset}
         if isinstance(event, Bad):

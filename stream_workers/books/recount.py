@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from runtime.kafka.records import KafkaRecord
 from stream_workers.books.apply import apply
 from stream_workers.books.state import State
-from stream_workers.kafka.events import Bad, KafkaRecord, read
+from stream_workers.kafka.events import Bad, read
 
 
 def recount(state: State, records: Sequence[KafkaRecord], *, set_aside: int, now: int) -> tuple[State, bool]:

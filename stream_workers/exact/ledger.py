@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import orjson
 
-from runtime.kafka.batch import Record
+from runtime.kafka.records import KafkaRecord
 from stream_workers.errors import LaterVersionError, WorkerError
 from stream_workers.kafka.batches import BatchApp
 from stream_workers.kinds import Kind
@@ -74,7 +74,7 @@ class Book(Protocol[S]):
     def decode(value: bytes) -> S: ...
     @staticmethod
     def encode(state: S) -> bytes: ...
-    async def fold(self, partition: int, state: S, records: Sequence[Record]) -> S: ...
+    async def fold(self, partition: int, state: S, records: Sequence[KafkaRecord]) -> S: ...
 
 
 class FoldedPartlyError(Exception):
@@ -130,8 +130,8 @@ def rank(value: bytes | None) -> tuple[int, int] | None:
 
 
 def following(
-    records: Sequence[Record], last: int, empty: Mapping[int, int] = MappingProxyType({})
-) -> tuple[Sequence[Record], int | None]:
+    records: Sequence[KafkaRecord], last: int, empty: Mapping[int, int] = MappingProxyType({})
+) -> tuple[Sequence[KafkaRecord], int | None]:
     """The records from ``last + 1`` on without a gap, and the offset found where another one was due, if any.
 
     What is ``empty`` is no gap: stretches that hold no record, each start with its end.

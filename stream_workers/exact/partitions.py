@@ -15,7 +15,7 @@ from typing import Generic, cast
 
 from faust.types import TP, EventT
 
-from runtime.kafka.batch import Record
+from runtime.kafka.records import KafkaRecord
 from stream_workers.errors import (
     HoleError,
     KafkaAwayError,
@@ -222,7 +222,7 @@ class Partitions(Generic[S]):
             if owned.unacked is event:
                 owned.unacked = None
 
-    async def _fold(self, owned: Owned[S], records: Sequence[Record]) -> None:
+    async def _fold(self, owned: Owned[S], records: Sequence[KafkaRecord]) -> None:
         began = time.perf_counter()
         try:
             owned.state = await self._book.fold(owned.partition, owned.state, records)
@@ -232,7 +232,7 @@ class Partitions(Generic[S]):
             raise partly.reason from partly
         self.figures.batches += 1
         self.figures.events += len(records)
-        self._telemetry.folded(records, seconds=time.perf_counter() - began)
+        self._telemetry.folded(owned.partition, records, seconds=time.perf_counter() - began)
 
     async def _read_again(self, owned: Owned[S], tp: TP, found: int) -> None:
         """Faust skipped something: go back. If a second reading finds the same, ask the broker what is there."""

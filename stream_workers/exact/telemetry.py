@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from runtime.exposition import SIZES, Histogram
-from runtime.kafka.batch import Record
+from runtime.kafka.records import KafkaRecord
 from stream_workers.exact import tracing
 from stream_workers.kinds import Kind
 from stream_workers.settings import Settings
@@ -24,11 +24,11 @@ class Telemetry:
         self.tracing = tracing.start(settings, kind)
         self._clock = clock
 
-    def folded(self, records: Sequence[Record], *, seconds: float) -> None:
+    def folded(self, partition: int, records: Sequence[KafkaRecord], *, seconds: float) -> None:
         """A batch was folded. A record's timestamp is when its application was accepted."""
         self.batch_size.observe(len(records))
         self.fold_seconds.observe(seconds)
         self.accepted_to_consumed.observe_ages([record.timestamp for record in records], now=self._clock())
         if self.tracing is not None:
             ended = time.time_ns()
-            self.tracing.processed(records, began=ended - int(seconds * 1e9), ended=ended)
+            self.tracing.processed(partition, records, began=ended - int(seconds * 1e9), ended=ended)

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.trace import Link, SpanKind
 
 from contracts import header, id_of
-from runtime.kafka.batch import Record
+from runtime.kafka.records import KafkaRecord
 from runtime.tracing import Spans, below, exporter, is_sampled, remote
 from stream_workers.kinds import Kind
 from stream_workers.settings import Settings
@@ -36,9 +36,9 @@ class Tracing:
             "messaging.consumer.group.name": group,
         }
 
-    def processed(self, records: Sequence[Record], *, began: int, ended: int) -> None:
+    def processed(self, partition: int, records: Sequence[KafkaRecord], *, began: int, ended: int) -> None:
         """A batch of one partition was folded; times in nanoseconds since 1970."""
-        by_request: dict[str, list[Record]] = {}
+        by_request: dict[str, list[KafkaRecord]] = {}
         for record in records:
             traceparent = (header(record.headers, "traceparent") or b"").decode("latin-1")
             if is_sampled(traceparent):
@@ -46,7 +46,7 @@ class Tracing:
         requests = [(context, events) for found, events in by_request.items() if (context := remote(found))]
         if not requests:
             return
-        attributes = {**self._attributes, "messaging.destination.partition.id": str(records[0].partition)}
+        attributes = {**self._attributes, "messaging.destination.partition.id": str(partition)}
         batch = self._tracer.start_span(
             self._name,
             context=Context(),
@@ -82,7 +82,7 @@ def start(settings: Settings, kind: Kind) -> Tracing | None:
     )
 
 
-def _identity(events: Sequence[Record]) -> dict[str, Any]:
+def _identity(events: Sequence[KafkaRecord]) -> dict[str, Any]:
     """What tells the events of one request: each by itself where there is one."""
     if len(events) > 1:
         return {"headgate.applications": len(events)}

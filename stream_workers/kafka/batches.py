@@ -18,8 +18,8 @@ from faust.types import TP, ConsumerMessage, TopicT
 from faust.web.drivers.aiohttp import Web
 
 from runtime.kafka.any_bytes import read_any_bytes
-from runtime.kafka.batch import Record
 from runtime.kafka.fetched import Portion
+from runtime.kafka.records import KafkaRecord, as_consumed, as_read
 from stream_workers.kafka.room import Room
 
 NextOffsets = Callable[[set[int]], Awaitable[Mapping[int, int]]]
@@ -49,7 +49,7 @@ class Batch(ConsumerMessage):
     It has nothing else of it: a batch waits for its acknowledgement, one of each partition, and a record may be large.
     """
 
-    records: Sequence[Record] = ()
+    records: Sequence[KafkaRecord] = ()
     weight: int = 0
 
 
@@ -59,7 +59,7 @@ class AnyBytesThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         read_any_bytes()
         consumer: Any = super()._create_worker_consumer(transport)
-        consumer._isolation_level = "read_committed"
+        consumer._isolation_level, consumer._value_deserializer = "read_committed", as_read
         return consumer
 
 
@@ -107,19 +107,20 @@ class BatchConsumer(driver.Consumer):
             if active is None or tp in active or tp in self._buffered_partitions:
                 yield tp, message
 
-    def _messages(self, fetched: Mapping[TP, list[Record]]) -> Iterator[tuple[TP, ConsumerMessage]]:
+    def _messages(self, fetched: Mapping[TP, list[KafkaRecord]]) -> Iterator[tuple[TP, ConsumerMessage]]:
         """One message for all records of a source partition; changelogs go record by record, as ever."""
         for tp, records in fetched.items():
             if tp.topic == self.app.source and records:
                 batch = self._batch(tp, records)
                 self.app.room.handed(batch.weight)
                 yield tp, batch
-        changelogs = {tp: records for tp, records in fetched.items() if tp.topic != self.app.source}
+        changelogs = {tp: as_consumed(*tp, records) for tp, records in fetched.items() if tp.topic != self.app.source}
         for tp, record in self.scheduler.iterate(changelogs):
             yield tp, self._to_message(tp, record)
 
-    def _batch(self, tp: TP, records: Sequence[Record]) -> Batch:
-        last = self._to_message(tp, records[-1])
+    def _batch(self, tp: TP, records: Sequence[KafkaRecord]) -> Batch:
+        [newest] = as_consumed(*tp, records[-1:])
+        last = self._to_message(tp, newest)
         batch = Batch(**{name: getattr(last, name) for name in _MESSAGE_FIELDS}, key=b"", value=b"", headers=[])
         batch.records = records
         batch.weight = records.weight if isinstance(records, Portion) else 0

@@ -11,9 +11,9 @@ from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
-from runtime.kafka.batch import Record
 from runtime.kafka.clients import Kafka
 from runtime.kafka.metadata import TopicMetadataRequest
+from runtime.kafka.records import Record
 from stream_workers.errors import KafkaAwayError, NoTopicError, why
 
 # Longer than an answer to a fetch takes where there is nothing to read.

@@ -1,11 +1,9 @@
 """What a record holds: an application, perhaps a marked replay of one, or something bad."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Protocol
 
 import orjson
 
@@ -18,6 +16,7 @@ from contracts import (
     from_record,
     header,
 )
+from runtime.kafka.records import KafkaRecord
 
 # The largest event that the gateway can write is below 70 KB; anything above this is no application.
 VALUE_MAX = 256 * 1024
@@ -33,17 +32,6 @@ _TIME_LENGTH = len("2026-01-01T00:00:00.000Z")
 _EDGES = ("0001", "9999")
 # Four names and four strings without a quotation mark in them.
 _QUOTES = 16
-
-
-class KafkaRecord(Protocol):
-    """The parts of a Kafka record that count here."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 @dataclass(slots=True)

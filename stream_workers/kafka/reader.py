@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from runtime.kafka.batch import Record, weight
 from runtime.kafka.clients import Kafka
 from runtime.kafka.reading import read
+from runtime.kafka.records import Record, weight
 from stream_workers.kafka.broker import Broker
 
 Stretches = Mapping[int, tuple[int, int]]

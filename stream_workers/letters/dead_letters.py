@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from contracts import UNREADABLE_HEADER, Header, created_at_text, header
-from runtime.kafka.batch import Record, lost_parts
+from runtime.kafka.records import KafkaRecord, Record, lost_parts
 from stream_workers.kafka.events import Bad
 
 # The topic's own limit: a mebibyte of the shortest headers there can be, each with our prefix, and some more.
@@ -93,10 +93,10 @@ class DeadLetter:
         yield replace(bare, key=None, value=nothing, cut=None if whole is None else len(whole), left_out=left_out)
 
 
-def from_bad(topic: str, record: Record, bad: Bad, *, now: float, topic_id: str) -> DeadLetter:
+def from_bad(origin: Origin, record: KafkaRecord, bad: Bad, *, now: float) -> DeadLetter:
     """A bad record as a dead letter; ``now`` is in seconds since 1970."""
     return DeadLetter(
-        origin=Origin(topic, record.partition, record.offset, topic_id),
+        origin=origin,
         reason=bad.reason,
         detail=bad.detail[:500],
         time=created_at_text(datetime.fromtimestamp(now, UTC)),

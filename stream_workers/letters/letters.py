@@ -13,8 +13,8 @@ from typing import Literal
 import orjson
 
 from contracts import Header, Topics, header
-from runtime.kafka.batch import Record, weight
 from runtime.kafka.clients import Kafka
+from runtime.kafka.records import Record, weight
 from stream_workers.kafka.events import Bad, read
 from stream_workers.kafka.reader import Stretches, backwards, batches, bounds
 from stream_workers.letters.dead_letters import DeadLetter, from_letter
@@ -51,7 +51,7 @@ class Letter:
     @property
     def unreadable(self) -> str | None:
         """Why it would be a dead letter again, or None if the workers of this version read it."""
-        event = read(_Again(self.dead.origin.offset, self.dead.value, self.dead.headers))
+        event = read(_Again(self.dead.origin.offset, self.dead.key, self.dead.value, self.dead.headers))
         return f"{event.reason}: {event.detail}" if isinstance(event, Bad) else None
 
 
@@ -60,8 +60,10 @@ class _Again:
     """The record that a redrive would make of a letter."""
 
     offset: int
+    key: bytes | None
     value: bytes | None
     headers: Sequence[Header]
+    timestamp: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from cli.main import main
-from runtime.kafka.batch import Record
+from runtime.kafka.records import Record
 from stream_workers.exact import partitions
 from tests.pipeline.losing_worker import lose
 

@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 
 from contracts import REDRIVEN_HEADER, Header, Topics
-from runtime.kafka.batch import Record
 from runtime.kafka.clients import Kafka
+from runtime.kafka.records import Record
 from stream_workers.kafka import reader
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.events import Bad
@@ -255,7 +255,7 @@ async def test_a_letter_of_a_topic_that_was_made_anew_is_another(kafka: Kafka, t
 def test_what_was_dropped_is_said_and_not_sent() -> None:
     """Headers that the topic of letters did not take, and a value that a worker would refuse again."""
     record = cast("Record", replace(bad(7), key=b"k" * 70_000, headers=(("h", b"x" * 70_000),)))
-    dead = from_bad("applications", record, Bad(7, "invalid", "why"), now=0.0, topic_id="id")
+    dead = from_bad(Origin("applications", 0, 7, "id"), record, Bad(7, "invalid", "why"), now=0.0)
     bare = list(dead.smaller())[1]
     read_back = from_letter(cast("Record", replace(bad(0, bare.value), headers=tuple(bare.to_headers()))))
     assert (read_back.left_out, read_back.origin) == (("headers",), dead.origin)

@@ -12,8 +12,8 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts import is_replay
-from runtime.kafka.batch import Record
 from runtime.kafka.clients import Kafka
+from runtime.kafka.records import Record
 from stream_workers.kafka.broker import Broker
 from stream_workers.kafka.events import Bad, read
 

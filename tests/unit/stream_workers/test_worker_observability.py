@@ -69,7 +69,7 @@ def test_nothing_is_said_before_the_changelog_was_read() -> None:
 def test_ages_are_those_of_the_records() -> None:
     telemetry = Telemetry(Settings(_env_file=None), METRICS, clock=lambda: 100.0)
     records: list[Any] = [SimpleNamespace(timestamp=at) for at in (99_990, 99_400, 40_000)]
-    telemetry.folded(records, seconds=0.001)
+    telemetry.folded(0, records, seconds=0.001)
     ages = telemetry.accepted_to_consumed
     found = {bound: count for bound, count in zip(ages.bounds, ages.counts, strict=False) if count}
     assert found == {0.01: 1, 1.0: 1, 60.0: 1} or found == {0.025: 1, 1.0: 1, 60.0: 1}

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import ConsumerRecord
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
@@ -18,8 +19,9 @@ from aiokafka.structs import TopicPartition
 from contracts import UNREADABLE_HEADER
 from runtime.kafka import any_bytes
 from runtime.kafka.any_bytes import read_any_bytes
-from runtime.kafka.batch import PIECE_BYTES, UNPACKED_MAX, lost_parts
+from runtime.kafka.batch import PIECE_BYTES, UNPACKED_MAX
 from runtime.kafka.fetched import PORTION_BYTES, TURN_BYTES, Fetched
+from runtime.kafka.records import Form, KafkaRecord, as_consumed, as_read, lost_parts
 from tests.raw_batches import Raw, RawBatch, gzipped
 
 AT = TopicPartition("applications", 0)
@@ -29,13 +31,15 @@ HUGE = Raw(bytes(UNPACKED_MAX))
 CODECS: dict[int, Any] = {1: gzip_encode, 2: snappy_encode, 3: lz4_encode, 4: zstd_encode}
 
 
-def fetched(batches: Sequence[RawBatch], *, at: int = 0, most: int | None = None) -> list[Any]:
+def fetched(
+    batches: Sequence[RawBatch], *, at: int = 0, most: int | None = None, form: Form | None = None
+) -> list[Any]:
     """The records of one answer to a fetch, through aiokafka's own fetcher."""
     raw, offset = b"", 0
     for batch in batches:
         raw += batch.at(offset).to_bytes()
         offset += len(batch.records) if batch.count is None else batch.count
-    state, result = answer(raw, at)
+    state, result = answer(raw, at, form)
     found: list[Any] = []
     while result.has_more():
         found += result.getall(most)
@@ -43,11 +47,11 @@ def fetched(batches: Sequence[RawBatch], *, at: int = 0, most: int | None = None
     return found
 
 
-def answer(raw: bytes, at: int = 0) -> tuple[Any, Any]:
+def answer(raw: bytes, at: int = 0, form: Form | None = None) -> tuple[Any, Any]:
     """Where the consumer stands, and what the fetcher keeps of an answer until it is asked for."""
     read_any_bytes()
     raw_records: Any = fetcher.MemoryRecords(raw)
-    unpacked = Fetched(AT, raw_records, None, at, None, None, True, fetcher.READ_COMMITTED)
+    unpacked = Fetched(AT, raw_records, None, at, None, form, True, fetcher.READ_COMMITTED)
     state = SimpleNamespace(paused=False, position=at)
     state.consumed_to = lambda position: setattr(state, "position", position)
     assignment = SimpleNamespace(active=True, state_value=lambda _: state)
@@ -72,6 +76,19 @@ def test_a_good_record_comes_as_ever() -> None:
     [found] = fetched([RawBatch([GOOD])])
     assert (found.offset, found.key, found.value, found.timestamp) == (0, b"key", b"good", 1_795_000_000_000)
     assert found.headers == (("ce_id", b"1"), ("empty", b""), ("null", None))
+
+
+def test_who_knows_the_partition_gets_records_as_they_were_read() -> None:
+    """With the same in them, whatever could be read of them, and no consumer's record made of what is good."""
+    batches = [RawBatch([GOOD] * 3), RawBatch([GOOD, BAD_NAME]), RawBatch([Raw()], codec=6)]
+    bare = fetched(batches, form=as_read)
+    assert [parts(each) for each in bare] == [parts(each) for each in fetched(batches)]
+    assert not any(isinstance(each, ConsumerRecord) for each in bare[:3])
+    assert as_consumed(*AT, bare) == fetched(batches)
+
+
+def parts(record: KafkaRecord) -> tuple[object, ...]:
+    return record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
 
 
 @pytest.mark.parametrize("codec", [0, *CODECS])

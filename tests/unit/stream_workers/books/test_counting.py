@@ -103,7 +103,7 @@ def test_replays_overlaps_and_reordered_deliveries_do_not_count_twice(
         delivered = records[start:] if start == 0 else records[start : start + 10]
         if not delivered:
             continue
-        taken, _gap = following(delivered, state.last_offset)  # type: ignore[arg-type]
+        taken, _gap = following(delivered, state.last_offset)
         if taken:
             state = apply(state, taken, consumed_at=NOW_MS).state
     assert state.booked == len(records)

@@ -21,7 +21,7 @@ def written(form: Literal["console", "json"], *batches: range) -> tuple[list[byt
     position = START
     for batch in batches:
         records = [bad(offset) if offset == 3 else good(offset) for offset in batch]
-        position = asyncio.run(journal.fold(0, position, records))  # type: ignore[arg-type]
+        position = asyncio.run(journal.fold(0, position, records))
     return out.getvalue().splitlines(keepends=True), position
 
 
@@ -50,7 +50,7 @@ def test_lines_beyond_the_books_are_those_of_now() -> None:
 
 async def test_offsets_without_a_record_are_booked_as_such() -> None:
     journal = Journal(BytesIO(), owner="me", user_names=False, form="json")
-    state = await journal.fold(0, journal.fresh("id", 0), [good(0), good(4), bad(7)])  # type: ignore[list-item]
+    state = await journal.fold(0, journal.fresh("id", 0), [good(0), good(4), bad(7)])
     assert state.classes == {"logged": 2, "unreadable": 1, "missing": 0, "empty": 5}
     assert state.last_offset == 7
 
@@ -59,5 +59,5 @@ async def test_a_foreign_time_does_not_say_how_far_the_journal_is() -> None:
     """What a producer stamps, or dates an event of the future, is no sign that everything before it was read."""
     journal = Journal(BytesIO(), owner="me", user_names=False, form="json", clock=lambda: NOW_MS / 1000)
     events = [good(0, at_ms=NOW_MS - 5_000), good(1, at_ms=NOW_MS + 10**12), replace(bad(2), timestamp=2**63 - 1)]
-    state = await journal.fold(0, journal.fresh("id", 0), events)  # type: ignore[arg-type]
+    state = await journal.fold(0, journal.fresh("id", 0), events)
     assert state.newest_at == NOW_MS - 5_000

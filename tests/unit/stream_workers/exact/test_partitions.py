@@ -338,7 +338,7 @@ async def test_a_rebuilt_state_is_taken_over_and_read_on_from() -> None:
 def test_only_what_follows_without_a_gap_is_taken(
     offsets: list[int], last: int, taken: list[int], gap: int | None
 ) -> None:
-    records, found = following([good(offset) for offset in offsets], last)  # type: ignore[misc]
+    records, found = following([good(offset) for offset in offsets], last)
     assert ([record.offset for record in records], found) == (taken, gap)
 
 

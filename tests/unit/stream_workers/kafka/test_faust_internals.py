@@ -36,6 +36,7 @@ from faust.web.base import Web
 from runtime.kafka.access.security import Security
 from runtime.kafka.clients import Kafka
 from runtime.kafka.fetched import Batches
+from runtime.kafka.records import as_read
 from stream_workers.kafka import batches
 from stream_workers.kafka.batches import (
     BareWeb,
@@ -241,7 +242,7 @@ async def test_the_consumer_takes_any_bytes_and_nothing_that_was_taken_back(
     monkeypatch.setattr(AIOKafkaConsumerThread, "_create_worker_consumer", lambda *_: SimpleNamespace())
     thread: Any = app.consumer._thread  # type: ignore[attr-defined]
     made = thread._create_worker_consumer(app.transport)
-    assert made._isolation_level == "read_committed"
+    assert (made._isolation_level, made._value_deserializer) == ("read_committed", as_read)
     assert fetcher.MemoryRecords is Batches  # type: ignore[comparison-overlap]
 
 
@@ -313,7 +314,8 @@ def test_the_consumer_is_made_where_we_say_how_it_reads() -> None:
     assert "AIOKafkaConsumerThread(self, loop=self.loop, beacon=self.beacon)" in source(Consumer._new_consumer_thread)
     assert "return aiokafka.AIOKafkaConsumer(" in source(AIOKafkaConsumerThread._create_worker_consumer)
     assert "self._create_worker_consumer(transport)" in source(AIOKafkaConsumerThread._create_consumer)
-    assert "isolation_level=self._isolation_level" in source(AIOKafkaConsumer.start)
+    for option in ("isolation_level", "value_deserializer"):
+        assert f"{option}=self._{option}" in source(AIOKafkaConsumer.start)
 
 
 def test_how_an_app_gets_in_is_asked_of_one_function() -> None:

@@ -12,11 +12,12 @@ from contracts import UNREADABLE_HEADER
 from stream_workers.errors import StateNotWrittenError
 from stream_workers.kafka.events import Bad
 from stream_workers.kafka.sending import TOGETHER_BYTES, send_fitting
-from stream_workers.letters.dead_letters import DeadLetter, from_bad, from_letter
+from stream_workers.letters.dead_letters import DeadLetter, Origin, from_bad, from_letter
 from stream_workers.letters.letters import Letter
 from tests.records import Record
 
 BAD = Bad(7, "invalid", "no such thing")
+_ORIGIN = Origin("applications", 0, 7, "id")
 
 
 class Topic:
@@ -46,7 +47,7 @@ class Topic:
 
 async def kept(record: Record, topic: Any) -> DeadLetter:
     """The letter that a topic holds in the end, read back."""
-    forms = from_bad("applications", record, BAD, now=0.0, topic_id="id").smaller()  # type: ignore[arg-type]
+    forms = from_bad(_ORIGIN, record, BAD, now=0.0).smaller()
     messages = ({"key": b"k", "value": form.value, "headers": form.to_headers()} for form in forms)
     await send_fitting(topic, [(messages, 0)], what="a letter")
     [taken] = topic.taken
@@ -88,7 +89,7 @@ async def test_what_nobody_could_read_is_said_and_not_sent_again() -> None:
 
 
 def test_a_reason_can_be_written_whatever_it_quotes() -> None:
-    letter = from_bad("applications", Record(7, b""), Bad(7, "invalid", "\udcff"), now=0.0, topic_id="id")  # type: ignore[arg-type]
+    letter = from_bad(_ORIGIN, Record(7, b""), Bad(7, "invalid", "\udcff"), now=0.0)
     assert dict(letter.to_headers())["detail"] == b"\\udcff"
 
 
