@@ -47,23 +47,26 @@ async def partitions_of(kafka: Kafka, topic: str) -> list[int]:
     return sorted(partition["partition"] for partition in found)
 
 
-async def until_led(kafka: Kafka, partitions: Mapping[str, int], *, seconds: float = 30) -> None:
-    """Return when the first so many partitions of each topic can be written and read; else CommandError.
+async def until_answering(kafka: Kafka, partitions: Mapping[str, int], *, seconds: float = 30) -> None:
+    """Return when so many partitions of each topic answer; CommandError with what is missing after so many seconds.
 
     Brokers say that a partition is made, and even who leads it, before its leader takes requests.
     """
-    waiting = list(partitions)
+    missing: str | None = "nothing was said"
     try:
         async with asyncio.timeout(seconds), brokers(kafka) as client:
-            while waiting := [topic for topic in waiting if await _count_led(client, topic) < partitions[topic]]:  # noqa: ASYNC110 -- the brokers do it
-                await asyncio.sleep(_LOOK_SECONDS)
-    except (KafkaError, TimeoutError) as error:
-        what = f"partitions of {', '.join(waiting)} have no leader after {seconds:g} s"
-        raise CommandError(f"{what}: see that all brokers run, and repeat the command") from error
+            for topic, count in partitions.items():
+                while missing := await _missing(client, topic, count):  # noqa: ASYNC110 -- the brokers do it
+                    await asyncio.sleep(_LOOK_SECONDS)
+    except TimeoutError:
+        raise CommandError(f"not every partition answers after {seconds:g} s: {missing}; repeat the command") from None
+    except KafkaError as error:
+        raise CommandError(f"Kafka at {kafka}: {error}") from error
 
 
-async def _count_led(client: AIOKafkaClient, topic: str) -> int:
+async def _missing(client: AIOKafkaClient, topic: str, count: int) -> str | None:
     try:
-        return len(await readable_ends(client, topic, await look(client, topic)))
-    except BROKER_ERRORS:
-        return 0
+        answering = len(await readable_ends(client, topic, await look(client, topic)))
+    except BROKER_ERRORS as error:
+        return ", ".join(map(str, error.args)) or type(error).__name__
+    return None if answering >= count else f"topic {topic}: {answering} of {count} partitions"

@@ -1,13 +1,14 @@
 """Creates the topics: one step of every installation, since brokers and services create none by themselves."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 
 from cli.errors import CommandError
 from cli.settings import Shape
-from cli.topics.admin import admin, shapes_of, until_led
+from cli.topics.admin import admin, shapes_of, until_answering
 from contracts import Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.chronicle.topic import CONFIG
@@ -21,8 +22,8 @@ _DAY_MS = 24 * 60 * 60 * 1000
 async def create(kafka: Kafka, topics: Topics, shape: Shape) -> dict[str, bool]:
     """Create what is missing; for each topic, whether it was created now. Safe to run twice, also at once.
 
-    Who has waited for it can write to what it made. Raises CommandError if the brokers cannot be reached or refuse, if
-    new partitions get no leader, or if a topic exists with other partitions; dead letters keep what they had when the
+    When it returns, every partition answers. Raises CommandError if the brokers cannot be reached or refuse, if some
+    partition does not answer, or if a topic exists with other partitions; dead letters keep what they had when the
     others grew.
     """
     wanted = new_topics(topics, shape)
@@ -33,9 +34,11 @@ async def create(kafka: Kafka, topics: Topics, shape: Shape) -> dict[str, bool]:
             if code not in {0, _ALREADY_EXISTS}:
                 raise CommandError(f"the brokers did not create the topic {name}: {message or f'error {code}'}")
             created[name] = code == 0
-        grown = [topic for topic in wanted if topic.name not in {topics.dead_letters, topics.happened}]
-        await _refuse_other_partitions(client, grown)
-    await until_led(kafka, {topic.name: topic.num_partitions for topic in wanted if created[topic.name]})
+        shapes = await shapes_of(client, [topic.name for topic in wanted])
+    found = {topic.name: len(shapes.get(topic.name, ())) or topic.num_partitions for topic in wanted}
+    fixed = {topics.dead_letters, topics.happened}
+    _refuse_other_partitions([topic for topic in wanted if topic.name not in fixed], found)
+    await until_answering(kafka, found)
     return created
 
 
@@ -61,11 +64,9 @@ def _new_topic(name: str, shape: Shape, config: dict[str, str]) -> NewTopic:
     )
 
 
-async def _refuse_other_partitions(client: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
-    shapes = await shapes_of(client, [topic.name for topic in wanted])
-    found = {name: len(partitions) for name, partitions in shapes.items()}
+def _refuse_other_partitions(wanted: list[NewTopic], found: Mapping[str, int]) -> None:
     for topic in wanted:
-        if found.get(topic.name) not in {0, None, topic.num_partitions}:
+        if found[topic.name] != topic.num_partitions:
             has = f"the topic {topic.name} has {found[topic.name]} partitions"
             more = found[topic.name] < topic.num_partitions
             remedy = ": `headgate topics grow` adds the others" if more else ""

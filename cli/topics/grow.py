@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.errors import KafkaError
 
 from cli.errors import CommandError
-from cli.topics.admin import admin, shapes_of, until_led
+from cli.topics.admin import admin, shapes_of, until_answering
 from contracts import Topics
 from runtime.kafka.clients import Kafka
 from stream_workers.kinds import KINDS
@@ -32,7 +32,7 @@ class Step:
 
 
 async def plan(kafka: Kafka, topics: Topics, partitions: int) -> list[Step]:
-    """What is left to do, in order; empty if all have so many. CommandError where it cannot be."""
+    """What is left to do, in order; empty if all have so many, and answer. CommandError where it cannot be."""
     order = [*(kind.changelog(topics) for kind in KINDS.values()), topics.applications]
     async with admin(kafka) as client:
         steps = [Step(topic, await _count(client, topic), partitions) for topic in order]
@@ -42,18 +42,19 @@ async def plan(kafka: Kafka, topics: Topics, partitions: int) -> list[Step]:
         if step.now > partitions:
             has = f"the topic {step.topic} has {step.now} partitions, and KAFKA_PARTITIONS is {partitions}"
             raise CommandError(f"{has}: Kafka can only add partitions; set KAFKA_PARTITIONS to {step.now} or more")
+    await until_answering(kafka, {step.topic: step.now for step in steps})
     return [step for step in steps if step.now < partitions]
 
 
 async def grow(kafka: Kafka, steps: Sequence[Step], *, report: Callable[[Step], None]) -> None:
-    """Carry out a plan; each step is done when all partitions of its topic have leaders. Safe to repeat, also at once.
+    """Carry out a plan; each step is done when all partitions of its topic answer. Safe to repeat, also at once.
 
     Raises CommandError if the brokers cannot be reached or refuse; what is done by then stays.
     """
     async with admin(kafka) as client:
         for step in steps:
             await _add(client, step)
-            await until_led(kafka, {step.topic: step.then})
+            await until_answering(kafka, {step.topic: step.then})
             report(step)
 
 

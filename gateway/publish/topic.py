@@ -60,7 +60,7 @@ class TopicState:
 async def brokers(kafka: Kafka) -> AsyncIterator[AIOKafkaClient]:
     """A client for questions only; raises KafkaError where no broker answers."""
     client = kafka.client(
-        client_id="headgate-gateway-questions",
+        client_id="headgate-questions",
         request_timeout_ms=int(ANSWER_SECONDS * 1000),
     )
     try:

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from cli.main import main
-from runtime.kafka.records import Record
+from runtime.kafka.records import KafkaRecord
 from stream_workers.exact import partitions
 from tests.pipeline.losing_worker import lose
 
 
-def anything_newer(records: Sequence[Record], last: int) -> tuple[Sequence[Record], int | None]:
+def anything_newer(records: Sequence[KafkaRecord], last: int) -> tuple[Sequence[KafkaRecord], int | None]:
     return [record for record in records if record.offset > last], None
 
 
